@@ -1,0 +1,1 @@
+"""From parcel features to regional ages: graph, network, calibration, norms, training."""

@@ -1,0 +1,1 @@
+"""Where things are and what is damaged: parcels, regions, lesion, corticospinal tract."""

@@ -1,0 +1,1 @@
+"""One patient, start to finish: pipeline, tables, figures, report."""

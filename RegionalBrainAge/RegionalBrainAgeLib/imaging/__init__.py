@@ -1,0 +1,1 @@
+"""Voxels and geometry: reading, brain mask, bias field, registration, tissue, cortical thickness."""

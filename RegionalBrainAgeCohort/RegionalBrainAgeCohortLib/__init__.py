@@ -1,0 +1,1 @@
+"""Group analyses of processed cases: mixed models, classifiers, structural equation models."""

@@ -1,0 +1,1 @@
+"""Plain files shared by both modules."""
