@@ -1,0 +1,268 @@
+"""The tables a case leaves: column names, what each column means, and safe reading and writing.
+
+Three tables (file names in `case.pipeline`):
+
+* regions: one row per region, `REGION_COLUMNS`;
+* parcels: one row per cortical parcel, `PARCEL_COLUMNS`;
+* processed_cases.csv: one row per case, `processed_columns(networks)`; the networks are read back from the header with
+  `networks_of`, so any region scheme fits.
+
+Only the standard library is used here: the cohort library imports this module and nothing else of a case.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from ..errors import InputError, RegionalBrainAgeError
+from .lock import exclusive
+
+PROCESSED_NAME = "processed_cases.csv"
+LESION_SIDES = ("L", "R", "bilateral", "none")
+QC_VALUES = ("pass", "review", "fail")
+MISSING = "n/a"
+Meanings = Mapping[str, tuple[str, str | None]]
+
+REGION_COLUMNS = {
+    "region": ("Region of the scheme: network and hemisphere.", None),
+    "network": ("Functional network.", None),
+    "hemisphere": ("L or R; left is the patient's left.", None),
+    "side": ("ipsilesional or contralesional for a one-sided lesion; left or right otherwise.", None),
+    "brain_age_years": ("Age estimated by the model from the region's cortex, before age-bias correction.", "years"),
+    "pad_years": ("Predicted age difference, raw: brain age minus chronological age.", "years"),
+    "pad_corrected_years": ("Predicted age difference after linear age-bias correction; use this one.", "years"),
+    "pad_lower_years": ("Lower end of the 90 % prediction interval of the corrected difference.", "years"),
+    "pad_upper_years": ("Upper end of the 90 % prediction interval of the corrected difference.", "years"),
+    "pad_percentile": ("Percentile of the corrected difference among healthy people of the model.", "percent"),
+    "estimable": ("false where too much of the region is lesioned or was not measured; all ages are then n/a.", None),
+    "reason": ("Why a region is not estimable.", None),
+    "load_fraction": ("Fraction of the region's volume covered by the lesion, 0..1.", "fraction"),
+    "lesion_volume_ml": ("Volume of the lesion inside the region.", "ml"),
+    "region_volume_ml": ("Volume of the region in this head.", "ml"),
+    "thickness_mm": ("Mean cortical thickness of the region's measured parcels, weighted by overlap.", "mm"),
+    "parcels": ("Number of parcels the region is made of (overlap of at least 15 %).", "count"),
+    "parcels_lesioned_fraction": ("Lesioned fraction of the region's parcels, weighted by overlap, 0..1.", "fraction"),
+}
+
+PARCEL_COLUMNS = {
+    "parcel": ("Destrieux parcel, lh_ or rh_ and the FreeSurfer name.", None),
+    "hemisphere": ("L or R; left is the patient's left.", None),
+    "thickness_mm": ("Mean cortical thickness outside the lesion; n/a where too little was left to measure.", "mm"),
+    "lesioned_fraction": ("Fraction of the parcel covered by the lesion, 0..1.", "fraction"),
+    "voxels": ("Number of voxels (or vertices, from FreeSurfer) that were measured.", "count"),
+}
+
+_BEFORE_NETWORKS = {
+    "case_id": ("Identifier of the case, unique in the table.", None),
+    "site": ("Scanner or hospital, as given.", None),
+    "age": ("Age at the scan.", "years"),
+    "sex": ("F or M.", None),
+    "lesion_side": ("L, R, bilateral or none.", None),
+    "days_post_stroke": ("Days from stroke to scan.", "days"),
+    "lesion_volume_ml": ("Lesion volume.", "ml"),
+}
+_AFTER_LOADS = {
+    "load_cst": ("Fraction of the ipsilesional corticospinal tract's volume covered by the lesion, 0..1.", "fraction"),
+    "load_cst_weighted": ("The same weighted by the tract's cross-section (Zhu 2010), 0..1.", "fraction"),
+}
+_AFTER_NETWORKS = {
+    "motor": ("Motor outcome, 0 (none) to 1 (full).", "fraction"),
+    "calibrated": ("true where a calibration from local controls was used.", None),
+    "qc": ("pass, review or fail.", None),
+    "model": ("Name of the brain-age model.", None),
+    "version": ("Version of this software.", None),
+}
+_PER_NETWORK = {
+    "pad_ipsi": ("Corrected predicted age difference of the ipsilesional {net}; empty without one side.", "years"),
+    "pad_contra": ("Corrected predicted age difference of the contralesional {net}; empty without one side.", "years"),
+    "load_ipsi": ("Lesion load of the ipsilesional {net}, 0..1.", "fraction"),
+    "load_contra": ("Lesion load of the contralesional {net}, 0..1.", "fraction"),
+    "pad_left": ("Corrected predicted age difference of the left {net}.", "years"),
+    "pad_right": ("Corrected predicted age difference of the right {net}.", "years"),
+}
+
+_FORMULA_START = ("=", "+", "-", "@", "\t", "\r")
+_NETWORK_COLUMN = re.compile(r"pad_(?:ipsi|left)_(.+)")
+
+
+def processed_columns(networks: Sequence[str]) -> list[str]:
+    """Header of processed_cases.csv for networks given by their lower-case codes, for example ``["smn", "fpn"]``."""
+    columns = list(_BEFORE_NETWORKS)
+    columns += [f"{kind}_{net}" for kind in ("pad_ipsi", "pad_contra", "load_ipsi", "load_contra") for net in networks]
+    columns += list(_AFTER_LOADS)
+    columns += [f"{kind}_{net}" for kind in ("pad_left", "pad_right") for net in networks]
+    return columns + list(_AFTER_NETWORKS)
+
+
+def networks_of(header: Iterable[str]) -> list[str]:
+    """Network codes in a header of processed_cases.csv, in the order they appear."""
+    found: dict[str, None] = {}
+    for column in header:
+        match = _NETWORK_COLUMN.fullmatch(column)
+        if match:
+            found.setdefault(match.group(1))
+    return list(found)
+
+
+def describe_processed(networks: Sequence[str]) -> Meanings:
+    """Meaning and unit of every column of processed_cases.csv."""
+    known = {**_BEFORE_NETWORKS, **_AFTER_LOADS, **_AFTER_NETWORKS}
+    meanings = {}
+    for column in processed_columns(networks):
+        if column in known:
+            meanings[column] = known[column]
+            continue
+        kind, net = next((k, column.removeprefix(f"{k}_")) for k in _PER_NETWORK if column.startswith(f"{k}_"))
+        text, unit = _PER_NETWORK[kind]
+        meanings[column] = (text.format(net=net.upper()), unit)
+    return meanings
+
+
+def cell(value: object, missing: str = MISSING) -> str:
+    """One value as text: numbers to six significant digits, absent values as `missing`, text kept from spreadsheets.
+
+    Text that a spreadsheet would run as a formula (it begins with = + - or @) gets an apostrophe in front.
+    """
+    if value is None:
+        return missing
+    if isinstance(value, str):
+        text = " ".join(value.split()) if any(c in value for c in "\r\n\t") else value
+        if not text:
+            return missing
+        return "'" + text if text.startswith(_FORMULA_START) else text
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:.6g}" if math.isfinite(value) else missing
+    return str(value)
+
+
+def table_text(rows: Iterable[Mapping[str, object]], columns: Sequence[str], *, csv_file: bool = False) -> str:
+    """Rows as TSV (absent values n/a, as BIDS asks) or CSV (absent values empty). Unknown keys are an error."""
+    missing = "" if csv_file else MISSING
+    out = io.StringIO()
+    writer = csv.writer(out, delimiter="," if csv_file else "\t", lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        unknown = set(row) - set(columns)
+        if unknown:
+            raise ValueError(f"columns not in the table: {sorted(unknown)}")
+        writer.writerow([cell(row.get(column), missing) for column in columns])
+    return out.getvalue()
+
+
+def write_table(path: Path, rows: Iterable[Mapping[str, object]], meanings: Meanings) -> None:
+    """A TSV and its JSON sidecar, which says what every column means and in which unit."""
+    path = Path(path)
+    path.write_text(table_text(rows, list(meanings)), encoding="utf-8")
+    path.with_suffix(".json").write_text(sidecar_text(meanings), encoding="utf-8")
+
+
+def sidecar_text(meanings: Meanings) -> str:
+    """BIDS-style description of a table's columns."""
+    described = {
+        name: {"Description": text} | ({"Units": unit} if unit else {}) for name, (text, unit) in meanings.items()
+    }
+    return json.dumps(described, indent=2) + "\n"
+
+
+def read_table(path: Path) -> list[dict[str, str]]:
+    """Rows of a TSV or CSV of this library as text; a byte-order mark is ignored.
+
+    Raises
+    ------
+    InputError : the file cannot be read, is empty, or a row has more or fewer cells than the header.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"The table {path} cannot be read: {error}.", "Check the path and save it as UTF-8."
+        ) from error
+    delimiter = "\t" if path.suffix == ".tsv" else ","
+    lines = list(csv.reader(io.StringIO(text), delimiter=delimiter))
+    if not lines:
+        raise InputError(f"The table {path} is empty.", "Give a table with a header line.")
+    header, rows = lines[0], [line for line in lines[1:] if line]
+    for number, row in enumerate(rows, start=2):
+        if len(row) != len(header):
+            raise InputError(
+                f"Row {number} of {path} has {len(row)} cells, the header has {len(header)}.",
+                "Repair or remove the row.",
+            )
+    return [dict(zip(header, row, strict=True)) for row in rows]
+
+
+def number(text: str | None) -> float:
+    """A cell as a number; NaN where it is absent (empty or n/a)."""
+    return math.nan if text is None or text.strip() in ("", MISSING) else float(text)
+
+
+def append_case(path: Path, row: Mapping[str, object]) -> None:
+    """Put one case into processed_cases.csv; a row with the same case_id is replaced.
+
+    Safe with several writers (a lock beside the file) and against crashes (the whole table is written to a temporary
+    file that then takes the old one's place: a reader sees the old or the new table, never half of one).
+
+    Raises
+    ------
+    InputError : the table in place was made with another region scheme, or is not a table of cases.
+    RegionalBrainAgeError : the folder cannot be written to.
+    """
+    append_cases(path, [row])
+
+
+def append_cases(path: Path, new_rows: Sequence[Mapping[str, object]]) -> None:
+    """Put many cases into processed_cases.csv at once; see `append_case`."""
+    path = Path(path)
+    columns = list(new_rows[0])
+    fresh = [{c: cell(row.get(c), "") for c in columns} for row in new_rows]
+    with exclusive(path):
+        for stale in path.parent.glob(f".{path.name}.*.tmp"):
+            stale.unlink()
+        rows = read_table(path) if path.exists() else []
+        if rows and list(rows[0]) != columns:
+            raise InputError(
+                f"The table {path} has other columns than this case (another region scheme or version).",
+                "Choose another output folder, or move the old table away.",
+            )
+        by_id = {old["case_id"]: old for old in rows}
+        by_id.update({new["case_id"]: new for new in fresh})
+        write_atomically(path, table_text(by_id.values(), columns, csv_file=True))
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a text file so that a reader sees the old or the new content, never a part."""
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
+                stream.write(text)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.chmod(temporary, 0o666 & ~_umask())
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+    except OSError as error:
+        raise RegionalBrainAgeError(
+            f"{path} cannot be written: {error.strerror}.", "Check free space and permissions of the folder."
+        ) from error
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current
