@@ -102,10 +102,17 @@ def load_scheme(path: Path | str | None = None) -> RegionScheme:
 
 
 def region_masks(scheme: RegionScheme) -> list[Image]:
-    """Voxels of each region in MNI space, boolean, on the atlas grid, in the order of the scheme. They may overlap."""
+    """Voxels of each region in MNI space, boolean, on the atlas grid, in the order of the scheme. They may overlap.
+
+    A label's voxels across the mid-sagittal plane (x = 0; under 1 % of AAL's cortex) are left out, so that a lesion of
+    one hemisphere has no load in the other.
+    """
     atlas = load_atlas(scheme.atlas)
+    on_side = {"L": _x_mm(atlas.labels) < 0, "R": _x_mm(atlas.labels) > 0}
     return [
-        atlas.labels.like(np.isin(atlas.labels.array, [atlas.codes[label] for label in region.labels]))
+        atlas.labels.like(
+            np.isin(atlas.labels.array, [atlas.codes[label] for label in region.labels]) & on_side[region.hemisphere]
+        )
         for region in scheme.regions
     ]
 
@@ -217,6 +224,14 @@ def _side_fraction(atlas: Atlas, label: str, hemisphere: str) -> float:
     if x_mm.size == 0:
         return 0.0
     return float(np.mean(x_mm < 0 if hemisphere == "L" else x_mm > 0))
+
+
+def _x_mm(image: Image) -> np.ndarray:
+    """RAS x (mm) of every voxel, broadcastable to the image's shape."""
+    axes = np.ogrid[tuple(slice(n) for n in image.shape)]
+    return (
+        sum(step * axis for step, axis in zip(image.ras_from_ijk[0, :3], axes, strict=True)) + image.ras_from_ijk[0, 3]
+    )
 
 
 def _values_at(image: Image, ras_mm: np.ndarray) -> np.ndarray:
