@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import nibabel as nib
 import numpy as np
+import SimpleITK as sitk
+
+# ITK's physical space is LPS, ours is RAS: the first two axes change sign.
+RAS_FROM_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 @dataclass(frozen=True)
@@ -39,3 +44,104 @@ class Image:
         if array.shape != self.array.shape:
             raise ValueError(f"array of shape {array.shape} does not fit a grid of shape {self.array.shape}")
         return Image(array, self.ras_from_ijk)
+
+
+def same_grid(a: Image, b: Image, tolerance_mm: float = 0.01) -> bool:
+    """True when both images have the same shape and no voxel centre differs by more than `tolerance_mm`.
+
+    The eight corners are compared: an affine map differs most at a corner.
+    """
+    if a.shape != b.shape:
+        return False
+    corners = np.array(np.meshgrid(*[(0, n - 1) for n in a.shape], [1], indexing="ij")).reshape(4, -1)
+    distance_mm = np.linalg.norm(((a.ras_from_ijk - b.ras_from_ijk) @ corners)[:3], axis=0)
+    return bool(distance_mm.max() <= tolerance_mm)
+
+
+def to_sitk(image: Image) -> sitk.Image:
+    """The same volume as a SimpleITK image (LPS). Booleans become uint8, half floats float32."""
+    array = np.asarray(image.array)
+    if array.dtype == bool:
+        array = array.view(np.uint8)
+    elif array.dtype == np.float16:
+        array = array.astype(np.float32)
+    elif not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    volume = sitk.GetImageFromArray(array.transpose(2, 1, 0))
+    lps_from_ijk = RAS_FROM_LPS @ image.ras_from_ijk
+    spacing = np.linalg.norm(lps_from_ijk[:3, :3], axis=0)
+    volume.SetSpacing(spacing.tolist())
+    volume.SetDirection((lps_from_ijk[:3, :3] / spacing).ravel().tolist())
+    volume.SetOrigin(lps_from_ijk[:3, 3].tolist())
+    return volume
+
+
+def from_sitk(volume: sitk.Image) -> Image:
+    """The inverse of `to_sitk`: a scalar 3D SimpleITK image with its geometry in RAS."""
+    lps_from_ijk = np.eye(4)
+    lps_from_ijk[:3, :3] = np.reshape(volume.GetDirection(), (3, 3)) * volume.GetSpacing()
+    lps_from_ijk[:3, 3] = volume.GetOrigin()
+    return Image(sitk.GetArrayFromImage(volume).transpose(2, 1, 0), RAS_FROM_LPS @ lps_from_ijk)
+
+
+def resample(image: Image, like: Image, nearest: bool = False) -> Image:
+    """`image` on the grid of `like`, through RAS space; zero (False) outside.
+
+    `nearest` keeps labels and the dtype; otherwise trilinear, float32. Booleans are always nearest.
+    """
+    boolean = image.array.dtype == bool
+    nearest = nearest or boolean
+    volume = to_sitk(image if nearest else image.like(image.array.astype(np.float32)))
+    interpolator = sitk.sitkNearestNeighbor if nearest else sitk.sitkLinear
+    reference = grid_of(like)
+    moved = from_sitk(
+        sitk.Resample(
+            volume,
+            reference.size,
+            sitk.Transform(3, sitk.sitkIdentity),
+            interpolator,
+            reference.origin,
+            reference.spacing,
+            reference.direction,
+        )
+    )
+    return like.like(moved.array.astype(bool) if boolean else moved.array)
+
+
+@dataclass(frozen=True)
+class SitkGrid:
+    """Where a grid lies, in SimpleITK's words (LPS)."""
+
+    size: list[int]
+    origin: list[float]
+    spacing: list[float]
+    direction: list[float]
+
+
+def grid_of(image: Image) -> SitkGrid:
+    """The grid of an image for SimpleITK's Resample, without copying voxels."""
+    lps_from_ijk = RAS_FROM_LPS @ image.ras_from_ijk
+    spacing = np.linalg.norm(lps_from_ijk[:3, :3], axis=0)
+    return SitkGrid(
+        [int(n) for n in image.shape],
+        lps_from_ijk[:3, 3].tolist(),
+        spacing.tolist(),
+        (lps_from_ijk[:3, :3] / spacing).ravel().tolist(),
+    )
+
+
+def to_canonical(image: Image) -> Image:
+    """The same voxels with axes permuted and flipped so that i, j, k run most nearly to right, anterior, superior.
+
+    No value is interpolated: every storage order of a head gives the same array.
+    """
+    orientation = nib.io_orientation(image.ras_from_ijk)
+    array = nib.apply_orientation(image.array, orientation)
+    ras_from_ijk = image.ras_from_ijk @ nib.orientations.inv_ornt_aff(orientation, image.shape)
+    return Image(np.ascontiguousarray(array), ras_from_ijk)
+
+
+def from_canonical(image: Image, like: Image) -> Image:
+    """Undoes `to_canonical`: a canonical image of the head back in the voxel order of `like`."""
+    back = nib.orientations.ornt_transform(np.array([[0, 1], [1, 1], [2, 1]]), nib.io_orientation(like.ras_from_ijk))
+    return like.like(np.ascontiguousarray(nib.apply_orientation(image.array, back)))
