@@ -1,0 +1,205 @@
+"""The three families of mixed models: lesion volume -> PAD, every load -> every PAD, and motor group differences.
+
+Each model has a random intercept for site (`random_intercept`). A family is the set of tests whose p-values are
+corrected together (Benjamini-Hochberg): all outcomes of one model and term for the volume models, all load x outcome
+pairs for the load models, all variables for the group differences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from .random_intercept import InterceptFit, fit_random_intercept
+
+LOG_VOLUME = "log_lesion_volume"
+INTERCEPT = "intercept"
+GROUP_TERM = "group_mild"
+VOLUME_MODELS = {"volume": (), "volume_days": ("days_post_stroke",)}
+STATISTICS = ("estimate", "se", "df", "t", "p", "ci_low", "ci_high", "std_beta", "p_fdr")
+FIT_COLUMNS = ("n", "n_sites", "site_variance", "residual_variance", "icc", "status", "n_left_out", "note")
+MIXED_COLUMNS = ("model", "outcome", "term", *STATISTICS, *FIT_COLUMNS)
+LOAD_COLUMNS = ("model", "outcome", "load", "term", *STATISTICS, *FIT_COLUMNS)
+GROUP_COLUMNS = ("variable", "term", *STATISTICS, *FIT_COLUMNS, "n_mild", "n_severe", "mean_mild", "mean_severe")
+
+
+def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
+    """False discovery rate adjusted p-values of one family; NaN stays NaN and is not counted (R: p.adjust "BH")."""
+    p = np.asarray(p, float)
+    adjusted = np.full(p.shape, np.nan)
+    known = np.flatnonzero(np.isfinite(p))
+    if known.size:
+        order = known[np.argsort(p[known])[::-1]]
+        ranks = np.arange(known.size, 0, -1)
+        adjusted[order] = np.minimum.accumulate(np.minimum(1.0, p[order] * known.size / ranks))
+    return adjusted
+
+
+def code_columns(data: pd.DataFrame, columns: Sequence[str]) -> tuple[list[str], np.ndarray]:
+    """Design columns for `columns`: numbers as they are, text as 0/1 columns against its first level, as R does.
+
+    ``sex`` becomes ``sex_M`` (1 = male). Returns the term names and an (n, terms) array.
+    """
+    names: list[str] = []
+    values: list[np.ndarray] = []
+    for column in columns:
+        series = data[column]
+        if pd.api.types.is_numeric_dtype(series):
+            names.append(column)
+            values.append(series.to_numpy(float))
+            continue
+        levels = ["F", "M"] if column == "sex" else sorted(series.unique())
+        for other in levels[1:] or levels:
+            names.append(f"{column}_{other}")
+            values.append((series == other).to_numpy(float))
+    return names, np.column_stack(values) if values else np.empty((len(data), 0))
+
+
+def fit_terms(
+    data: pd.DataFrame, outcome: str, predictors: Sequence[str], site: str = "site"
+) -> tuple[list[str], InterceptFit, pd.DataFrame]:
+    """Fit ``outcome ~ predictors + (1 | site)`` on the complete cases of `data`.
+
+    Returns the term names (intercept first), the fit, and the design with the outcome as a table, which holds what
+    the standardised coefficients need.
+    """
+    columns = list(dict.fromkeys([outcome, *predictors, site]))
+    used = data[columns].dropna()
+    names, values = code_columns(used, predictors)
+    design = np.column_stack([np.ones(len(used)), values])
+    fit = fit_random_intercept(used[outcome].to_numpy(float), design, used[site].to_numpy(str))
+    frame = pd.DataFrame(design, columns=[INTERCEPT, *names])
+    frame["__outcome__"] = used[outcome].to_numpy(float)
+    return [INTERCEPT, *names], fit, frame
+
+
+def term_rows(
+    data: pd.DataFrame, outcome: str, predictors: Sequence[str], only: Sequence[str] | None = None
+) -> list[dict]:
+    """Result rows of one model, one per term (or per term of `only`); dropped terms have NaN and say why."""
+    names, fit, frame = fit_terms(data, outcome, predictors)
+    spread = frame.std(ddof=1)
+    dropped = [names[j] for j in fit.dropped if fit.status != "constant"]
+    notes = []
+    if fit.status == "constant":
+        notes.append(f"{outcome} has the same value in all {fit.n} cases" if fit.n else "no complete case")
+    elif dropped and len(dropped) == len(names):
+        notes.append(f"{fit.n} complete cases are too few for {len(names)} terms")
+    elif dropped:
+        notes.append("left out of the model as constant or collinear: " + ", ".join(dropped))
+    if fit.n and np.isnan(fit.site_variance) and fit.n_sites in (1, fit.n):
+        notes.append("ordinary regression: " + ("one site" if fit.n_sites == 1 else "one case per site"))
+    rows = []
+    for j, name in enumerate(names):
+        if only is not None and name not in only:
+            continue
+        outcome_sd = spread["__outcome__"]
+        std_beta = fit.estimate[j] * spread[name] / outcome_sd if outcome_sd > 0 else np.nan
+        rows.append(
+            {
+                "outcome": outcome,
+                "term": name,
+                "estimate": fit.estimate[j],
+                "se": fit.se[j],
+                "df": fit.df[j],
+                "t": fit.t[j],
+                "p": fit.p[j],
+                "ci_low": fit.ci_low[j],
+                "ci_high": fit.ci_high[j],
+                "std_beta": np.nan if j == 0 else std_beta,
+                "n": fit.n,
+                "n_sites": fit.n_sites,
+                "site_variance": fit.site_variance,
+                "residual_variance": fit.residual_variance,
+                "icc": fit.icc,
+                "status": fit.term_status[j],
+                "n_left_out": len(data) - fit.n,
+                "note": "; ".join(notes),
+            }
+        )
+    return rows
+
+
+def _never(_: float) -> None:
+    return None
+
+
+def volume_models(
+    data: pd.DataFrame,
+    outcomes: Sequence[str],
+    covariates: Sequence[str] = ("age", "sex"),
+    progress: Callable[[float], None] = _never,
+) -> pd.DataFrame:
+    """``PAD ~ log(lesion volume) + covariates + (1 | site)`` for every outcome, without and with days since stroke.
+
+    Needs the columns ``log_lesion_volume`` (natural logarithm of millilitres) and ``site``. How to read the rows: the
+    estimate of ``log_lesion_volume`` is the change of PAD, in years, when the lesion is 2.7 times as large.
+    """
+    rows = []
+    models = {name: extra for name, extra in VOLUME_MODELS.items() if set(extra) <= set(data.columns)}
+    for number, (model, extra) in enumerate(models.items()):
+        for done, outcome in enumerate(outcomes):
+            predictors = [LOG_VOLUME, *covariates, *extra]
+            rows += [{"model": model, **row} for row in term_rows(data, outcome, predictors)]
+            progress((number + (done + 1) / len(outcomes)) / len(models))
+    return adjust_within(pd.DataFrame(rows, columns=MIXED_COLUMNS), ["model", "term"])
+
+
+def load_models(
+    data: pd.DataFrame,
+    outcomes: Sequence[str],
+    loads: Sequence[str],
+    covariates: Sequence[str] = ("age", "sex"),
+    progress: Callable[[float], None] = _never,
+) -> pd.DataFrame:
+    """``PAD ~ load + covariates + (1 | site)`` for every pair; one row per pair, the row of the load."""
+    rows = []
+    for done, load in enumerate(loads):
+        for outcome in outcomes:
+            (row,) = term_rows(data, outcome, [load, *covariates], only=[load])
+            rows.append({"model": "load", "load": load, **row})
+        progress((done + 1) / len(loads))
+    return adjust_within(pd.DataFrame(rows, columns=LOAD_COLUMNS), ["model"])
+
+
+def group_differences(
+    data: pd.DataFrame,
+    variables: Sequence[str],
+    covariates: Sequence[str] = ("age", "sex"),
+    progress: Callable[[float], None] = _never,
+) -> pd.DataFrame:
+    """Adjusted mean difference, mild minus severe, of every variable: ``variable ~ group + covariates + (1 | site)``.
+
+    Needs the column ``group_mild`` (1 mild, 0 severe, NaN unknown). A negative difference of a lesion load says that
+    people with mild impairment have less damage there.
+    """
+    rows = []
+    for done, variable in enumerate(variables):
+        others = [c for c in covariates if c != variable]
+        (row,) = term_rows(data, variable, [GROUP_TERM, *others], only=[GROUP_TERM])
+        used = data[[variable, GROUP_TERM, *others, "site"]].dropna()
+        mild = used[GROUP_TERM] == 1
+        rows.append(
+            {
+                "variable": variable,
+                **row,
+                "n_mild": int(mild.sum()),
+                "n_severe": int((~mild).sum()),
+                "mean_mild": used.loc[mild, variable].mean(),
+                "mean_severe": used.loc[~mild, variable].mean(),
+            }
+        )
+        progress((done + 1) / len(variables))
+    table = pd.DataFrame(rows, columns=GROUP_COLUMNS)
+    return table.assign(p_fdr=benjamini_hochberg(table["p"]))
+
+
+def adjust_within(table: pd.DataFrame, family: list[str]) -> pd.DataFrame:
+    """`table` with p_fdr filled within each group of equal `family` columns."""
+    adjusted = table.copy()
+    adjusted["p_fdr"] = np.nan
+    for _, index in table.groupby(family).groups.items():
+        adjusted.loc[index, "p_fdr"] = benjamini_hochberg(table.loc[index, "p"].to_numpy(float))
+    return adjusted
