@@ -17,10 +17,10 @@ from ..imaging.image import Image
 from ..resources import package_file
 
 # Both volumes were drawn on other averages than the 2009c brain this project registers to, and lie to its right.
-# Destrieux (sixth-generation average): the share of 2009c intensity variance its tissue classes explain peaks at -0.5 mm
-# (0.381 against 0.368 unmoved); unmoved is best along y and z. AAL (Colin27): moved by -1 mm, voxels in the other
-# hemisphere's Destrieux cortex fall from 0.80 to 0.44 %, voxels in the 2009c brain rise from 96.0 to 96.5 %, and the
-# mean Dice of ten like-named structures with Destrieux from 0.499 to 0.515. `Testing/unit/test_parcels.py` repeats this.
+# Destrieux (sixth-generation average): the share of 2009c intensity variance its tissue classes explain peaks at
+# -0.5 mm (0.381 against 0.368 unmoved); unmoved is best along y and z. AAL (Colin27): moved by -1 mm, voxels in the
+# other hemisphere's Destrieux cortex fall from 0.80 to 0.44 %, voxels in the 2009c brain rise from 96.0 to 96.5 %, and
+# the mean Dice of ten like-named structures with Destrieux from 0.499 to 0.515.
 OFFSET_TO_2009C_MM = {"destrieux": (-0.5, 0.0, 0.0), "aal": (-1.0, 0.0, 0.0)}
 
 
