@@ -200,6 +200,6 @@ def adjust_within(table: pd.DataFrame, family: list[str]) -> pd.DataFrame:
     """`table` with p_fdr filled within each group of equal `family` columns."""
     adjusted = table.copy()
     adjusted["p_fdr"] = np.nan
-    for _, index in table.groupby(family).groups.items():
-        adjusted.loc[index, "p_fdr"] = benjamini_hochberg(table.loc[index, "p"].to_numpy(float))
+    for _, members in table.groupby(family):
+        adjusted.loc[members.index, "p_fdr"] = benjamini_hochberg(members["p"].to_numpy(float))
     return adjusted

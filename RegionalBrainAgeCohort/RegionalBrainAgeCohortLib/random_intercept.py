@@ -90,8 +90,8 @@ def term_statuses(design: np.ndarray, kept: np.ndarray, fitted: str) -> tuple[st
             statuses.append(CONSTANT)
             continue
         others = [k for k in varying if k != j]
-        collinear = len(kept) < columns and j not in (
-            np.array([*others, j])[independent_columns(design[:, [*others, j]])]
+        collinear = (
+            len(kept) < columns and j not in (np.array([*others, j])[independent_columns(design[:, [*others, j]])])
         )
         statuses.append(RANK_DEFICIENT if collinear else fitted)
     return tuple(statuses)
@@ -240,24 +240,24 @@ def _satterthwaite(
     scaled: np.ndarray,
     half: np.ndarray,
 ) -> np.ndarray:
-    """Degrees of freedom of each coefficient: 2 v^2 / (g' A g), A = 2 H^-1, H the Hessian in (theta, sigma)."""
-    sigma = np.sqrt(residual_variance)
-    explained = float(zpy @ zpy)
-    first = float(np.trace(zpz)) - explained / residual_variance
+    """Degrees of freedom of each coefficient: 2 v^2 / (g' A g), A = 2 H^-1, H the Hessian in (theta, sigma).
+
+    Sigma is measured in units of its estimate, so that the unit of the outcome does not matter.
+    """
+    explained = float(zpy @ zpy) / residual_variance
+    first = float(np.trace(zpz)) - explained
     second = -float(np.sum(zpz * zpz)) + 2.0 * float(zpy @ zpz @ zpy) / residual_variance
     hessian = np.array(
         [
-            [2.0 * first + 4.0 * theta**2 * second, 4.0 * theta * explained / sigma**3],
-            [4.0 * theta * explained / sigma**3, 4.0 * df_residual / residual_variance],
+            [2.0 * first + 4.0 * theta**2 * second, 4.0 * theta * explained],
+            [4.0 * theta * explained, 4.0 * df_residual],
         ]
     )
     values, vectors = np.linalg.eigh(hessian)
     positive = values > EIGENVALUE_TOLERANCE
     inverse = (vectors[:, positive] / values[positive]) @ vectors[:, positive].T
-    variance = residual_variance * np.diag(scaled)
-    gradient = np.stack(
-        [2.0 * theta * residual_variance * np.sum(half**2, axis=1), 2.0 * sigma * np.diag(scaled)], axis=1
-    )
+    variance = np.diag(scaled)
+    gradient = np.stack([2.0 * theta * np.sum(half**2, axis=1), 2.0 * variance], axis=1)
     spread = 2.0 * np.einsum("ij,jk,ik->i", gradient, inverse, gradient)
     return 2.0 * variance**2 / spread
 

@@ -1,4 +1,4 @@
-"""Mixed models against lme4/lmerTest (tables of Testing/reference) and against a slow dense REML written from its formula."""
+"""Mixed models against lme4/lmerTest (tables of Testing/reference) and a slow dense REML written from its formula."""
 
 from __future__ import annotations
 
