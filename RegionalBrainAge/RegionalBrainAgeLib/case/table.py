@@ -232,14 +232,21 @@ def append_cases(path: Path, new_rows: Sequence[Mapping[str, object]]) -> None:
         for stale in path.parent.glob(f".{path.name}.*.tmp"):
             stale.unlink()
         rows = read_table(path) if path.exists() else []
-        if rows and list(rows[0]) != columns:
-            raise InputError(
-                f"The table {path} has other columns than this case (another region scheme or version).",
-                "Choose another output folder, or move the old table away.",
-            )
+        _same_columns(path, rows, columns)
         by_id = {old["case_id"]: old for old in rows}
         by_id.update({new["case_id"]: new for new in fresh})
         write_atomically(path, table_text(by_id.values(), columns, csv_file=True))
+
+
+def check_columns(path: Path, columns: Sequence[str]) -> None:
+    """Refuse early where `append_case` would refuse later: the table in place has other columns.
+
+    Raises
+    ------
+    InputError : it has.
+    """
+    if path.exists():
+        _same_columns(path, read_table(path), columns)
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -260,6 +267,14 @@ def write_atomically(path: Path, text: str) -> None:
         raise RegionalBrainAgeError(
             f"{path} cannot be written: {error.strerror}.", "Check free space and permissions of the folder."
         ) from error
+
+
+def _same_columns(path: Path, rows: Sequence[Mapping[str, str]], columns: Sequence[str]) -> None:
+    if rows and list(rows[0]) != list(columns):
+        raise InputError(
+            f"The table {path} has other columns than this case (another region scheme or version).",
+            "Choose another output folder, or move the old table away.",
+        )
 
 
 def _umask() -> int:

@@ -1,0 +1,92 @@
+"""``regional-brain-age``: the command line. Each room brings its commands; here errors become sentences."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.util import find_spec
+
+from . import __version__
+from .errors import Cancelled, RegionalBrainAgeError
+
+RESEARCH_USE = "Research use only. Not approved for clinical use. Not a diagnosis, not for treatment decisions."
+# Modules with add_parsers(subparsers); heavy imports belong inside their functions, so that --help is quick.
+COMMANDS = (
+    "RegionalBrainAgeLib.case.cli",
+    "RegionalBrainAgeLib.batch.cli",
+    "RegionalBrainAgeLib.age.cli",
+    "RegionalBrainAgeCohortLib.cli",
+)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser with the commands of every installed room."""
+    parser = argparse.ArgumentParser(
+        prog="regional-brain-age",
+        description="Brain age of functional regions from a T1-weighted MRI with a stroke lesion.",
+        epilog=f"{RESEARCH_USE} Exit codes: 0 ok, 1 failure, 2 bad usage or input, 3 case(s) failed.",
+    )
+    parser.add_argument("--version", action="version", version=f"regional-brain-age {__version__}")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name in COMMANDS:
+        if _installed(name):
+            import_module(name).add_parsers(subparsers)
+    for subparser in subparsers.choices.values():
+        subparser.add_argument("--debug", action="store_true", help="show where in the program an error arose")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; errors become one sentence with a remedy on stderr. Returns the exit code."""
+    args = build_parser().parse_args(argv)
+    # A polite kill takes the same way out as Ctrl-C, so that temporary files are removed.
+    signal.signal(signal.SIGTERM, _raise_interrupt)
+    try:
+        return args.func(args)
+    except KeyboardInterrupt:
+        return _tell(Cancelled("Cancelled.", "No result was written for the case in progress."), args.debug)
+    except RegionalBrainAgeError as error:
+        return _tell(error, args.debug)
+    except MemoryError:
+        return _tell(RegionalBrainAgeError("The memory is used up.", "Close other programs and try again."), args.debug)
+    except OSError as error:
+        return _tell(_from_system(error), args.debug)
+    except Exception as error:  # the last door: a user never sees a traceback unasked
+        what = f"An unexpected fault occurred: {type(error).__name__}: {error}."
+        return _tell(RegionalBrainAgeError(what, "Run again with --debug and report the output."), args.debug)
+
+
+def _installed(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def _raise_interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _from_system(error: OSError) -> RegionalBrainAgeError:
+    place = f" ({error.filename})" if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return RegionalBrainAgeError(f"The disk is full{place}.", "Free some space or choose another --out.")
+    return RegionalBrainAgeError(
+        f"The system refused: {error.strerror or error}{place}.", "Check path and permissions."
+    )
+
+
+def _tell(error: RegionalBrainAgeError, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    print(f"error: {error}", file=sys.stderr)
+    return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

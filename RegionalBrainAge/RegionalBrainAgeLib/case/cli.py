@@ -1,0 +1,126 @@
+"""The commands ``case`` and ``demo``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+from .case import CaseResult, case_from_text
+
+EPILOG = """\
+Everything about the case is written to OUT/sub-<id>/ (tables, volumes in T1 space, report), and one row to
+OUT/processed_cases.csv. Exit codes: 0 ok, 1 failure, 2 bad usage or input, 3 the input was fine but the case failed."""
+
+
+def add_parsers(subparsers: argparse._SubParsersAction) -> None:
+    """Add ``case`` and ``demo`` to the command line."""
+    case = subparsers.add_parser(
+        "case",
+        help="one patient: a head and a lesion in, eighteen regional brain ages out",
+        description="Estimate regional brain ages of one patient.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    given = case.add_argument_group("the patient")
+    given.add_argument("--t1", metavar="FILE", help="T1-weighted head: NIfTI, MGZ, NRRD or a DICOM folder")
+    given.add_argument("--lesion", metavar="FILE", help="lesion mask, any grid in the T1's space; leave out if healthy")
+    given.add_argument("--freesurfer", metavar="DIR", help="FreeSurfer or FastSurfer subject folder: its thicknesses")
+    given.add_argument("--age", metavar="YEARS", help="age at the scan")
+    given.add_argument("--sex", metavar="F|M", help="sex")
+    given.add_argument("--id", metavar="ID", help="case id (default: from the file name)")
+    given.add_argument("--site", metavar="SITE", help="scanner or hospital")
+    given.add_argument("--days", metavar="DAYS", dest="days_post_stroke", help="days from stroke to scan")
+    given.add_argument("--motor", metavar="0..1", help="motor outcome, for example Fugl-Meyer upper extremity / 66")
+    how = case.add_argument_group("how")
+    how.add_argument("--calibration", metavar="FILE", help="calibration made by 'calibrate' from local controls")
+    how.add_argument("--model", metavar="DIR", help="model folder (default: the one shipped)")
+    how.add_argument("--scheme", metavar="TSV", help="region scheme (default: the model's)")
+    how.add_argument("--threads", metavar="N", type=_positive, default=2, help="threads to use (default: 2)")
+    out = case.add_argument_group("output")
+    out.add_argument("--out", metavar="DIR", type=Path, required=True, help="output folder")
+    out.add_argument("--overwrite", action="store_true", help="replace the case's folder if there is one")
+    out.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
+    case.set_defaults(func=run_case_command)
+
+    demo = subparsers.add_parser(
+        "demo",
+        help="a whole run with no data of yours: a real head with a simulated lesion",
+        description="Process the Colin27 head of an installed package with a lesion drawn by the lesion simulator.",
+    )
+    demo.add_argument("--out", metavar="DIR", type=Path, default=Path("demo-output"), help="output folder")
+    demo.add_argument("--threads", metavar="N", type=_positive, default=2, help="threads to use (default: 2)")
+    demo.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
+    demo.set_defaults(func=run_demo_command)
+
+
+def run_case_command(args: argparse.Namespace) -> int:
+    """Process one case. Returns 0; errors travel to the command line's own handler."""
+    fields = ("t1", "lesion", "freesurfer", "age", "sex", "id", "site", "days_post_stroke", "motor", "calibration")
+    case = case_from_text({name: getattr(args, name) for name in fields})
+    from .pipeline import run_case
+
+    result = run_case(
+        case,
+        args.out,
+        model=args.model,
+        scheme=args.scheme,
+        progress=print_progress(),
+        overwrite=args.overwrite,
+        threads=args.threads,
+    )
+    print(json.dumps(result.as_dict()) if args.json else summary(result))
+    return 0
+
+
+def run_demo_command(args: argparse.Namespace) -> int:
+    """Process the demonstration head. Returns 0."""
+    from .demo import run_demo
+
+    result = run_demo(args.out, progress=print_progress(), threads=args.threads)
+    print(json.dumps(result.as_dict()) if args.json else summary(result))
+    return 0
+
+
+def print_progress():
+    """A progress function that writes one line per step to stderr."""
+    start = time.monotonic()
+
+    def progress(step: str, fraction: float) -> None:
+        print(f"[{time.monotonic() - start:6.1f} s] {100 * fraction:3.0f} %  {step}", file=sys.stderr, flush=True)
+
+    return progress
+
+
+def summary(result: CaseResult) -> str:
+    """What a person wants to read first, as text."""
+    lesion = result.lesion
+    sides = {"L": "left", "R": "right", "bilateral": "both hemispheres", "none": "none"}
+    lines = [
+        f"{result.case.name}: age {result.case.age_years:g}, {result.case.sex}; "
+        f"lesion {lesion.volume_ml:.1f} ml, {sides[lesion.side]}; quality check: {result.qc}",
+        "",
+        f"{'region':<8}{'side':<16}{'brain age':>10}{'PAD':>8}{'90 % interval':>18}{'load':>9}",
+    ]
+    for row in result.regions:
+        if row.estimable:
+            interval = f"{row.pad_lower_years:+.1f} to {row.pad_upper_years:+.1f}"
+            ages = f"{row.brain_age_years:>10.1f}{row.pad_corrected_years:>+8.1f}{interval:>18}"
+        else:
+            ages = f"{'not estimable':>36}"
+        load = "" if row.load_fraction != row.load_fraction else f"{100 * row.load_fraction:.1f} %"
+        lines.append(f"{row.region:<8}{row.side:<16}{ages}{load:>9}")
+    if result.warnings:
+        lines += ["", *(f"warning: {text}" for text in result.warnings)]
+    if result.folder is not None:
+        lines += ["", f"Report: {result.folder / (result.case.name + '_report.html')}"]
+    return "\n".join(lines)
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value

@@ -1,0 +1,215 @@
+"""One case from files to folder: named steps, each timed, nothing half-written."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+
+from .. import __version__
+from ..age.model import BrainAgeModel, RegionAges, load_model
+from ..anatomy.freesurfer import read_subject
+from ..anatomy.lesion import region_loads, summarise_lesion
+from ..anatomy.parcels import ParcelFeatures
+from ..anatomy.regions import RegionScheme, load_scheme, membership
+from ..anatomy.tract import corticospinal_tract, tract_load, weighted_tract_load
+from ..errors import InputError
+from .case import Case, CaseResult, LesionResult, ParcelResult, RegionResult
+from .head import Head, Scan, measure_head, read_scan
+from .output import case_folder
+from .provenance import checksum, peak_memory_mb, software_versions
+from .quality import advice, judge
+from .steps import Progress, Steps
+from .table import PROCESSED_NAME, append_case, check_columns, processed_columns
+from .writing import write_case
+
+
+def run_case(
+    case: Case,
+    out_dir: Path | str,
+    *,
+    model: Path | str | None = None,
+    scheme: Path | str | None = None,
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+    overwrite: bool = False,
+    threads: int = 2,
+    append: bool = True,
+    notes: Sequence[str] = (),
+) -> CaseResult:
+    """Process one case and leave its folder ``out_dir/sub-<id>`` and its row in ``out_dir/processed_cases.csv``.
+
+    Parameters
+    ----------
+    case : the checked input.
+    out_dir : created if needed.
+    model : model folder; the shipped one if None.
+    scheme : region scheme (TSV); the shipped one if None. It must be the one the model was trained for.
+    progress : called as ``progress(step, fraction)`` when a step begins.
+    cancelled : asked between steps; True ends the work and nothing is left.
+    overwrite : replace an existing folder of the case instead of refusing.
+    threads : for torch and SimpleITK.
+    append : whether to write the row; a batch writes all rows itself.
+    notes : sentences to put first among the warnings (the demonstration says what it is).
+
+    Raises
+    ------
+    InputError : files, facts or output folder are not usable.
+    CaseError : the input was fine but a step failed.
+    Cancelled : `cancelled` said so.
+
+    In each of these nothing is left that looks like a result.
+    """
+    out_dir = Path(out_dir)
+    torch.set_num_threads(threads)
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
+    steps = Steps(progress, cancelled)
+    with case_folder(out_dir, case.name, overwrite) as folder:
+        regions = load_scheme(scheme)
+        if append:
+            check_columns(out_dir / PROCESSED_NAME, processed_columns([n.lower() for n in regions.networks]))
+        result, head, scan = estimate(case, regions, load_model(model), steps, threads, notes)
+        result = write_case(folder, out_dir / case.name, result, regions, head, scan, steps)
+    if append:
+        append_case(out_dir / PROCESSED_NAME, result.processed_row(__version__))
+    steps.finish()
+    return result
+
+
+def estimate(
+    case: Case,
+    scheme: RegionScheme,
+    model: BrainAgeModel,
+    steps: Steps,
+    threads: int = 2,
+    notes: Sequence[str] = (),
+) -> tuple[CaseResult, Head | None, Scan | None]:
+    """The numbers and images of a case, in memory; no head and scan where only FreeSurfer's statistics were given."""
+    with steps.step("read"):
+        given = {name: getattr(case, name) for name in ("t1", "lesion", "freesurfer", "calibration")}
+        inputs = {name: checksum(path) for name, path in given.items() if path is not None}
+        scan = read_scan(case)
+    head = measure_head(scan, scheme, steps, threads, surfaces=case.freesurfer is not None) if scan else None
+    with steps.step("lesion"):
+        features = head.features if head else None
+        if features is None:
+            features = read_subject(case.freesurfer, head.lesion if head else None)
+        lesion = _lesion(head)
+        loads, volumes_ml = _loads(head, len(scheme.regions))
+    with steps.step("ages"):
+        ages = model.predict(features, case.age_years, case.sex, calibration=case.calibration)
+        if tuple(ages.region_names) != tuple(region.name for region in scheme.regions):
+            raise InputError(
+                f"The model {model.name} was trained for other regions than those of the scheme {scheme.name}.",
+                "Train a model for this scheme (regional-brain-age train), or leave --scheme out.",
+            )
+    quality = judge(
+        similarity=head.registration.similarity if head else None,
+        brain_volume_ml=float(head.volumes.brain.array.sum() * head.volumes.brain.voxel_volume_ml) if head else None,
+        thickness_mm=features.thickness_mm,
+        lesioned_fraction=features.lesioned_fraction,
+    )
+    result = CaseResult(
+        case=case,
+        regions=_region_rows(scheme, ages, features, lesion.side, loads, volumes_ml),
+        parcels=_parcel_rows(features),
+        lesion=lesion,
+        scheme=scheme.name,
+        qc=quality.verdict,
+        warnings=(
+            *notes,
+            *(head.warnings if head else ()),
+            *quality.reasons,
+            *advice(case.days_post_stroke, lesion.side),
+        ),
+        calibration="local" if case.calibration else "none",
+        model={"name": model.name, "version": model.version, "sha256": model.sha256},
+        seconds=steps.seconds,
+        provenance={
+            "inputs": inputs,
+            "software": software_versions(),
+            "parameters": {"threads": threads, "thickness_from": "FreeSurfer" if case.freesurfer else "T1"},
+            "registration_similarity": head.registration.similarity if head else None,
+            "peak_memory_mb": peak_memory_mb(),
+        },
+    )
+    return result, head, scan
+
+
+def _lesion(head: Head | None) -> LesionResult:
+    if head is None or head.lesion is None:
+        return LesionResult(0.0, "none", 0.0, 0.0, 0.0, 0.0)
+    summary = summarise_lesion(head.lesion, head.registration)
+    tracts = corticospinal_tract()
+    in_template = head.registration.to_template(head.lesion, like=tracts[0])
+    loads = [tract_load(in_template, tract) for tract in tracts]
+    weighted = [weighted_tract_load(in_template, tract) for tract in tracts]
+    return LesionResult(summary.volume_ml, summary.side, *loads, *weighted)
+
+
+def _loads(head: Head | None, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Load (fraction) and volume (ml) of every region; without an image there is nothing to measure."""
+    if head is None:
+        return np.zeros(count), np.full(count, np.nan)
+    masks = head.volumes.regions.masks()
+    volumes_ml = np.array([np.count_nonzero(mask.array) * mask.voxel_volume_ml for mask in masks])
+    return region_loads(head.lesion, masks), volumes_ml
+
+
+def _region_rows(
+    scheme: RegionScheme,
+    ages: RegionAges,
+    features: ParcelFeatures,
+    lesion_side: str,
+    loads: np.ndarray,
+    volumes_ml: np.ndarray,
+) -> tuple[RegionResult, ...]:
+    weights = membership(scheme)
+    rows = []
+    for index, region in enumerate(scheme.regions):
+        measured = weights[index] * np.isfinite(features.thickness_mm)
+        total = measured.sum()
+        thickness_mm = measured @ np.nan_to_num(features.thickness_mm) / total if total > 0 else math.nan
+        rows.append(
+            RegionResult(
+                region=region.name,
+                network=region.network,
+                hemisphere=region.hemisphere,
+                side=side_word(region.hemisphere, lesion_side),
+                brain_age_years=float(ages.brain_age_years[index]),
+                pad_years=float(ages.pad_years[index]),
+                pad_corrected_years=float(ages.pad_corrected_years[index]),
+                pad_lower_years=float(ages.pad_lower_years[index]),
+                pad_upper_years=float(ages.pad_upper_years[index]),
+                pad_percentile=float(ages.pad_percentile[index]),
+                estimable=bool(ages.estimable[index]),
+                reason=str(ages.reason[index]),
+                load_fraction=float(loads[index]),
+                lesion_volume_ml=float(loads[index] * volumes_ml[index]),
+                region_volume_ml=float(volumes_ml[index]),
+                thickness_mm=float(thickness_mm),
+                parcels=int(np.count_nonzero(weights[index])),
+                parcels_lesioned_fraction=float(weights[index] @ features.lesioned_fraction),
+            )
+        )
+    return tuple(rows)
+
+
+def side_word(hemisphere: str, lesion_side: str) -> str:
+    """How a region's side is called: by the lesion where it has one side, else left or right."""
+    if lesion_side in ("L", "R"):
+        return "ipsilesional" if hemisphere == lesion_side else "contralesional"
+    return "left" if hemisphere == "L" else "right"
+
+
+def _parcel_rows(features: ParcelFeatures) -> tuple[ParcelResult, ...]:
+    return tuple(
+        ParcelResult(name, "L" if name.startswith("lh_") else "R", float(thickness), float(lesioned), int(voxels))
+        for name, thickness, lesioned, voxels in zip(
+            features.names, features.thickness_mm, features.lesioned_fraction, features.voxels, strict=True
+        )
+    )

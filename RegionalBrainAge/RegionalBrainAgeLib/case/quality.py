@@ -1,0 +1,70 @@
+"""Is this case fit for use? A few checks whose limits are stated, each failing with a sentence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+# Similarity of the aligned head to the template. Heads at hand reach 0.85 and more; misaligned ones stay below 0.7.
+SIMILARITY_REVIEW = 0.80
+BRAIN_VOLUME_ML = (900.0, 2000.0)
+MEAN_THICKNESS_MM = (2.0, 3.2)
+UNMEASURED_PARCELS_REVIEW = 15
+CHRONIC_DAYS = 180
+
+
+@dataclass(frozen=True)
+class Quality:
+    """The verdict "pass" or "review" and the reasons for it."""
+
+    verdict: str
+    reasons: tuple[str, ...]
+
+
+def judge(
+    *,
+    similarity: float | None,
+    brain_volume_ml: float | None,
+    thickness_mm: np.ndarray,
+    lesioned_fraction: np.ndarray,
+) -> Quality:
+    """Check a case's numbers against what heads usually give.
+
+    Parameters
+    ----------
+    similarity : of the registered head with the template, 0..1; None when there was no registration.
+    brain_volume_ml : volume of the brain mask; None without an image.
+    thickness_mm : ndarray, shape (148,), NaN where not measured.
+    lesioned_fraction : ndarray, shape (148,).
+    """
+    reasons = []
+    if similarity is not None and similarity < SIMILARITY_REVIEW:
+        reasons.append(
+            f"The alignment with the template is weaker than usual (similarity {similarity:.2f}): "
+            "check the parcels on the head."
+        )
+    if brain_volume_ml is not None and not BRAIN_VOLUME_ML[0] <= brain_volume_ml <= BRAIN_VOLUME_ML[1]:
+        reasons.append(f"The brain mask holds {brain_volume_ml:.0f} ml, which is unusual: check its outline.")
+    mean_mm = float(np.nanmean(thickness_mm)) if np.isfinite(thickness_mm).any() else float("nan")
+    if not MEAN_THICKNESS_MM[0] <= mean_mm <= MEAN_THICKNESS_MM[1]:
+        reasons.append(f"The mean cortical thickness is {mean_mm:.2f} mm, which is unusual: check the tissue contrast.")
+    unmeasured = int(np.sum(~np.isfinite(thickness_mm) & (lesioned_fraction < 0.01)))
+    if unmeasured > UNMEASURED_PARCELS_REVIEW:
+        reasons.append(f"{unmeasured} parcels outside the lesion could not be measured: check the image quality.")
+    return Quality("review" if reasons else "pass", tuple(reasons))
+
+
+def advice(days_post_stroke: float | None, lesion_side: str) -> list[str]:
+    """What a reader must know about this patient before comparing with the study this software reproduces."""
+    notes = []
+    if days_post_stroke is not None and lesion_side != "none" and days_post_stroke < CHRONIC_DAYS:
+        notes.append(
+            f"The scan is {days_post_stroke:g} days after the stroke; the method was studied in chronic stroke "
+            f"(more than {CHRONIC_DAYS} days)."
+        )
+    if lesion_side == "bilateral":
+        notes.append(
+            "The lesion touches both hemispheres: regions are named left and right, not ipsi- and contralesional."
+        )
+    return notes
