@@ -73,6 +73,15 @@ def test_a_case_processed_again_replaces_its_row_in_place(tmp_path):
     assert [(r["case_id"], r["age"]) for r in table.read_table(path)] == [("a", "3"), ("b", "2")]
 
 
+def test_rows_in_place_are_kept_as_they_are(tmp_path):
+    path = tmp_path / "processed_cases.csv"
+    table.append_case(path, row("a", site="=1+1", pad_left_smn=-1.25, load_cst=1e-7))
+    before = table.read_table(path)[0]
+    table.append_case(path, row("b"))
+    assert table.read_table(path)[0] == before
+    assert before["pad_left_smn"] == "-1.25"
+
+
 def test_a_table_of_another_scheme_is_not_mixed(tmp_path):
     path = tmp_path / "processed_cases.csv"
     table.append_case(path, row("a"))
@@ -131,3 +140,12 @@ def test_a_writer_killed_at_any_moment_leaves_a_whole_table_and_no_lock(tmp_path
         assert numbers == list(range(len(numbers)))
     table.append_case(path, row("after"))
     assert os.listdir(tmp_path) == ["processed_cases.csv"]
+
+
+def test_a_negative_number_stays_the_same_when_another_case_is_added(tmp_path):
+    path = tmp_path / table.PROCESSED_NAME
+    for case_id in ("a", "b", "c"):
+        table.append_case(path, row(case_id, pad_left_smn=-1.25, pad_right_smn=-1e-05))
+    rows = table.read_table(path)
+    assert [found["pad_left_smn"] for found in rows] == ["-1.25"] * 3
+    assert [found["pad_right_smn"] for found in rows] == ["-1e-05"] * 3

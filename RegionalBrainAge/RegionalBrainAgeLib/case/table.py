@@ -90,6 +90,7 @@ _PER_NETWORK = {
 }
 
 _FORMULA_START = ("=", "+", "-", "@", "\t", "\r")
+_NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
 _NETWORK_COLUMN = re.compile(r"pad_(?:ipsi|left)_(.+)")
 
 
@@ -129,7 +130,7 @@ def describe_processed(networks: Sequence[str]) -> Meanings:
 def cell(value: object, missing: str = MISSING) -> str:
     """One value as text: numbers to six significant digits, absent values as `missing`, text kept from spreadsheets.
 
-    Text that a spreadsheet would run as a formula (it begins with = + - or @) gets an apostrophe in front.
+    Text that a spreadsheet would run as a formula (it begins with = + - or @ and is no number) gets an apostrophe.
     """
     if value is None:
         return missing
@@ -137,7 +138,8 @@ def cell(value: object, missing: str = MISSING) -> str:
         text = " ".join(value.split()) if any(c in value for c in "\r\n\t") else value
         if not text:
             return missing
-        return "'" + text if text.startswith(_FORMULA_START) else text
+        formula = text.startswith(_FORMULA_START) and not _NUMBER.fullmatch(text)
+        return "'" + text if formula else text
     if hasattr(value, "item"):
         value = value.item()
     if isinstance(value, bool):
