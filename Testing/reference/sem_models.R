@@ -36,10 +36,9 @@ sem_models <- list(
   ",
   two_latent = "
     damage =~ load_ipsi_fpn + load_ipsi_van + load_ipsi_sal
-    ageing =~ pad_ipsi_fpn + pad_ipsi_van + pad_ipsi_sal
-    ageing ~ damage
-    motor ~ ageing + damage
-    load_ipsi_fpn ~~ pad_ipsi_fpn
+    recovery =~ motor + load_cst + pad_contra_fpn
+    recovery ~ damage + age
+    load_ipsi_fpn ~~ load_cst
   ",
   intercepts = "
     motor ~ load_cst
