@@ -201,13 +201,14 @@ def _tissue(stage: Stage) -> np.ndarray:
     """Smooth brain tissue without surrounding fluid, 0..1; a lesion counts as tissue so that it can be seen."""
     inside = stage.t1[stage.brain & ~stage.lesion]
     low, high = np.percentile(inside, 2), np.percentile(inside, 80)
-    tissue = (stage.brain & (stage.t1 > low + 0.42 * (high - low))) | (
+    tissue = (stage.brain & (stage.t1 >= low + 0.42 * (high - low))) | (
         stage.lesion & ndimage.binary_erosion(stage.brain, iterations=5)
     )
     tissue = ndimage.binary_opening(tissue)
-    components, count = ndimage.label(tissue)
-    if count > 1:
-        tissue = components == np.bincount(components.ravel())[1:].argmax() + 1
+    components, _ = ndimage.label(tissue)
+    sizes = np.bincount(components.ravel())
+    sizes[0] = 0
+    tissue = (sizes > 0.05 * sizes.sum())[components]
     return ndimage.gaussian_filter(tissue.astype(np.float32), 0.8)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,13 @@ import SimpleITK as sitk
 import torch
 
 from .. import __version__
-from ..age.model import BrainAgeModel, RegionAges, load_model
+from ..age.model import DEFAULT_MODEL, BrainAgeModel, RegionAges, load_model
 from ..anatomy.freesurfer import read_subject
 from ..anatomy.lesion import region_loads, summarise_lesion
 from ..anatomy.parcels import ParcelFeatures
 from ..anatomy.regions import RegionScheme, load_scheme, membership
 from ..anatomy.tract import corticospinal_tract, tract_load, weighted_tract_load
-from ..errors import InputError
+from ..resources import shipped
 from .case import Case, CaseResult, LesionResult, ParcelResult, RegionResult
 from .head import Head, Scan, measure_head, read_scan
 from .output import case_folder
@@ -72,7 +73,10 @@ def run_case(
         regions = load_scheme(scheme)
         if append:
             check_columns(out_dir / PROCESSED_NAME, processed_columns([n.lower() for n in regions.networks]))
-        result, head, scan = estimate(case, regions, load_model(model), steps, threads, notes)
+        model_folder = Path(model) if model is not None else shipped("Models", DEFAULT_MODEL)
+        brain_age_model = load_model(model_folder, regions)
+        result, head, scan = estimate(case, regions, brain_age_model, steps, threads, notes)
+        result = replace(result, model={**result.model, "sha256": checksum(model_folder)["sha256"]})
         result = write_case(folder, out_dir / case.name, result, regions, head, scan, steps)
     if append:
         append_case(out_dir / PROCESSED_NAME, result.processed_row(__version__))
@@ -101,12 +105,10 @@ def estimate(
         lesion = _lesion(head)
         loads, volumes_ml = _loads(head, len(scheme.regions))
     with steps.step("ages"):
-        ages = model.predict(features, case.age_years, case.sex, calibration=case.calibration)
-        if tuple(ages.region_names) != tuple(region.name for region in scheme.regions):
-            raise InputError(
-                f"The model {model.name} was trained for other regions than those of the scheme {scheme.name}.",
-                "Train a model for this scheme (regional-brain-age train), or leave --scheme out.",
-            )
+        from_t1 = case.freesurfer is None
+        ages = model.predict(
+            features, case.age_years, case.sex, calibration=case.calibration, use_default_offset=from_t1
+        )
     quality = judge(
         similarity=head.registration.similarity if head else None,
         brain_volume_ml=float(head.volumes.brain.array.sum() * head.volumes.brain.voxel_volume_ml) if head else None,
@@ -126,13 +128,13 @@ def estimate(
             *quality.reasons,
             *advice(case.days_post_stroke, lesion.side),
         ),
-        calibration="local" if case.calibration else "none",
-        model={"name": model.name, "version": model.version, "sha256": model.sha256},
+        calibration=ages.calibrated,
+        model={"name": model.name, "version": model.version},
         seconds=steps.seconds,
         provenance={
             "inputs": inputs,
             "software": software_versions(),
-            "parameters": {"threads": threads, "thickness_from": "FreeSurfer" if case.freesurfer else "T1"},
+            "parameters": {"threads": threads, "thickness_from": "T1" if from_t1 else "FreeSurfer"},
             "registration_similarity": head.registration.similarity if head else None,
             "peak_memory_mb": peak_memory_mb(),
         },
