@@ -166,7 +166,7 @@ def _columns(specification: Specification, data: pd.DataFrame) -> pd.DataFrame:
     for name in specification.observed:
         if name not in data.columns:
             raise InputError(
-                f"The structural equation model uses '{name}', which is neither a column of the table nor defined by =~.",
+                f"The structural equation model uses '{name}', which is neither a column nor defined by =~.",
                 "Choose among: " + ", ".join(c for c in data.columns if pd.api.types.is_numeric_dtype(data[c])) + ".",
             )
         if not pd.api.types.is_numeric_dtype(data[name]):
@@ -366,11 +366,9 @@ def _bootstrap(
         standards.append(standard)
         progress(0.05 + 0.95 * (first + size) / draws)
     raw, standard = np.concatenate(raws), np.concatenate(standards)
-    ends = [
-        np.nanquantile(v, q, axis=0) if len(v) else np.full(v.shape[1], np.nan)
-        for v in (raw, standard)
-        for q in (0.025, 0.975)
-    ]
+    if not len(raw):
+        return dict.fromkeys(BOOTSTRAP_COLUMNS, np.full(raw.shape[1], np.nan)), 0
+    ends = [np.quantile(values, q, axis=0) for values in (raw, standard) for q in (0.025, 0.975)]
     return dict(zip(BOOTSTRAP_COLUMNS, ends, strict=True)), len(raw)
 
 

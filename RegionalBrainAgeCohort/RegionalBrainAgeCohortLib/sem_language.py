@@ -1,8 +1,8 @@
 """Reads a structural equation model written in lavaan's language and completes it as lavaan's ``sem()`` does.
 
 Understood: ``=~`` ``~`` ``~~`` ``~ 1`` ``:=``, labels (a shared label is an equality constraint), fixed values,
-``NA*``, ``start()``, comments, several formulas on a line with ``;``. Refused with a sentence: groups, inequality and nonlinear
-constraints, ordered variables, formative latent variables and interactions.
+``NA*``, ``start()``, comments, several formulas on a line with ``;``. Refused with a sentence: groups, inequality and
+nonlinear constraints, ordered variables, formative latent variables and interactions.
 
 What ``sem()`` adds by itself is added here too: residual variances, the first loading fixed to 1, covariances between
 exogenous latent variables and between outcomes that predict nothing else; observed exogenous variables are fixed to

@@ -50,8 +50,8 @@ def test_without_latent_variables_the_paths_are_least_squares():
     result = fit_sem(default_model("fpn"), data).paths.set_index(["lhs", "rhs"])["estimate"]
     design = np.column_stack([np.ones(len(data)), data["motor"], data["pad_ipsi_fpn"]])
     beta, *_ = np.linalg.lstsq(design, data["pad_contra_fpn"].to_numpy(), rcond=None)
-    assert result["pad_contra_fpn", "motor"] == pytest.approx(beta[1], rel=1e-9)
-    assert result["pad_contra_fpn", "pad_ipsi_fpn"] == pytest.approx(beta[2], rel=1e-9)
+    assert result["pad_contra_fpn", "motor"] == pytest.approx(beta[1], rel=1e-7)
+    assert result["pad_contra_fpn", "pad_ipsi_fpn"] == pytest.approx(beta[2], rel=1e-7)
 
 
 def test_fiml_on_complete_data_is_maximum_likelihood():
@@ -98,11 +98,9 @@ def test_bootstrap_draws_with_missing_data_refit_the_same_likelihood():
 
 def test_indirect_effects_are_products_of_their_paths():
     paths = fit_sem(default_model("fpn"), cohort("typical")).paths.set_index("label")
-    assert paths.loc["through_motor", "estimate"] == pytest.approx(
-        paths.loc["a", "estimate"] * paths.loc["c", "estimate"]
-    )
-    expected = paths.loc["a", "std_all"] * paths.loc["c", "std_all"]
-    assert paths.loc["through_motor", "std_all"] == pytest.approx(expected)
+    for column in ("estimate", "std_all"):
+        expected = paths.loc["a", column] * paths.loc["c", column]
+        assert paths.loc["through_motor", column] == pytest.approx(expected)
 
 
 def test_the_reversed_model_turns_only_the_arrows_that_leave_motor():
@@ -148,6 +146,4 @@ def test_constant_and_collinear_columns_are_named():
 
 def test_a_model_the_data_cannot_determine_is_refused():
     with pytest.raises(RegionalBrainAgeError, match="converge"):
-        fit_sem(
-            "factor =~ motor + load_cst\npad_ipsi_fpn ~ factor\npad_ipsi_fpn ~~ motor + load_cst", cohort("typical")
-        )
+        fit_sem("f =~ motor + load_cst\npad_ipsi_fpn ~ f\npad_ipsi_fpn ~~ motor + load_cst", cohort("typical"))
