@@ -20,8 +20,8 @@ def fill_lesion(t1: Image, brain: Image, lesion: Image, native_from_template: np
     brain, lesion : masks (bool) on the T1's grid.
     native_from_template : affine, template RAS mm to the head's RAS mm; its x = 0 plane is the plane of mirroring.
 
-    Where the mirrored voxel is itself damaged or outside the brain, the mean of nearby sound tissue is used. The seam is
-    blended over about 2 mm.
+    Where the mirrored voxel is itself damaged or outside the brain, the mean of nearby sound tissue is used. The
+    seam is blended over about 2 mm.
     """
     head = t1.array.astype(np.float32)
     if not lesion.array.any():

@@ -145,3 +145,20 @@ def from_canonical(image: Image, like: Image) -> Image:
     """Undoes `to_canonical`: a canonical image of the head back in the voxel order of `like`."""
     back = nib.orientations.ornt_transform(np.array([[0, 1], [1, 1], [2, 1]]), nib.io_orientation(like.ras_from_ijk))
     return like.like(np.ascontiguousarray(nib.apply_orientation(image.array, back)))
+
+
+def bounding_box(mask: np.ndarray, margin: np.ndarray) -> tuple[slice, slice, slice]:
+    """Slices of the smallest box around a mask's true voxels, grown by `margin` voxels (shape (3,))."""
+    where = np.any(mask, axis=(1, 2)), np.any(mask, axis=(0, 2)), np.any(mask, axis=(0, 1))
+    ends = [np.flatnonzero(line)[[0, -1]] for line in where]
+    return tuple(
+        slice(max(0, int(low - m)), min(n, int(high + m + 1)))
+        for (low, high), m, n in zip(ends, margin, mask.shape, strict=True)
+    )
+
+
+def cropped(image: Image, box: tuple[slice, slice, slice]) -> Image:
+    """The part of an image inside `box` (slices with a start and no step), in the same place in space."""
+    ras_from_ijk = image.ras_from_ijk.copy()
+    ras_from_ijk[:3, 3] = (image.ras_from_ijk @ [*(s.start for s in box), 1])[:3]
+    return Image(np.ascontiguousarray(image.array[box]), ras_from_ijk)

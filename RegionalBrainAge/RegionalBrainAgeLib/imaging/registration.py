@@ -24,7 +24,7 @@ class Registration:
     ----------
     t1_grid : the head's grid (its array is not used).
     native_from_template : ndarray, shape (4, 4); affine part, template RAS mm to native RAS mm.
-    forward : displacement field on the template's grid, LPS mm. A template point x lies, before the affine, at x + f(x).
+    forward : displacement field on the template's grid, LPS mm; a template point x goes to x + f(x), then the affine.
     inverse : the opposite: a native point taken to the template by the affine, z, lies at z + g(z).
     similarity : correlation of the warped head with the template inside the brain, 0..1; for quality control.
     """
@@ -97,14 +97,14 @@ def register(t1: Image, brain: Image, lesion: Image | None = None, threads: int 
     ----------
     t1 : bias-corrected head, any orientation.
     brain : brain mask (bool) on the T1's grid.
-    lesion : lesion mask (bool) on the T1's grid, or None. It is left out of the affine step's metric and filled from the
-        mirrored hemisphere for the demons step: damaged tissue then pulls on nothing.
+    lesion : lesion mask (bool) on the T1's grid, or None. It is left out of the affine step's metric and filled from
+        the mirrored hemisphere for the demons step: damaged tissue then pulls on nothing.
 
     Raises
     ------
     CaseError : no start led to an alignment that resembles the template.
     """
-    native_from_template = align_affinely(t1, brain, lesion, threads)
+    native_from_template = align_affinely(t1, brain, lesion).native_from_template
     head = t1 if lesion is None else fill_lesion(t1, brain, lesion, native_from_template)
     stripped = head.like(np.where(brain.array, head.array, 0).astype(np.float32))
     fixed = _crop_to_brain(template_brain())
@@ -166,7 +166,7 @@ def _shrunk(volume: sitk.Image, factor: int) -> sitk.Image:
 
 
 def _correlation(fixed: sitk.Image, moving: sitk.Image, field: sitk.Image) -> float:
-    warped = sitk.GetArrayViewFromImage(sitk.Resample(moving, fixed, _field_transform(field)))
+    warped = sitk.GetArrayFromImage(sitk.Resample(moving, fixed, _field_transform(field)))
     reference = sitk.GetArrayViewFromImage(fixed)
     inside = reference > 0
     return float(np.corrcoef(warped[inside], reference[inside])[0, 1])
