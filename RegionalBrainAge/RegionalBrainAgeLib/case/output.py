@@ -28,7 +28,20 @@ def case_folder(out_dir: Path, name: str, overwrite: bool = False) -> Iterator[P
     InputError : the folder exists and `overwrite` is false, or `out_dir` cannot be written to or is full.
     """
     out_dir = Path(out_dir)
+    created = not out_dir.exists()
     _check_writable(out_dir)
+    try:
+        with _reserved(out_dir, name, overwrite) as partial:
+            yield partial
+    except BaseException:
+        if created:
+            with contextlib.suppress(OSError):  # not empty: another case lives here by now
+                out_dir.rmdir()
+        raise
+
+
+@contextlib.contextmanager
+def _reserved(out_dir: Path, name: str, overwrite: bool) -> Iterator[Path]:
     final = out_dir / name
     with exclusive(final, timeout_s=0.0):
         retired = out_dir / f".{name}.replaced"

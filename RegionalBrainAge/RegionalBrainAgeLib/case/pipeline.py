@@ -18,6 +18,7 @@ from ..anatomy.lesion import region_loads, summarise_lesion
 from ..anatomy.parcels import ParcelFeatures
 from ..anatomy.regions import RegionScheme, load_scheme, membership
 from ..anatomy.tract import corticospinal_tract, tract_load, weighted_tract_load
+from ..errors import CaseError
 from ..resources import shipped
 from .case import Case, CaseResult, LesionResult, ParcelResult, RegionResult
 from .head import Head, Scan, measure_head, read_scan
@@ -77,7 +78,13 @@ def run_case(
         brain_age_model = load_model(model_folder, regions)
         result, head, scan = estimate(case, regions, brain_age_model, steps, threads, notes)
         result = replace(result, model={**result.model, "sha256": checksum(model_folder)["sha256"]})
-        result = write_case(folder, out_dir / case.name, result, regions, head, scan, steps)
+        try:
+            result = write_case(folder, out_dir / case.name, result, regions, head, scan, steps)
+        except OSError as error:
+            raise CaseError(
+                f"The results of {case.name} could not be written to {out_dir}: {error.strerror or error}.",
+                "Free some space there or choose another --out.",
+            ) from error
     if append:
         append_case(out_dir / PROCESSED_NAME, result.processed_row(__version__))
     steps.finish()

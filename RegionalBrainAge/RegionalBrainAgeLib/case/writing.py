@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import time
 from collections.abc import Sequence
@@ -70,7 +71,7 @@ def write_case(
         write_table(folder / f"{stem}_parcels.tsv", map(asdict, result.parcels), PARCEL_COLUMNS)
         if head is not None and scan is not None:
             _write_volumes(folder, stem, result, scheme, head, scan)
-            head.registration.save(folder, stem)
+            _write_transforms(folder, stem, head)
     provenance = {
         **result.provenance,
         "peak_memory_mb": peak_memory_mb(),
@@ -119,6 +120,13 @@ def _write_volumes(folder: Path, stem: str, result: CaseResult, scheme: RegionSc
     _write_names(folder / f"{stem}_desc-regions_dseg.tsv", [region.name for region in scheme.regions])
     if volumes.parcels is not None:
         _write_names(folder / f"{stem}_desc-parcels_dseg.tsv", PARCEL_NAMES)
+
+
+def _write_transforms(folder: Path, stem: str, head: Head) -> None:
+    try:
+        head.registration.save(folder, stem)
+    except RuntimeError as error:  # what SimpleITK makes of a full disk
+        raise OSError(errno.EIO, "the transforms could not be written (is the disk full?)") from error
 
 
 def _write_names(path: Path, names: Sequence[str]) -> None:
