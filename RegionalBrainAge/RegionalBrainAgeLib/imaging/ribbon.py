@@ -1,0 +1,59 @@
+"""Leaves only the cortex between two surfaces: inside filled, cerebellum cut off, hemispheres apart.
+
+Labels are FreeSurfer's codes (aseg and aparc.a2009s), brought from the template by registration: right to a few
+millimetres, so intensities decide wherever they can.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+VENTRICLES = (4, 43)
+BELOW_TENTORIUM = (7, 8, 15, 16, 46, 47)
+# Not cortex, and inside FreeSurfer's white surface: ventricles, choroid plexus, deep nuclei, hippocampus, amygdala,
+# accumbens, ventral diencephalon, callosum.
+INSIDE = (4, 5, 10, 11, 12, 13, 14, 17, 18, 24, 26, 28, 30, 31, 77, 80, 85)
+INSIDE += (43, 44, 49, 50, 51, 52, 53, 54, 58, 60, 62, 63, 251, 252, 253, 254, 255)
+_LEFT = (2, 4, 5, 7, 8, 10, 11, 12, 13, 17, 18, 26, 28, 30, 31)
+_RIGHT = (41, 43, 44, 46, 47, 49, 50, 51, 52, 53, 54, 58, 60, 62, 63)
+_LEFT_CORTEX, _RIGHT_CORTEX = (11101, 11199), (12101, 12199)
+_WHITE = (2, 41)
+# Deep structures are grown by this much where cortex is farther away than the second number.
+GROW_MM = 2.0
+KEEP_FROM_CORTEX_MM = 3.0
+
+
+def hemispheres(codes: np.ndarray, mask: np.ndarray, spacing_mm: np.ndarray) -> np.ndarray:
+    """uint8: 1 nearer to a left label, 2 nearer to a right one, 0 outside the mask."""
+    left = np.isin(codes, _LEFT) | _between(codes, _LEFT_CORTEX)
+    right = np.isin(codes, _RIGHT) | _between(codes, _RIGHT_CORTEX)
+    nearer_left = _distance_mm(left, spacing_mm) <= _distance_mm(right, spacing_mm)
+    return np.where(mask, np.where(nearer_left, 1, 2), 0).astype(np.uint8)
+
+
+def cortical_level(level: np.ndarray, mask: np.ndarray, codes: np.ndarray, spacing_mm: np.ndarray) -> np.ndarray:
+    """The tissue level with everything that is not cortex moved inside the white surface (1) or outside the pial (0)."""
+    cortex = _between(codes, _LEFT_CORTEX) | _between(codes, _RIGHT_CORTEX)
+    inside = np.isin(codes, INSIDE)
+    below = np.isin(codes, BELOW_TENTORIUM)
+    near_inside = _distance_mm(inside, spacing_mm) <= GROW_MM
+    far_from_cortex = _distance_mm(cortex, spacing_mm) > KEEP_FROM_CORTEX_MM
+    result = level.copy()
+    result[inside | (near_inside & far_from_cortex)] = 1
+    cerebrum = cortex | inside | np.isin(codes, _WHITE)
+    result[_distance_mm(below, spacing_mm) < _distance_mm(cerebrum, spacing_mm)] = 0
+    result[~mask] = 0
+    white = result > 0.75
+    result[ndimage.binary_fill_holes(white) & ~white] = 1
+    return result
+
+
+def _between(codes: np.ndarray, ends: tuple[int, int]) -> np.ndarray:
+    return (codes >= ends[0]) & (codes <= ends[1])
+
+
+def _distance_mm(mask: np.ndarray, spacing_mm: np.ndarray) -> np.ndarray:
+    if not mask.any():
+        return np.full(mask.shape, np.inf, np.float32)
+    return ndimage.distance_transform_edt(~mask, sampling=spacing_mm).astype(np.float32)
