@@ -11,11 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
+from ..anatomy.atlases import load_atlas
 from ..anatomy.lesion import check_lesion
 from ..anatomy.parcels import ParcelFeatures, measure_parcels, parcels_in_ribbon, propagation_atlas
 from ..anatomy.regions import RegionScheme, region_masks
 from ..errors import InputError
 from ..imaging.brain import correct_bias, extract_brain
+from ..imaging.filling import fill_lesion
 from ..imaging.image import Image, to_canonical
 from ..imaging.reading import read_mask, read_t1
 from ..imaging.registration import Registration, register
@@ -135,7 +137,10 @@ def measure_head(scan: Scan, scheme: RegionScheme, steps: Steps, threads: int, s
     if surfaces:
         return Head(volumes, registration, None, tuple(warnings))
     with steps.step("tissue"):
-        tissue = segment_tissue(t1, brain, lesion)
+        structures = registration.to_native(load_atlas("destrieux").labels)
+        # A lesion has no surfaces of its own; healed from the other side it leaves those around it undisturbed.
+        whole = t1 if lesion is None else fill_lesion(t1, brain, lesion, registration.native_from_template)
+        tissue = segment_tissue(whole, brain, lesion, structures)
     with steps.step("thickness"):
         thickness = cortical_thickness(tissue)
     with steps.step("parcels"):

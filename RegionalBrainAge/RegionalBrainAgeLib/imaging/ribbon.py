@@ -33,7 +33,7 @@ def hemispheres(codes: np.ndarray, mask: np.ndarray, spacing_mm: np.ndarray) -> 
 
 
 def cortical_level(level: np.ndarray, mask: np.ndarray, codes: np.ndarray, spacing_mm: np.ndarray) -> np.ndarray:
-    """The tissue level with everything that is not cortex moved inside the white surface (1) or outside the pial (0)."""
+    """The tissue level with all that is not cortex moved inside the white surface (1) or outside the pial (0)."""
     cortex = _between(codes, _LEFT_CORTEX) | _between(codes, _RIGHT_CORTEX)
     inside = np.isin(codes, INSIDE)
     below = np.isin(codes, BELOW_TENTORIUM)
