@@ -1,0 +1,67 @@
+"""The nodes of a case: how they are named, found again, and grouped, so that two cases live in one scene."""
+
+from __future__ import annotations
+
+import slicer
+
+CASE_ATTRIBUTE = "RegionalBrainAge.Case"
+ROLE_ATTRIBUTE = "RegionalBrainAge.Role"
+
+
+def find(case_id: str, role: str):
+    """The case's node with that role, or None."""
+    for node in nodes_of(case_id):
+        if node.GetAttribute(ROLE_ATTRIBUTE) == role:
+            return node
+    return None
+
+
+def nodes_of(case_id: str) -> list:
+    """All nodes of a case."""
+    return [node for node in slicer.util.getNodesByClass("vtkMRMLNode") if node.GetAttribute(CASE_ATTRIBUTE) == case_id]
+
+
+def case_ids() -> list[str]:
+    """Cases in the scene, in the order they were opened."""
+    names = (node.GetAttribute(CASE_ATTRIBUTE) for node in slicer.util.getNodesByClass("vtkMRMLTableNode"))
+    return list(dict.fromkeys(name for name in names if name))
+
+
+def find_or_add(case_id: str, role: str, class_name: str, name: str):
+    """The case's node with that role, made if there is none. The same case shown twice uses the same nodes."""
+    node = find(case_id, role)
+    if node is None:
+        node = slicer.mrmlScene.AddNewNodeByClass(class_name, name)
+        adopt(node, case_id, role)
+    return node
+
+
+def adopt(node, case_id: str, role: str) -> None:
+    """Make an existing node one of the case's, and file it in the case's subject hierarchy folder."""
+    node.SetAttribute(CASE_ATTRIBUTE, case_id)
+    node.SetAttribute(ROLE_ATTRIBUTE, role)
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    folder_name = f"sub-{case_id}"
+    folder = hierarchy.GetItemChildWithName(hierarchy.GetSceneItemID(), folder_name)
+    if not folder:
+        folder = hierarchy.CreateFolderItem(hierarchy.GetSceneItemID(), folder_name)
+    item = hierarchy.GetItemByDataNode(node)
+    if item:
+        hierarchy.SetItemParent(item, folder)
+
+
+def remove(case_id: str, role: str) -> None:
+    """Remove the case's node with that role, if there is one."""
+    node = find(case_id, role)
+    if node is not None:
+        remove_with_parts(node)
+
+
+def remove_with_parts(node) -> None:
+    """Remove a node with its display and storage nodes, which the scene would otherwise keep."""
+    parts = [node.GetNthDisplayNode(i) for i in range(node.GetNumberOfDisplayNodes())]
+    parts += [node.GetNthStorageNode(i) for i in range(node.GetNumberOfStorageNodes())]
+    slicer.mrmlScene.RemoveNode(node)
+    for part in parts:
+        if part is not None:
+            slicer.mrmlScene.RemoveNode(part)

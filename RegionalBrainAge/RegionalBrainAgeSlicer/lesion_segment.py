@@ -1,0 +1,73 @@
+"""The lesion as a segment: terminology, from and to voxels."""
+
+from __future__ import annotations
+
+import numpy as np
+import slicer
+import vtk
+from RegionalBrainAgeLib.errors import InputError
+from slicer.i18n import tr as _
+
+from .scales import LESION_RGB
+
+# Infarct of a brain, from the shipped terminology file; see RegionalBrainAge-lesion.term.json.
+LESION_TERMINOLOGY = (
+    "RegionalBrainAge lesions~SCT^49755003^Morphologically Abnormal Structure~SCT^55641003^Infarct~^^~"
+    "RegionalBrainAge brain~SCT^12738006^Brain~^^"
+)
+
+
+def tag_lesion(segment) -> None:
+    """Say in the segment's terminology that it is an infarct of the brain."""
+    segment.SetTag(slicer.vtkSegment.GetTerminologyEntryTagName(), LESION_TERMINOLOGY)
+
+
+def new_lesion_segmentation(name: str, t1_volume):
+    """A segmentation node on the grid of the head with one empty, tagged segment."""
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
+    node.CreateDefaultDisplayNodes()
+    node.SetReferenceImageGeometryParameterFromVolumeNode(t1_volume)
+    segment_id = node.GetSegmentation().AddEmptySegment("Lesion", "Lesion", LESION_RGB)
+    tag_lesion(node.GetSegmentation().GetSegment(segment_id))
+    node.GetDisplayNode().SetSegmentOpacity2DFill(segment_id, 0.35)
+    return node
+
+
+def fill_lesion_segment(segmentation_node, mask_volume, t1_volume) -> None:
+    """Put a mask volume, on any grid, into the segment on the head's grid.
+
+    Raises
+    ------
+    InputError : the mask has no voxel above 0 inside the head's volume.
+    """
+    voxels = _on_grid_of(mask_volume, t1_volume)
+    if not voxels.any():
+        raise InputError(
+            _("The mask {name} has no voxel inside this head.").format(name=mask_volume.GetName()),
+            _("Check that it belongs to this T1 and is not empty."),
+        )
+    slicer.util.updateSegmentBinaryLabelmapFromArray(voxels.astype(np.uint8), segmentation_node, "Lesion", t1_volume)
+    segment = segmentation_node.GetSegmentation().GetSegment("Lesion")
+    segment.SetName("Lesion")
+    segment.SetColor(*LESION_RGB)
+    tag_lesion(segment)
+
+
+def _on_grid_of(mask_volume, t1_volume) -> np.ndarray:
+    """Nearest voxel of the mask at every voxel of the head, through RAS, so that no grid may differ unnoticed."""
+    ijk_from_ras, ras_from_ijk = vtk.vtkMatrix4x4(), vtk.vtkMatrix4x4()
+    mask_volume.GetRASToIJKMatrix(ijk_from_ras)
+    t1_volume.GetIJKToRASMatrix(ras_from_ijk)
+    to_mask = slicer.util.arrayFromVTKMatrix(ijk_from_ras) @ slicer.util.arrayFromVTKMatrix(ras_from_ijk)
+    mask = slicer.util.arrayFromVolume(mask_volume)
+    shape = slicer.util.arrayFromVolume(t1_volume).shape
+    result = np.zeros(shape, bool)
+    j, i = np.meshgrid(np.arange(shape[1]), np.arange(shape[2]), indexing="ij")
+    for k in range(shape[0]):
+        place = np.rint(
+            to_mask[:3, 0, None, None] * i + to_mask[:3, 1, None, None] * j
+            + (to_mask[:3, 2] * k + to_mask[:3, 3])[:, None, None]
+        ).astype(int)  # fmt: skip
+        inside = np.logical_and.reduce([(place[a] >= 0) & (place[a] < mask.shape[2 - a]) for a in range(3)])
+        result[k][inside] = mask[place[2][inside], place[1][inside], place[0][inside]] > 0
+    return result

@@ -1,0 +1,211 @@
+"""Step 4: the case on the brain, in the table and in the plot."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from . import case_nodes
+from .case_folder import CaseFolder, RegionRow, read_case_folder
+from .case_scene import open_case, show_overlay
+from .case_table import case_in_scene
+from .messages import told_to_user
+from .overlays import OVERLAYS, overlay_by_key
+from .scales import NOT_ESTIMABLE_RGB
+from .slice_views import fit_views, jump_to_region, set_overlay_opacity, show_case_in_views, show_layout
+
+COLUMNS = ("Region", "Side", "PAD", "Interval", "Percentile", "Load %", "Thickness", "Note")
+
+
+class ResultsStep:
+    """Binds the Results section."""
+
+    def __init__(self, panel) -> None:
+        self.panel, self.ui = panel, panel.ui
+        self._filled: tuple = ()
+        self._busy = False
+        for overlay in OVERLAYS:
+            self.ui.overlayCombo.addItem(overlay.title, overlay.key)
+        table = self.ui.resultsTable
+        table.columnCount = len(COLUMNS)
+        table.setHorizontalHeaderLabels([_(title) for title in COLUMNS])
+        table.verticalHeader().visible = False
+        self.ui.openCaseButton.clicked.connect(self.on_open)
+        self.ui.caseCombo.currentIndexChanged.connect(self.on_case)
+        self.ui.overlayCombo.currentIndexChanged.connect(self.on_overlay)
+        self.ui.opacitySlider.valueChanged.connect(self.on_opacity)
+        self.ui.layoutButton.clicked.connect(self.on_show)
+        table.itemSelectionChanged.connect(self.on_row)
+
+    # From disk into the scene
+
+    def on_open(self, *_unused) -> None:
+        path = qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), _("Open case folder sub-<id>"))
+        if path:
+            self.open(Path(path))
+
+    def on_estimated(self, folder: Path, name: str) -> None:
+        """An estimate ended well: show it with the head it was made from, if the panel still holds that head."""
+        parameters = self.panel.parameters
+        mine = parameters is not None and self.panel.case_name() == name
+        self.open(folder, parameters.t1Volume if mine else None)
+
+    def open(self, folder: Path, t1_volume=None) -> None:
+        """Bring a case folder into the scene and show it."""
+        with told_to_user(_("The case could not be opened.")):
+            case = read_case_folder(folder)
+            open_case(case, t1_volume)
+            parameters = self.panel.parameters
+            if parameters is not None:
+                parameters.caseShown = case.case_id
+                self.show(case.case_id, fit=True)
+        self.panel.refresh()
+
+    def show(self, case_id: str, fit: bool = False) -> None:
+        """Show a case of the scene with the overlay chosen."""
+        parameters = self.panel.parameters
+        if case_nodes.find(case_id, "regions") is not None:
+            show_overlay(case_id, parameters.overlay)
+        show_case_in_views(case_id, parameters.overlayOpacityPercent / 100.0)
+        if fit:
+            show_layout()
+            fit_views()
+
+    # What the user does
+
+    def on_show(self, *_unused) -> None:
+        with told_to_user(_("The case could not be shown.")):
+            if self.panel.parameters.caseShown:
+                self.show(self.panel.parameters.caseShown, fit=True)
+
+    def on_case(self, *_unused) -> None:
+        chosen = self.ui.caseCombo.currentData
+        if self._busy or not chosen or chosen == self.panel.parameters.caseShown:
+            return
+        self.panel.parameters.caseShown = chosen
+        self.on_show()
+        self.panel.refresh()
+
+    def on_overlay(self, *_unused) -> None:
+        key = self.ui.overlayCombo.currentData
+        if self._busy or key == self.panel.parameters.overlay:
+            return
+        self.panel.parameters.overlay = key
+        with told_to_user(_("The overlay could not be shown.")):
+            if self.panel.parameters.caseShown:
+                self.show(self.panel.parameters.caseShown)
+        self.panel.refresh()
+
+    def on_opacity(self, *_unused) -> None:
+        if self.panel.parameters is not None and self.panel.parameters.caseShown:
+            set_overlay_opacity(self.ui.opacitySlider.value / 100.0)
+
+    def on_row(self, *_unused) -> None:
+        """Jump to the region of the chosen row and say all that is known of it."""
+        if self._busy:
+            return
+        row = self.ui.resultsTable.currentRow()
+        item = self.ui.resultsTable.item(row, 0)
+        case = case_in_scene(self.panel.parameters.caseShown)
+        if item is None or case is None:
+            return
+        region = next((r for r in case.rows if r.region == item.text()), None)
+        if region is not None:
+            jump_to_region(case.case_id, region.label)
+            self.ui.regionLabel.text = describe(region)
+
+    # Showing the state
+
+    def refresh(self) -> bool:
+        """Show the state; returns whether there is a case to look at."""
+        parameters = self.panel.parameters
+        case_ids = case_nodes.case_ids()
+        case = case_in_scene(parameters.caseShown) if parameters.caseShown else None
+        self._busy = True
+        try:
+            combo = self.ui.caseCombo
+            if [combo.itemData(i) for i in range(combo.count)] != case_ids:
+                combo.clear()
+                for case_id in case_ids:
+                    combo.addItem(f"sub-{case_id}", case_id)
+            combo.currentIndex = combo.findData(parameters.caseShown)
+            self.ui.overlayCombo.currentIndex = self.ui.overlayCombo.findData(parameters.overlay)
+            self._fill(case)
+        finally:
+            self._busy = False
+        self.ui.warningsLabel.text = _words_of_caution(case) if case else ""
+        return case is not None
+
+    def _fill(self, case: CaseFolder | None) -> None:
+        state = (case.case_id, case.rows, self.panel.parameters.overlay) if case else ()
+        # NaN never equals itself: compare as text.
+        if repr(state) == repr(self._filled):
+            return
+        self._filled = state
+        table = self.ui.resultsTable
+        table.sortingEnabled = False
+        table.rowCount = len(case.rows) if case else 0
+        if case:
+            overlay = overlay_by_key(self.panel.parameters.overlay)
+            values, scale = overlay.values(case), overlay.color_scale(case)
+            for index, row in enumerate(case.rows):
+                cells = _cells(row)
+                for column, value in enumerate(cells):
+                    item = qt.QTableWidgetItem()
+                    item.setData(qt.Qt.DisplayRole, value)
+                    table.setItem(index, column, item)
+                if row.label in values or not row.estimable:
+                    rgb = scale.rgb(values[row.label]) if row.label in values else NOT_ESTIMABLE_RGB
+                    red, green, blue = (round(255 * c) for c in rgb)
+                    first = table.item(index, 0)
+                    first.setBackground(qt.QBrush(qt.QColor(red, green, blue)))
+                    dark = 0.3 * red + 0.6 * green + 0.1 * blue < 128
+                    first.setForeground(qt.QBrush(qt.QColor(255, 255, 255) if dark else qt.QColor(0, 0, 0)))
+        table.sortingEnabled = True
+        table.resizeColumnsToContents()
+        self.ui.regionLabel.text = _("Click a row to go to the region.") if case else ""
+
+
+def describe(row: RegionRow) -> str:
+    """A region in words."""
+    if not row.estimable:
+        return _("{region}: not estimable. {reason}").format(region=row.region, reason=row.reason)
+    return _(
+        "{region} ({side}): brain age {age:.1f} years, PAD {pad:+.1f} years "
+        "(90 % interval {low:+.1f} to {high:+.1f}), percentile {percentile:.0f}, lesion load {load:.1f} %."
+    ).format(
+        region=row.region,
+        side=row.side or row.hemisphere,
+        age=row.brain_age_years,
+        pad=row.pad_corrected_years,
+        low=row.pad_lower_years,
+        high=row.pad_upper_years,
+        percentile=row.pad_percentile,
+        load=100.0 * row.load_fraction,
+    )
+
+
+def _cells(row: RegionRow) -> list:
+    """Text or rounded numbers in the order of `COLUMNS`; numbers sort as numbers."""
+    load = 0.0 if math.isnan(row.load_fraction) else round(100.0 * row.load_fraction, 1)
+    thickness = "" if math.isnan(row.thickness_mm) else round(row.thickness_mm, 2)
+    if not row.estimable:
+        return [row.region, row.side, _("not estimable"), "", "", load, thickness, row.reason]
+    interval = f"{row.pad_lower_years:+.1f} … {row.pad_upper_years:+.1f}"
+    percentile = "" if math.isnan(row.pad_percentile) else round(row.pad_percentile)
+    return [row.region, row.side, round(row.pad_corrected_years, 1), interval, percentile, load, thickness, row.reason]
+
+
+def _words_of_caution(case: CaseFolder) -> str:
+    lines = [_("Research use only. Not a diagnosis, not for treatment decisions.")]
+    if case.facts.get("calibration") != "local":
+        lines.append(
+            _("Not calibrated to this scanner: only differences within this patient, between the two sides, are safe.")
+        )
+    if case.facts.get("qc") not in (None, "pass"):
+        lines.append(_("Quality check: {verdict}.").format(verdict=case.facts["qc"]))
+    return "\n".join(dict.fromkeys([*lines, *case.warnings]))

@@ -1,0 +1,132 @@
+"""What the views show: the layout, the volumes in the slices, the place looked at."""
+
+from __future__ import annotations
+
+import numpy as np
+import slicer
+import vtk
+
+from . import case_nodes
+
+# Beyond the numbers of Slicer's own layouts.
+LAYOUT_ID = 5418
+_VIEW = '<item><view class="{cls}" singletontag="{tag}">{properties}</view></item>'
+_SLICES = (
+    ("Red", "Axial", "R", "#F34A33"),
+    ("Yellow", "Sagittal", "Y", "#EDD54C"),
+    ("Green", "Coronal", "G", "#6EB04B"),
+)
+
+
+def _slice_xml(tag: str, orientation: str, label: str, color: str) -> str:
+    return _VIEW.format(
+        cls="vtkMRMLSliceNode",
+        tag=tag,
+        properties=(
+            f'<property name="orientation" action="default">{orientation}</property>'
+            f'<property name="viewlabel" action="default">{label}</property>'
+            f'<property name="viewcolor" action="default">{color}</property>'
+        ),
+    )
+
+
+LAYOUT_XML = (
+    '<layout type="vertical" split="true">'
+    '<item splitSize="500"><layout type="horizontal">'
+    + "".join(_slice_xml(*view) for view in _SLICES)
+    + "</layout></item>"
+    '<item splitSize="500"><layout type="horizontal">'
+    + _VIEW.format(
+        cls="vtkMRMLViewNode", tag="1", properties='<property name="viewlabel" action="default">1</property>'
+    )
+    + _VIEW.format(
+        cls="vtkMRMLPlotViewNode",
+        tag="RegionalBrainAgePlot",
+        properties='<property name="viewlabel" action="default">P</property>',
+    )
+    + _VIEW.format(
+        cls="vtkMRMLTableViewNode",
+        tag="RegionalBrainAgeTable",
+        properties='<property name="viewlabel" action="default">T</property>',
+    )
+    + "</layout></item></layout>"
+)
+
+
+def show_layout() -> None:
+    """Slices above, 3D, plot and table below."""
+    manager = slicer.app.layoutManager()
+    node = manager.layoutLogic().GetLayoutNode()
+    if not node.IsLayoutDescription(LAYOUT_ID):
+        node.AddLayoutDescription(LAYOUT_ID, LAYOUT_XML)
+    manager.setLayout(LAYOUT_ID)
+
+
+def show_case_in_views(case_id: str, opacity: float) -> None:
+    """Bring the case's head, overlay, plot and table into the views; other cases' 3D regions and legends are hidden."""
+    t1, overlay = case_nodes.find(case_id, "t1"), case_nodes.find(case_id, "overlay")
+    if overlay is not None:
+        background = t1 if t1 is not None else None
+        slicer.util.setSliceViewerLayers(
+            background=background, foreground=overlay, foregroundOpacity=opacity, label=None
+        )
+    _show_only(case_id)
+    application = slicer.app.applicationLogic()
+    selection = application.GetSelectionNode()
+    plot, table = case_nodes.find(case_id, "plot"), case_nodes.find(case_id, "table")
+    if plot is not None:
+        selection.SetActivePlotChartID(plot.GetID())
+        application.PropagatePlotChartSelection()
+    if table is not None:
+        selection.SetActiveTableID(table.GetID())
+        application.PropagateTableSelection()
+
+
+def fit_views() -> None:
+    """Slices and 3D view show all of the head."""
+    manager = slicer.app.layoutManager()
+    logics = manager.mrmlSliceLogics()
+    for index in range(logics.GetNumberOfItems()):
+        logics.GetItemAsObject(index).FitSliceToBackground()
+    for index in range(manager.threeDViewCount):
+        manager.threeDWidget(index).threeDView().resetFocalPoint()
+
+
+def set_overlay_opacity(opacity: float) -> None:
+    slicer.util.setSliceViewerLayers(foregroundOpacity=opacity)
+
+
+def jump_to_region(case_id: str, label: int) -> np.ndarray | None:
+    """Move all slices to the middle of a region. Returns the place (RAS, mm), None if the region has no voxels."""
+    ras = region_centre_ras(case_id, label)
+    if ras is not None:
+        slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *ras, slicer.vtkMRMLSliceNode.CenteredJumpSlice)
+    return ras
+
+
+def region_centre_ras(case_id: str, label: int) -> np.ndarray | None:
+    """The region's voxel nearest to its centre of mass (RAS, mm): always inside, also in a curved region."""
+    node = case_nodes.find(case_id, "regions")
+    if node is None:
+        return None
+    k, j, i = np.nonzero(slicer.util.arrayFromVolume(node) == label)
+    if not len(i):
+        return None
+    matrix = vtk.vtkMatrix4x4()
+    node.GetIJKToRASMatrix(matrix)
+    ras_from_ijk = slicer.util.arrayFromVTKMatrix(matrix)
+    ras = np.stack([i, j, k], axis=1) @ ras_from_ijk[:3, :3].T + ras_from_ijk[:3, 3]
+    return ras[np.argmin(((ras - ras.mean(axis=0)) ** 2).sum(axis=1))]
+
+
+def _show_only(case_id: str) -> None:
+    for other in case_nodes.case_ids():
+        segments = case_nodes.find(other, "segments")
+        if segments is not None and segments.GetDisplayNode() is not None:
+            segments.GetDisplayNode().SetVisibility(other == case_id)
+        overlay = case_nodes.find(other, "overlay")
+        legend = slicer.modules.colors.logic().GetColorLegendDisplayNode(overlay) if overlay is not None else None
+        if legend is not None:
+            # The views look anew at which volume they show only when the legend changes.
+            legend.SetVisibility(False)
+            legend.SetVisibility(other == case_id)

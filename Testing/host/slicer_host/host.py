@@ -1,0 +1,246 @@
+"""The application around the panel: main window, views that can be clicked, module loading, message boxes."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+import slicer
+import slicer.util
+from PySide6 import QtCore, QtGui, QtWidgets
+
+from . import qt_modules, scripted_modules, views, widgets
+from .core import Core
+
+ROOT = Path(__file__).resolve().parents[3]
+MODULE_FOLDERS = (ROOT / "RegionalBrainAge", ROOT / "RegionalBrainAgeCohort")
+_ORIENTATIONS = {"Red": "Axial", "Yellow": "Sagittal", "Green": "Coronal"}
+
+
+class Picture(QtWidgets.QLabel):
+    """A view of the host on screen: shows a rendered picture, passes clicks on."""
+
+    def __init__(self, view, clicked) -> None:
+        super().__init__()
+        self.view, self._clicked = view, clicked
+        self.setFixedSize(view.size[0], view.size[1])
+
+    def refresh(self, array: np.ndarray) -> None:
+        rows, columns, _ = array.shape
+        data = np.ascontiguousarray(array)
+        image = QtGui.QImage(data.data, columns, rows, 3 * columns, QtGui.QImage.Format.Format_RGB888)
+        self.setPixmap(QtGui.QPixmap.fromImage(image.copy()))
+
+    def mousePressEvent(self, event) -> None:
+        self._clicked(self.view, event.position().y(), event.position().x())
+
+    def mouseMoveEvent(self, event) -> None:
+        self._clicked(self.view, event.position().y(), event.position().x())
+
+
+class LayoutManager:
+    """The members of qSlicerLayoutManager that this extension uses."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    def layoutLogic(self):
+        return SimpleNamespace(GetLayoutNode=lambda: self._host.layout_node())
+
+    def setLayout(self, identifier: int) -> None:
+        self._host.layout_node().SetViewArrangement(identifier)
+
+    @property
+    def layout(self) -> int:
+        return self._host.layout_node().GetViewArrangement()
+
+    def sliceViewNames(self) -> list[str]:
+        return list(self._host.slices)
+
+    def sliceWidget(self, name: str):
+        view = self._host.slices[name]
+        return SimpleNamespace(
+            mrmlSliceNode=lambda: view.node,
+            sliceLogic=lambda: view.logic,
+            mrmlSliceCompositeNode=lambda: view.logic.GetSliceCompositeNode(),
+        )
+
+    def mrmlSliceLogics(self):
+        return self._host.core.applicationLogic.GetSliceLogics()
+
+    @property
+    def threeDViewCount(self) -> int:
+        return 1
+
+    def threeDWidget(self, index: int):
+        view = self._host.three_d
+        reset = SimpleNamespace(
+            resetFocalPoint=lambda: view.renderer.ResetCamera(), resetCamera=view.renderer.ResetCamera
+        )
+        return SimpleNamespace(threeDView=lambda: reset, mrmlViewNode=lambda: view.node)
+
+
+class Host:
+    """One application per process."""
+
+    def __init__(self) -> None:
+        self.qt = QtWidgets.QApplication.instance() or QtWidgets.QApplication(sys.argv[:1])
+        self.core = Core()
+        self.packaging = scripted_modules.install()
+        slicer.mrmlScene = self.core.scene
+        slicer.modules = self.core.modules()
+        self.temporary = Path(tempfile.mkdtemp(prefix="slicer-host-"))
+        slicer.app = self._application()
+        for name in widgets.WIDGETS:
+            setattr(slicer, name, widgets.WIDGETS[name])
+        qt_modules.install(widgets.WIDGETS)
+        self._replace_utilities()
+        views.register_managers(self.core.applicationLogic)
+        self.slices = {name: views.SliceView(self.core, name, o) for name, o in _ORIENTATIONS.items()}
+        self.three_d = views.ThreeDView(self.core)
+        self.plot = views.PlotView(self.core)
+        self.core.scene.AddObserver(slicer.vtkMRMLScene.EndCloseEvent, lambda *_: self._views_again())
+        self.core.scene.AddObserver(slicer.vtkMRMLScene.EndImportEvent, lambda *_: self._views_again())
+        self.window = QtWidgets.QWidget()
+        self.window.setObjectName("qSlicerMainWindow")
+        self._modules: dict[str, object] = {}
+        self._interpreter()
+        self._module_folders()
+
+    # The application object
+
+    def _application(self) -> SimpleNamespace:
+        environment = QtCore.QProcessEnvironment.systemEnvironment()
+        return SimpleNamespace(
+            applicationName="Slicer",
+            applicationLogic=lambda: self.core.applicationLogic,
+            layoutManager=lambda: LayoutManager(self),
+            testingEnabled=lambda: False,
+            processEvents=self.qt.processEvents,
+            temporaryPath=str(self.temporary),
+            startupEnvironment=lambda: environment,
+            setOverrideCursor=lambda *_: None,
+            restoreOverrideCursor=lambda: None,
+            connect=lambda *_: None,
+            os=sys.platform,
+        )
+
+    def _replace_utilities(self) -> None:
+        util = slicer.util
+        util.loadVolume = self.load_volume
+        util.loadLabelVolume = lambda f, p=None: self.load_volume(f, {**(p or {}), "labelmap": True})
+        util.saveNode = self.core.save_node
+        util.saveScene = self.core.save_scene
+        util.loadScene = self.load_scene
+        util.mainWindow = lambda *_: self.window
+        util.modulePath = lambda name: getattr(slicer.modules, name.lower()).path
+        util.selectModule = lambda name: None
+        util.childWidgetVariables = _child_widget_variables
+
+    def load_scene(self, filename, properties=None) -> bool:
+        done = self.core.load_scene(filename, properties)
+        # While the scene is being read the views hold back; the application draws them again afterwards.
+        self._views_again()
+        return done
+
+    def load_volume(self, filename, properties=None):
+        # The application reads FreeSurfer's MGZ; the ITK of slicer-core was built without it.
+        if str(filename).endswith((".mgz", ".mgh")):
+            import nibabel as nib
+
+            path = self.temporary / (Path(filename).name.rsplit(".", 1)[0] + ".nii")
+            image = nib.load(filename)
+            nib.save(nib.Nifti1Image(np.asarray(image.dataobj), image.affine), path)
+            node = self.core.load_volume(path, properties)
+            node.GetStorageNode().SetFileName(str(filename))
+            return node
+        return self.core.load_volume(filename, properties)
+
+    def _interpreter(self) -> None:
+        """PythonSlicer on the PATH, as in the application: this interpreter under that name."""
+        folder = self.temporary / "bin"
+        folder.mkdir()
+        script = folder / "PythonSlicer"
+        script.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+        script.chmod(0o755)
+        os.environ["PATH"] = f"{folder}{os.pathsep}{os.environ['PATH']}"
+        assert shutil.which("PythonSlicer")
+
+    # Modules
+
+    @staticmethod
+    def _module_folders() -> None:
+        """The folders of the modules are on the path, as Slicer's folder of scripted modules is."""
+        for folder in MODULE_FOLDERS:
+            if str(folder) not in sys.path:
+                sys.path.insert(0, str(folder))
+            for package in folder.glob("*Slicer"):
+                for file in package.glob("*.py"):
+                    qt_modules.attribute_style(f"{package.name}.{file.stem}")
+
+    def open_module(self, name: str):
+        """Load ``<name>.py`` as the application does and build its panel. Returns (python module, widget instance)."""
+        path = next(folder / f"{name}.py" for folder in MODULE_FOLDERS if (folder / f"{name}.py").exists())
+        qt_modules.attribute_style(name)
+        setattr(slicer.modules, name.lower(), scripted_modules.module_entry(name, str(path)))
+        module = importlib.import_module(name)
+        parent = SimpleNamespace(path=str(path), title="", categories=[], dependencies=[], contributors=[])
+        getattr(module, name)(parent)
+        holder = QtWidgets.QWidget()
+        widget = getattr(module, f"{name}Widget")(holder)
+        widget.setup()
+        holder.isEntered = True
+        widget.enter()
+        self._modules[name] = widget
+        return module, widget
+
+    def panel(self, name: str):
+        return self._modules[name]
+
+    # Views
+
+    def layout_node(self):
+        node = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
+        return node if node is not None else slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLayoutNode", "Layout")
+
+    def _views_again(self) -> None:
+        for view in (*self.slices.values(), self.three_d):
+            view.use_node()
+
+    def click_in_slice(self, name: str, ras) -> None:
+        """A click of the mouse at a place that lies in the slice."""
+        self._click(self.slices[name], *self.slices[name].pixel_at(ras))
+
+    def _click(self, view, row: float, column: float) -> None:
+        for widget in self._modules.values():
+            for editor in widget.parent.findChildren(widgets.qMRMLSegmentEditorWidget):
+                editor.brush(view.ras_at(row, column))
+
+    def wait(self, condition, timeout_s: float = 60.0) -> bool:
+        """Run the event loop until `condition()` holds. False when time is up."""
+        timer = QtCore.QElapsedTimer()
+        timer.start()
+        while not condition():
+            if timer.elapsed() > 1000 * timeout_s:
+                return False
+            self.qt.processEvents(QtCore.QEventLoop.ProcessEventsFlag.AllEvents, 20)
+            QtCore.QThread.msleep(2)
+        return True
+
+
+def _child_widget_variables(widget) -> SimpleNamespace:
+    # As slicer.util's, whose `name` PySide6 calls objectName.
+    found = SimpleNamespace()
+    for child in widget.findChildren(QtWidgets.QWidget):
+        if child.objectName():
+            setattr(found, child.objectName(), child)
+    return found
