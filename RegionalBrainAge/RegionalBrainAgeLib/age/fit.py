@@ -1,0 +1,229 @@
+"""From a table of people to a model: folds of sites, networks, and what healthy people not trained on tell."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch_geometric
+
+from .. import __version__
+from ..anatomy.parcels import PARCEL_NAMES
+from ..anatomy.regions import RegionScheme, membership
+from .calibration import MINIMUM_CONTROLS, Calibration, expected_offset, remaining_uncertainty
+from .graph import Holes, grown_holes, parcel_edges
+from .model import BrainAgeModel, Fold
+from .network import Architecture
+from .normative import Charts, Norms, norms_from_charts, norms_from_people
+from .statistics import Reference, fit_age_bias
+from .table import People
+from .training import Population, Recipe, same_site, site_folds, train_network
+
+# Controls a held-out site is calibrated with for the reference errors, and the fewest people left to judge them by.
+REFERENCE_CONTROLS = 20
+_PEOPLE_LEFT = 10
+_GROWN_HOLES = 1000
+_ADULT_YEARS = 18.0
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What a model is trained on.
+
+    Parameters
+    ----------
+    people : healthy people of a table.
+    charts : lifespan charts, or None: norms are then fitted to the people.
+    holes : damage of real lesions, or None: grown patches.
+    """
+
+    people: People
+    charts: Charts | None = None
+    holes: Holes | None = None
+
+
+def norms_without(sources: Sources, held_out: list[str]) -> Norms:
+    """Norms of everyone but these sites: neither their people nor their scanners' chart offsets are used."""
+    rest = sources.people.take(~np.isin(sources.people.site, held_out))
+    if sources.charts is None:
+        return norms_from_people(rest)
+    own = {site.lower() for site in sources.charts.sites if any(same_site(site, name) for name in held_out)}
+    return norms_from_charts(sources.charts.without_sites(own), rest)
+
+
+def train_model(
+    sources: Sources,
+    scheme: RegionScheme,
+    recipe: Recipe,
+    seed: int,
+    name: str,
+    training_data: dict,
+    progress: Callable[[str, float], None] | None = None,
+) -> BrainAgeModel:
+    """Trains networks for every fold of sites and for all sites, and measures their errors on the sites they never saw.
+
+    Parameters
+    ----------
+    training_data : names and sizes of the files, for model.json.
+    """
+    people = sources.people
+    edges, weights = parcel_edges(), membership(scheme)
+    architecture = Architecture(
+        nodes=weights.shape[1],
+        regions=weights.shape[0],
+        features=len(people.features),
+        hidden=recipe.hidden,
+        hops=recipe.hops,
+    )
+    holes = sources.holes or grown_holes(edges, weights.shape[1], _GROWN_HOLES, np.random.default_rng(seed))
+    groups = [*site_folds(people, recipe.folds), []]
+    folds = []
+    total = len(groups) * recipe.seeds
+    for index, held_out in enumerate(groups):
+        norms = norms_without(sources, held_out)
+        population = Population(norms, people.take(~np.isin(people.site, held_out)), holes, recipe)
+        networks = []
+        for member in range(recipe.seeds):
+            done = index * recipe.seeds + member
+
+            def step(number: int, loss: float, done: int = done, held_out: list[str] = held_out) -> None:
+                if progress is not None and number % 50 == 0:
+                    who = f"without {held_out[0]}" if held_out else "all sites"
+                    progress(
+                        f"network {done + 1} of {total} ({who}), loss {loss:.2f}",
+                        (done + number / recipe.steps) / total,
+                    )
+
+            network_seed = 1000 * seed + 10 * index + member
+            networks.append(train_network(population, architecture, edges, weights, network_seed, step))
+        folds.append(Fold(tuple(held_out), norms, tuple(networks)))
+    model = BrainAgeModel(
+        name=name,
+        architecture=architecture,
+        edges=edges,
+        membership=weights,
+        parcels=PARCEL_NAMES,
+        features=people.features,
+        region_names=tuple(region.name for region in scheme.regions),
+        scheme=scheme.name,
+        folds=tuple(folds),
+        references={},
+        missing_widening=0.0,
+        about={
+            "training_data": training_data,
+            "people": len(people),
+            "sites": len(np.unique(people.site)),
+            "seed": seed,
+            "recipe": asdict(recipe),
+            "versions": {
+                "regional-brain-age": __version__,
+                "python": platform.python_version(),
+                "torch": torch.__version__,
+                "torch-geometric": torch_geometric.__version__,
+                "numpy": np.__version__,
+            },
+        },
+    )
+    return with_references(model, people, holes, seed)
+
+
+def with_references(model: BrainAgeModel, people: People, holes: Holes, seed: int) -> BrainAgeModel:
+    """The model with errors on held-out sites, without and with local controls, and how holes widen them."""
+    adults = people.take(people.age_years >= _ADULT_YEARS)
+    rng = np.random.default_rng(seed)
+    plain = out_of_fold_ages(model, adults)
+    model.references["none"] = Reference(adults.age_years, adults.site, plain - adults.age_years[:, None])
+    rows, ages = calibrated_out_of_fold_ages(model, adults, REFERENCE_CONTROLS, rng)
+    if len(rows) >= 100:
+        known = adults.age_years[rows]
+        model.references["local"] = Reference(known, adults.site[rows], ages[rows] - known[:, None])
+    else:
+        model.references["local"] = model.references["none"]
+    values = {**model.__dict__, "missing_widening": _widening_by_holes(model, adults, holes, rng), "_errors": {}}
+    return BrainAgeModel(**values)
+
+
+def out_of_fold_ages(model: BrainAgeModel, people: People) -> np.ndarray:
+    """Raw ages (N, R), each person by the networks that did not see the site."""
+    fold_of = model.fold_of_sites(people.site)
+    ages = np.zeros((len(people), len(model.region_names)))
+    for index in np.unique(fold_of):
+        rows = np.nonzero(fold_of == index)[0]
+        ages[rows] = model.raw_ages(people.take(rows), model.folds[index])
+    return ages
+
+
+def calibrated_out_of_fold_ages(
+    model: BrainAgeModel, people: People, controls: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Raw ages after calibration with other people of the same site, networks and norms not having seen it.
+
+    Every site of enough people is cut into random halves or smaller parts; each part is calibrated with `controls`
+    people drawn from the others.
+
+    Returns
+    -------
+    rows : indices of the people that got an age. ages : (N, R), NaN elsewhere.
+    """
+    ages = np.full((len(people), len(model.region_names)), np.nan)
+    fold_of = model.fold_of_sites(people.site)
+    for site in np.unique(people.site):
+        rows = np.nonzero(people.site == site)[0]
+        if len(rows) < max(controls, MINIMUM_CONTROLS) + _PEOPLE_LEFT:
+            continue
+        fold = model.folds[fold_of[rows[0]]]
+        parts = max(2, int(np.ceil(len(rows) / (len(rows) - controls))))
+        for part in np.array_split(rng.permutation(rows), parts):
+            chosen = rng.choice(np.setdiff1d(rows, part), size=controls, replace=False)
+            local = calibration_of(fold.norms, people.take(chosen))
+            ages[part] = model.raw_ages(people.take(part), fold, local)
+    return np.nonzero(np.isfinite(ages[:, 0]))[0], ages
+
+
+def calibration_of(norms: Norms, controls: People) -> Calibration:
+    """Calibration within training and evaluation, where norms of a fold are used and no file is written."""
+    standardised = norms.standardise(controls.values.reshape(len(controls), -1))
+    residuals = norms.residuals(standardised, controls.age_years, controls.male)
+    offset = expected_offset(norms, residuals)
+    return Calibration("local", len(controls), offset, remaining_uncertainty(norms, len(controls)), "", "")
+
+
+def with_holes(people: People, holes: Holes, rows: np.ndarray) -> People:
+    """The people with the damage of these holes (one index per person)."""
+    values = people.values.copy()
+    values.transpose(0, 2, 1)[holes.missing[rows]] = np.nan
+    return People(
+        people.person,
+        people.site,
+        people.age_years,
+        people.male,
+        people.features,
+        values,
+        holes.lesioned_fraction[rows],
+    )
+
+
+def _widening_by_holes(model: BrainAgeModel, people: People, holes: Holes, rng: np.random.Generator) -> float:
+    """Relative growth of the error of a region per missing share of it, by least squares through no growth at none."""
+    damaged = with_holes(people, holes, rng.integers(0, len(holes), size=len(people)))
+    bias = fit_age_bias(model.references["none"])
+    intact_error, error = (
+        bias.correct(out_of_fold_ages(model, group) - people.age_years[:, None], people.age_years)
+        for group in (people, damaged)
+    )
+    lost = np.isnan(damaged.values).any(axis=1) @ model.membership.T
+    touched = (lost > 0.05) & (lost <= 0.5)
+    if touched.sum() < 100:
+        return 0.0
+    share = lost[touched]
+    growth = np.abs(error[touched]) / np.mean(np.abs(intact_error)) - 1
+    return round(float(max(0.0, share @ growth / (share @ share))), 3)
+
+
+def describe_file(path: Path | str) -> str:
+    """Name of a training file for model.json, without the folders of this machine."""
+    return Path(path).name

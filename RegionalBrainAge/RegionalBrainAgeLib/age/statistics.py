@@ -1,0 +1,97 @@
+"""What healthy people not trained on tell about errors: age bias, intervals, percentiles.
+
+The reference is a set of healthy people, each predicted by networks that never saw their site. A PAD is predicted minus
+chronological age.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+COVERAGE = 0.90
+# Ages counted as alike for intervals and percentiles; the window widens until it holds enough people.
+_WINDOW_YEARS, _PEOPLE_IN_WINDOW = 7.5, 80
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Raw PADs of healthy people out of fold.
+
+    Parameters
+    ----------
+    age_years : (N,).
+    site : (N,) strings.
+    pad_years : (N, R) raw PADs.
+    """
+
+    age_years: np.ndarray
+    site: np.ndarray
+    pad_years: np.ndarray
+
+    def without_sites(self, sites: set[str]) -> Reference:
+        """The reference without people of these sites; all of it when nobody would be left."""
+        kept = ~np.isin(self.site, sorted(sites))
+        if kept.sum() < 2 * _PEOPLE_IN_WINDOW:
+            return self
+        return Reference(self.age_years[kept], self.site[kept], self.pad_years[kept])
+
+
+@dataclass(frozen=True)
+class AgeBias:
+    """Linear dependence of the raw PAD on age per region (Smith 2019; de Lange & Cole 2020).
+
+    Parameters
+    ----------
+    intercept_years, slope : (R,) of ``PAD = intercept + slope * age``.
+    """
+
+    intercept_years: np.ndarray
+    slope: np.ndarray
+
+    def correct(self, pad_years: np.ndarray, age_years: np.ndarray) -> np.ndarray:
+        """PAD (N, R) less what age alone predicts."""
+        return pad_years - (self.intercept_years + np.outer(age_years, self.slope))
+
+
+def fit_age_bias(reference: Reference) -> AgeBias:
+    """Least squares per region."""
+    design = np.column_stack([np.ones_like(reference.age_years), reference.age_years])
+    coefficients = np.linalg.lstsq(design, reference.pad_years, rcond=None)[0]
+    return AgeBias(coefficients[0], coefficients[1])
+
+
+class Errors:
+    """Distribution of corrected PADs of healthy people around an age.
+
+    Parameters
+    ----------
+    reference : raw PADs out of fold.
+    bias : to correct them with.
+    """
+
+    def __init__(self, reference: Reference, bias: AgeBias) -> None:
+        order = np.argsort(reference.age_years, kind="stable")
+        self._age_years = reference.age_years[order]
+        self._corrected = bias.correct(reference.pad_years, reference.age_years)[order]
+
+    def window(self, age_years: float) -> np.ndarray:
+        """Corrected PADs (n, R) of people of about this age."""
+        near = np.abs(self._age_years - age_years)
+        reach = max(_WINDOW_YEARS, np.sort(near)[min(_PEOPLE_IN_WINDOW, len(near)) - 1])
+        return self._corrected[near <= reach]
+
+    def interval(self, age_years: float, coverage: float = COVERAGE) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper (R,) conformal bounds of the corrected PAD of healthy people of this age."""
+        values = np.sort(self.window(age_years), axis=0)
+        count = len(values)
+        rank = int(np.ceil((count + 1) * (1 + coverage) / 2)) - 1
+        high = min(rank, count - 1)
+        return values[count - 1 - high], values[high]
+
+    def percentile(self, corrected_pad_years: np.ndarray, age_years: float) -> np.ndarray:
+        """Percentage (R,) of healthy people of this age with a lower corrected PAD."""
+        values = self.window(age_years)
+        below = (values < corrected_pad_years).sum(axis=0) + 0.5 * (values == corrected_pad_years).sum(axis=0)
+        return 100 * (below + 0.5) / (len(values) + 1)
