@@ -1,0 +1,146 @@
+"""The commands ``batch`` and ``qc``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from ..errors import InputError
+from .decisions import apply_decisions
+from .options import BatchOptions
+from .runner import PEAK_MEMORY_MB
+
+EPILOG = """\
+CASES.csv has one row per case: case_id, t1, lesion, freesurfer, age, sex, site, days_post_stroke, motor, calibration,
+session. With a column 'parcels' (parcel tables) or one column per parcel, ages are computed without images.
+OUT gets a folder per case, processed_cases.csv (in the order of the list), failed_cases.csv with reasons, and a quality
+page. A batch that was stopped or killed goes on with --resume.
+Exit codes: 0 ok, 1 failure, 2 bad usage or input, 3 some cases failed."""
+
+
+def add_parsers(subparsers: argparse._SubParsersAction) -> None:
+    """Add ``batch`` and ``qc`` to the command line."""
+    batch = subparsers.add_parser(
+        "batch",
+        help="many patients, on this machine or a cluster",
+        description="Estimate regional brain ages of many patients.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    batch.add_argument("cases", metavar="CASES.csv", nargs="?", type=Path, help="list of cases")
+    batch.add_argument("--bids", metavar="DATASET", type=Path, help="BIDS dataset instead of a list")
+    batch.add_argument("--out", metavar="DIR", type=Path, required=True, help="output folder")
+    batch.add_argument("--resume", action="store_true", help="skip cases that are complete and unchanged")
+    batch.add_argument("--overwrite", action="store_true", help="compute everything again where there are results")
+    how = batch.add_argument_group("how")
+    how.add_argument("--model", metavar="DIR", type=Path, help="model folder (default: the one shipped)")
+    how.add_argument("--scheme", metavar="TSV", type=Path, help="region scheme (default: the model's)")
+    how.add_argument("--calibration", metavar="FILE", type=Path, help="for cases whose row names none")
+    how.add_argument("--require-lesion", action="store_true", help="BIDS: set heads without a lesion mask aside")
+    how.add_argument(
+        "--thickness-from",
+        choices=("freesurfer", "t1"),
+        default="freesurfer",
+        help="parcel tables: where the thickness is from, if no case.json beside them tells (default: freesurfer)",
+    )
+    where = batch.add_argument_group("where")
+    where.add_argument("--workers", metavar="N", type=_positive, help="most cases at a time (default: one per core)")
+    where.add_argument("--threads", metavar="N", type=_positive, default=1, help="threads of each case (default: 1)")
+    where.add_argument(
+        "--memory-per-case",
+        metavar="GB",
+        type=_positive_number,
+        default=PEAK_MEMORY_MB / 1000,
+        help="no more cases are started than fit by this (default: %(default)g)",
+    )
+    where.add_argument("--scheduler", metavar="tcp://HOST:PORT", help="a running Dask scheduler")
+    where.add_argument("--slurm", action="store_true", help="run on SLURM, as --workers jobs (docs/cluster.md)")
+    where.add_argument("--slurm-profile", metavar="YAML", type=Path, help="settings of the jobs; implies --slurm")
+    batch.add_argument("--json", action="store_true", help="print the summary as JSON on stdout")
+    batch.set_defaults(func=run_batch_command)
+
+    quality = subparsers.add_parser(
+        "qc",
+        help="quality page of a batch, and what a reviewer decided",
+        description=(
+            "Write the quality page of a batch's output folder anew, and enter the decisions of qc.tsv in "
+            "processed_cases.csv: a rejected case gets qc = fail, which group analyses leave out."
+        ),
+    )
+    quality.add_argument("out", metavar="OUT", type=Path, help="output folder of a batch")
+    quality.add_argument("--decisions", metavar="qc.tsv", type=Path, help="file saved from the quality page")
+    quality.set_defaults(func=run_qc_command)
+
+
+def run_batch_command(args: argparse.Namespace) -> int:
+    """Process a list or dataset. Returns 0, or 3 when cases failed; errors travel to the command line's own handler."""
+    options = options_from(args)
+    from .cohort import process_cohort
+
+    summary = process_cohort(args.cases or args.bids, args.out, options)
+    print(json.dumps(asdict(summary), default=str) if args.json else summary.as_text())
+    return summary.exit_code
+
+
+def options_from(args: argparse.Namespace) -> BatchOptions:
+    """Options of the command line.
+
+    Raises
+    ------
+    InputError : options that exclude each other, or a list and a dataset.
+    """
+    if (args.cases is None) == (args.bids is None):
+        raise InputError("Give one thing to process.", "Either CASES.csv or --bids DATASET.")
+    if args.bids is not None and not args.bids.is_dir():
+        raise InputError(f"There is no BIDS dataset at {args.bids}.", "Give its folder.")
+    if args.cases is not None and args.cases.is_dir():
+        raise InputError(f"{args.cases} is a folder.", "Give a CSV, or --bids for a BIDS dataset.")
+    if args.resume and args.overwrite:
+        raise InputError("--resume and --overwrite exclude each other.", "Give one of them.")
+    slurm = args.slurm or args.slurm_profile is not None
+    if args.scheduler and slurm:
+        raise InputError("--scheduler and --slurm exclude each other.", "Give one of them.")
+    return BatchOptions(
+        model=args.model,
+        scheme=args.scheme,
+        calibration=args.calibration,
+        threads=args.threads,
+        workers=args.workers,
+        memory_per_case_mb=1000 * args.memory_per_case,
+        resume=args.resume,
+        overwrite=args.overwrite,
+        require_lesion=args.require_lesion,
+        scheduler=args.scheduler,
+        slurm=slurm,
+        slurm_profile=args.slurm_profile,
+        freesurfer_thickness=args.thickness_from == "freesurfer",
+    )
+
+
+def run_qc_command(args: argparse.Namespace) -> int:
+    """Take over decisions and write the quality page. Returns 0."""
+    from .qc_page import write_quality_page
+
+    counts = apply_decisions(args.out, args.decisions)
+    page = write_quality_page(args.out)
+    print(f"{counts['accept']} accepted, {counts['reject']} rejected. Page: {page}")
+    if counts["unknown"]:
+        print(f"note: {counts['unknown']} decision(s) are on cases that are not in the table.", file=sys.stderr)
+    return 0
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value
+
+
+def _positive_number(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError("must be above 0")
+    return value

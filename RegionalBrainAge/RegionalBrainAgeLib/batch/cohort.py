@@ -1,0 +1,102 @@
+"""A whole cohort with one call: list or dataset in, tables and pages out, on this machine or on a cluster."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+
+from ..age.calibration import read_calibration
+from ..age.model import load_model
+from ..anatomy.regions import load_scheme
+from ..case.table import processed_columns
+from ..errors import InputError
+from .batch import BatchSummary, Execute, run_batch
+from .bids import read_dataset
+from .cases import CaseList, open_rows, read_case_list
+from .options import BatchOptions
+from .parcel_lists import is_parcel_list
+from .progress import Progress
+from .runner import run_local, usable_cores
+from .score import score_list
+
+
+def process_cohort(
+    source: Path | str,
+    out_dir: Path | str,
+    options: BatchOptions | None = None,
+    *,
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> BatchSummary:
+    """Process every case of a CSV or BIDS dataset.
+
+    Parameters
+    ----------
+    source : CSV of cases (`cases`), of parcel tables (`score`), or the folder of a BIDS dataset (`bids`).
+    out_dir : output folder.
+    options : how; the defaults if None.
+    progress : called as ``progress(text, fraction)`` about ten times a second.
+    cancelled : asked as often; True ends the batch, which can be resumed.
+
+    Raises
+    ------
+    InputError : list, options or output folder are not usable; nothing was computed.
+    Cancelled : stopped; finished cases are kept.
+    """
+    source, out_dir, options = Path(source), Path(out_dir), options or BatchOptions()
+    if source.is_file() and is_parcel_list(open_rows(source)[0]):
+        return score_list(source, out_dir, options, progress=progress, cancelled=cancelled)
+    case_list = read_cases(source, options)
+    scheme = load_scheme(options.scheme)
+    # A wrong model or calibration is refused once, not by every case.
+    model = load_model(options.model, scheme)
+    if options.calibration is not None:
+        model.check_calibration(read_calibration(options.calibration))
+    columns = processed_columns([network.lower() for network in scheme.networks])
+    with executor(options) as execute:
+        return run_batch(case_list, out_dir, execute, columns, options, progress=progress, cancelled=cancelled)
+
+
+def read_cases(source: Path, options: BatchOptions) -> CaseList:
+    """The cases of a CSV or BIDS dataset.
+
+    Raises
+    ------
+    InputError : it is neither.
+    """
+    if source.is_dir():
+        return read_dataset(source, require_lesion=options.require_lesion, calibration=options.calibration)
+    if not source.exists():
+        raise InputError(f"There is no list of cases at {source}.", "Check the path.")
+    return read_case_list(source, calibration=options.calibration)
+
+
+@contextlib.contextmanager
+def executor(options: BatchOptions) -> Iterator[Execute]:
+    """What runs the tasks: this machine, a Dask cluster, or SLURM jobs that end with the block.
+
+    Raises
+    ------
+    InputError : the cluster cannot be reached, or Dask is not installed.
+    """
+    if options.scheduler is None and not options.slurm:
+        workers = options.workers or max(1, usable_cores() // options.threads)
+        yield partial(run_local, workers=workers, peak_memory_mb=options.memory_per_case_mb)
+        return
+    lacking = [name for name in ("distributed", "dask_jobqueue") if find_spec(name) is None]
+    if lacking:
+        raise InputError(
+            f"The Python package {lacking[0]} is not installed.",
+            "Install it: pip install 'regional-brain-age[cluster]'",
+        )
+    from . import dask_runner
+
+    if options.slurm:
+        client = dask_runner.slurm_client(options.workers or 1, options.slurm_profile)
+    else:
+        client = dask_runner.connect(options.scheduler)
+    with client as connected:
+        yield partial(dask_runner.run_on_dask, client=connected)

@@ -1,0 +1,201 @@
+"""One case in a process of its own, which ends when the process that started it ends, however that ends."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from ..case.case import Case
+from .store import FAILED, Record, Store
+
+WORKER = (sys.executable, "-m", "RegionalBrainAgeLib.batch.worker")
+GRACE_S = 5.0
+EXIT_CANCELLED = 130
+EXIT_UNRECORDED = 4
+_THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS",
+)
+
+
+@dataclass(frozen=True)
+class Task:
+    """Everything a process needs to compute one case.
+
+    Parameters
+    ----------
+    case : the checked input, with absolute paths.
+    out_dir : absolute output folder (on a cluster: on a path that all machines share).
+    model, scheme : absolute paths; None for the shipped ones.
+    threads : most threads to use.
+    notes : sentences that go first among the case's warnings.
+    token : of the run that owns the output folder; see `store.Store.owned`.
+    command : program and arguments that read the task as one line on stdin.
+    """
+
+    case: Case
+    out_dir: Path
+    model: Path | None = None
+    scheme: Path | None = None
+    threads: int = 1
+    notes: tuple[str, ...] = ()
+    token: str = ""
+    command: tuple[str, ...] = WORKER
+
+    @property
+    def name(self) -> str:
+        return self.case.name
+
+    def as_line(self) -> str:
+        """The task as one line of JSON."""
+        return json.dumps(asdict(self), default=str) + "\n"
+
+
+def task_from_line(line: str) -> Task:
+    """The inverse of `Task.as_line`."""
+    values = json.loads(line)
+    case = values.pop("case")
+    for name in ("t1", "lesion", "freesurfer", "calibration"):
+        case[name] = _path(case[name])
+    paths = {name: _path(values.pop(name)) for name in ("out_dir", "model", "scheme")}
+    lists = {name: tuple(values.pop(name)) for name in ("notes", "command")}
+    return Task(case=Case(**case), **paths, **lists, **values)
+
+
+class CaseProcess:
+    """A running case.
+
+    The standard input of the process is a lifeline: it stays open while this object lives, and the process ends at once
+    when it closes (see `worker`). Its messages go to the case's log.
+
+    Parameters
+    ----------
+    task : what to compute.
+    first_attempt : begin a new log instead of adding to it.
+
+    Raises
+    ------
+    OSError : the process cannot be started or the log cannot be written.
+    """
+
+    def __init__(self, task: Task, first_attempt: bool = True) -> None:
+        self.task = task
+        self.step, self.fraction = "start", 0.0
+        store = Store(task.out_dir)
+        store.forget(task.name)
+        with store.log_path(task.name).open("w" if first_attempt else "a", encoding="utf-8") as log:
+            self._process = subprocess.Popen(
+                task.command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env=os.environ | bounded_threads(task.threads),
+                start_new_session=True,  # Ctrl-C in a terminal reaches the batch alone, which then ends its cases
+            )
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(task.as_line())
+            self._process.stdin.flush()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def ended(self) -> bool:
+        return self._process.poll() is not None
+
+    def memory_mb(self) -> float:
+        """Memory the process holds now (MB)."""
+        try:
+            return psutil.Process(self.pid).memory_info().rss / 1e6
+        except psutil.Error:
+            return 0.0
+
+    def was_killed(self) -> bool:
+        """Whether it was ended from outside, as when memory runs out."""
+        code = self._process.poll()
+        return code is not None and (code < 0 or code == EXIT_CANCELLED)
+
+    def record(self) -> Record:
+        """How the case ended; call it after the end."""
+        found = Store(self.task.out_dir).read(self.task.name)
+        self._close()
+        return found or Record(self.task.name, FAILED, reason=_silent_end(self._process.returncode))
+
+    def ask_to_stop(self) -> None:
+        """Tell the process to end, without waiting for it."""
+        if not self.ended():
+            self._process.terminate()
+
+    def stop(self) -> None:
+        """Ask the process to end, insist after a while, and wait until it is gone."""
+        self.ask_to_stop()
+        if not self.ended():
+            try:
+                self._process.wait(GRACE_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+        self._process.wait()
+        self._close()
+
+    def _listen(self) -> None:
+        for line in self._process.stdout:
+            with contextlib.suppress(ValueError, KeyError):
+                event = json.loads(line)
+                self.step, self.fraction = event["step"], event["fraction"]
+
+    def _close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+
+
+def bounded_threads(threads: int) -> dict[str, str]:
+    """Environment that keeps numerical libraries to this many threads."""
+    return dict.fromkeys(_THREAD_VARIABLES, str(threads))
+
+
+def make_tasks(
+    cases: Sequence[tuple[Case, tuple[str, ...]]],
+    out_dir: Path,
+    settings: Mapping[str, object],
+) -> list[Task]:
+    """Tasks with absolute paths, so that they mean the same on another machine of the cluster."""
+    tasks = []
+    for case, notes in cases:
+        paths = {name: _absolute(getattr(case, name)) for name in ("t1", "lesion", "freesurfer", "calibration")}
+        case = Case(**asdict(case) | paths)
+        tasks.append(Task(case=case, out_dir=out_dir.resolve(), notes=notes, **settings))
+    return tasks
+
+
+def _silent_end(code: int) -> str:
+    if code < 0 or code == EXIT_CANCELLED:
+        return (
+            "The process of this case was killed from outside, twice. "
+            "Most often memory ran out: use fewer --workers, then run again with --resume."
+        )
+    if code == EXIT_UNRECORDED:
+        return "The result could not be recorded. Check the free space of the disk, then run again with --resume."
+    return f"The process of this case ended unexpectedly (code {code}). Read its log, then run again with --resume."
+
+
+def _path(text: str | None) -> Path | None:
+    return None if text is None else Path(text)
+
+
+def _absolute(path: Path | None) -> Path | None:
+    return None if path is None else Path(os.path.abspath(path))

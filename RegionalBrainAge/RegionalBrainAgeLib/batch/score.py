@@ -1,0 +1,226 @@
+"""Regional ages of many measured people: no images, all at once, in memory that does not grow with their number."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from .. import __version__
+from ..age.calibration import Calibration, read_calibration
+from ..age.model import BrainAgeModel, RegionAges, load_model
+from ..age.table import People
+from ..anatomy.regions import RegionScheme, load_scheme, membership
+from ..case.case import CaseResult, RegionResult
+from ..case.pipeline import side_word
+from ..case.quality import advice, judge
+from ..case.table import PROCESSED_NAME, REGION_COLUMNS, processed_columns, sidecar_text, write_atomically
+from ..errors import Cancelled, InputError
+from .batch import BatchSummary
+from .cases import FailedCase
+from .decisions import read_decisions, with_decision
+from .options import BatchOptions
+from .parcel_lists import Measured, read_measured
+from .progress import Meter, Progress
+from .runner import usable_cores
+from .store import Store
+from .tables import StreamedTable, others_of, write_failed
+
+SCORED_REGIONS_NAME = "scored_regions.tsv"
+SCORED_COLUMNS = {"case_id": ("Identifier of the case.", None), **REGION_COLUMNS}
+_TOGETHER = 500
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """A model and a scheme, with what they need for many people."""
+
+    model: BrainAgeModel
+    scheme: RegionScheme
+    weights: np.ndarray
+
+    def results(self, people: Sequence[Measured]) -> list[CaseResult | FailedCase]:
+        """What `case` would give for each person, without images; in the order given."""
+        found: dict[int, CaseResult | FailedCase] = {}
+        groups: dict[tuple[Path | None, bool], list[int]] = {}
+        for index, person in enumerate(people):
+            groups.setdefault((person.case.calibration, person.from_t1), []).append(index)
+        for (calibration, from_t1), indices in groups.items():
+            group = [people[index] for index in indices]
+            try:
+                ages = self._ages(group, _calibration(calibration), from_t1)
+            except InputError as error:
+                for index in indices:
+                    person = people[index]
+                    found[index] = FailedCase(person.line, person.case.case_id, "list", str(error))
+                continue
+            for row, index in enumerate(indices):
+                found[index] = self._result(people[index], ages.person(row))
+        return [found[index] for index in range(len(people))]
+
+    def _ages(self, group: Sequence[Measured], calibration: Calibration | None, from_t1: bool) -> RegionAges:
+        if calibration is None and from_t1:
+            calibration = self.model.default_offset
+        people = People(
+            np.array([person.case.case_id for person in group]),
+            np.full(len(group), ""),  # as in `BrainAgeModel.predict`: a patient is of no training site
+            np.array([person.case.age_years for person in group]),
+            np.array([float(person.case.sex == "M") for person in group]),
+            ("thickness",),
+            np.stack([person.thickness_mm for person in group])[:, None],
+            np.stack([person.lesioned_fraction for person in group]),
+        )
+        return self.model.predict_people(people, calibration)
+
+    def _result(self, person: Measured, ages: RegionAges) -> CaseResult:
+        measured = self.weights * np.isfinite(person.thickness_mm)
+        with np.errstate(invalid="ignore"):
+            thickness_mm = measured @ np.nan_to_num(person.thickness_mm) / measured.sum(axis=1)
+        lesioned = self.weights @ person.lesioned_fraction
+        absent = 0.0 if person.lesion.side == "none" else np.nan
+        regions = []
+        for index, region in enumerate(self.scheme.regions):
+            regions.append(
+                RegionResult(
+                    region=region.name,
+                    network=region.network,
+                    hemisphere=region.hemisphere,
+                    side=side_word(region.hemisphere, person.lesion.side),
+                    brain_age_years=float(ages.brain_age_years[index]),
+                    pad_years=float(ages.pad_years[index]),
+                    pad_corrected_years=float(ages.pad_corrected_years[index]),
+                    pad_lower_years=float(ages.pad_lower_years[index]),
+                    pad_upper_years=float(ages.pad_upper_years[index]),
+                    pad_percentile=float(ages.pad_percentile[index]),
+                    estimable=bool(ages.estimable[index]),
+                    reason=str(ages.reason[index]),
+                    load_fraction=person.loads.get((region.network.lower(), region.hemisphere), absent),
+                    lesion_volume_ml=np.nan,
+                    region_volume_ml=np.nan,
+                    thickness_mm=float(thickness_mm[index]),
+                    parcels=int(np.count_nonzero(self.weights[index])),
+                    parcels_lesioned_fraction=float(lesioned[index]),
+                )
+            )
+        quality = judge(
+            similarity=None,
+            brain_volume_ml=None,
+            thickness_mm=person.thickness_mm,
+            lesioned_fraction=person.lesioned_fraction,
+        )
+        return CaseResult(
+            case=person.case,
+            regions=tuple(regions),
+            parcels=(),
+            lesion=person.lesion,
+            scheme=self.scheme.name,
+            qc=quality.verdict,
+            warnings=(*quality.reasons, *advice(person.case.days_post_stroke, person.lesion.side)),
+            calibration=ages.calibrated,
+            model={"name": self.model.name, "version": self.model.version},
+            seconds={},
+        )
+
+
+def make_scorer(model: Path | None = None, scheme: Path | None = None) -> Scorer:
+    """A scorer of a model folder and a scheme file; of the shipped ones where None.
+
+    Raises
+    ------
+    InputError : one is not usable, or they do not belong together.
+    """
+    regions = load_scheme(scheme)
+    return Scorer(load_model(model, regions), regions, membership(regions))
+
+
+def score_list(
+    path: Path,
+    out_dir: Path,
+    options: BatchOptions,
+    *,
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> BatchSummary:
+    """Score a list of measured people (`parcel_lists`) into processed_cases.csv and scored_regions.tsv.
+
+    The tables appear when all is done; a run that was killed is simply run again.
+
+    Raises
+    ------
+    InputError : list, model, scheme, calibration or output folder are not usable.
+    Cancelled : `cancelled` said so, or Ctrl-C; the tables are as before.
+    """
+    start = time.monotonic()
+    scorer = make_scorer(options.model, options.scheme)
+    torch.set_num_threads(options.workers or usable_cores())
+    people = read_measured(path, calibration=options.calibration, freesurfer_thickness=options.freesurfer_thickness)
+    columns = processed_columns([network.lower() for network in scorer.scheme.networks])
+    failed: list[FailedCase] = []
+    done: set[str] = set()
+    with Store(out_dir).owned():
+        decisions = read_decisions(out_dir)
+        processed = StreamedTable(out_dir / PROCESSED_NAME, columns, csv_file=True)
+        regions = StreamedTable(out_dir / SCORED_REGIONS_NAME, list(SCORED_COLUMNS))
+        meter = Meter(_count_lines(path) - 1, progress, options.show_bar)
+        try:
+            with processed, regions:
+                for part in _parts(people, failed, meter):
+                    if cancelled is not None and cancelled():
+                        raise Cancelled("Cancelled.", "The tables are as before.")
+                    results = scorer.results(part)
+                    failed += [result for result in results if isinstance(result, FailedCase)]
+                    good = [result for result in results if isinstance(result, CaseResult)]
+                    processed.add(with_decision(result.processed_row(__version__), decisions) for result in good)
+                    regions.add(_region_rows(good))
+                    done.update(result.case.case_id for result in good)
+                    for result in results:
+                        meter.ended(isinstance(result, FailedCase))
+                    meter.update([])
+                wrong = {case.case_id for case in failed}
+                others = others_of(out_dir, columns, done | wrong)
+                processed.add(with_decision(row, decisions) for row in others)
+        finally:
+            meter.close()
+        write_atomically(out_dir / f"{Path(SCORED_REGIONS_NAME).stem}.json", sidecar_text(SCORED_COLUMNS))
+        write_failed(out_dir, failed)
+    kept = f"The table also holds {len(others)} case(s) that are not in this list; they were kept."
+    return BatchSummary(
+        done=len(done),
+        unchanged=0,
+        failed=tuple(sorted(failed, key=lambda case: case.line)),
+        table=out_dir / PROCESSED_NAME,
+        remarks=(kept,) if others else (),
+        seconds=time.monotonic() - start,
+        peak_memory_mb=0.0,
+    )
+
+
+def _parts(people: Iterator[Measured | FailedCase], failed: list[FailedCase], meter: Meter) -> Iterator[list[Measured]]:
+    while part := list(islice(people, _TOGETHER)):
+        broken = [person for person in part if isinstance(person, FailedCase)]
+        failed += broken
+        for _ in broken:
+            meter.ended(failed=True)
+        yield [person for person in part if isinstance(person, Measured)]
+
+
+def _region_rows(results: Iterable[CaseResult]) -> Iterator[dict[str, object]]:
+    for result in results:
+        for region in result.regions:
+            yield {"case_id": result.case.case_id} | asdict(region)
+
+
+@lru_cache(maxsize=64)
+def _calibration(path: Path | None) -> Calibration | None:
+    return None if path is None else read_calibration(path)
+
+
+def _count_lines(path: Path) -> int:
+    with path.open("rb") as stream:
+        return sum(block.count(b"\n") for block in iter(lambda: stream.read(1 << 20), b""))

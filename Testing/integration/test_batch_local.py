@@ -1,0 +1,174 @@
+"""A batch on one machine: same table whatever the workers, resume, broken rows, memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from functools import partial
+
+import pytest
+from quick_batch import COLUMNS, WORKER, make_cohort, quick_batch
+from RegionalBrainAgeLib.batch import runner
+from RegionalBrainAgeLib.batch.batch import run_batch
+from RegionalBrainAgeLib.batch.cases import read_case_list
+from RegionalBrainAgeLib.batch.decisions import apply_decisions
+from RegionalBrainAgeLib.batch.options import BatchOptions
+from RegionalBrainAgeLib.case.table import PROCESSED_NAME, append_case, read_table
+from RegionalBrainAgeLib.errors import Cancelled, InputError
+
+
+def table(out) -> bytes:
+    return (out / PROCESSED_NAME).read_bytes()
+
+
+def test_the_table_is_the_same_whatever_the_number_of_workers_and_the_order_of_ending(tmp_path):
+    contents = ["wait 0.5", "wait 0.01", "wait 0.3", "wait 0.01", "fail", "wait 0.1"]
+    cases = make_cohort(tmp_path / "in", contents)
+    for workers in (1, 2, 4):
+        summary = quick_batch(cases, tmp_path / str(workers), workers)
+        assert (summary.done, len(summary.failed), summary.exit_code) == (5, 1, 3)
+    assert table(tmp_path / "1") == table(tmp_path / "2") == table(tmp_path / "4")
+    ids = [row["case_id"] for row in read_table(tmp_path / "2" / PROCESSED_NAME)]
+    assert ids == ["P000", "P001", "P002", "P003", "P005"]
+    failed = [(tmp_path / n / "failed_cases.csv").read_bytes() for n in ("1", "2", "4")]
+    assert failed[0] == failed[1] == failed[2]
+
+
+def test_broken_rows_are_listed_with_reasons_and_the_good_ones_are_done(tmp_path):
+    cases = make_cohort(tmp_path / "in", ["wait 0.01"] * 4)
+    with cases.open("a") as stream:
+        stream.write("P100,missing.nii,50,F,s\nP101,head0.nii,fifty,F,s\nP102,head0.nii,50,X,s\n")
+        stream.write("P103,head0.nii,50\nP000,head0.nii,50,F,s\nP104,head0.nii,250,F,s\n")
+    summary = quick_batch(cases, tmp_path / "out")
+    assert (summary.done, summary.exit_code) == (4, 3)
+    listed = read_table(tmp_path / "out" / "failed_cases.csv")
+    assert [row["case_id"] for row in listed] == ["P100", "P101", "P102", "P103", "P000", "P104"]
+    assert [row["line"] for row in listed] == ["6", "7", "8", "9", "10", "11"]
+    words = ["does not exist", "not a number", "sex", "cells", "already in line 2", "age"]
+    assert all(word in row["reason"] for word, row in zip(words, listed, strict=True)), listed
+
+
+def test_resume_skips_what_is_unchanged_and_redoes_what_is_not(tmp_path):
+    cases = make_cohort(tmp_path / "in", ["wait 0.01"] * 6)
+    out = tmp_path / "out"
+    quick_batch(cases, out)
+    before = table(out)
+    assert quick_batch(cases, out, resume=True).unchanged == 6
+    os.utime(tmp_path / "in" / "head0.nii")  # a new date is no change
+    assert quick_batch(cases, out, resume=True).unchanged == 6
+    (tmp_path / "in" / "head1.nii").write_text("wait 0.02 other content")
+    assert quick_batch(cases, out, resume=True).done == 1
+    assert table(out) != before
+    text = cases.read_text()
+    cases.write_text(text.replace("P002,head2.nii,42", "P002,head2.nii,52"))
+    assert quick_batch(cases, out, resume=True).done == 1
+    (out / "sub-P003" / "sub-P003_regions.tsv").unlink()
+    assert quick_batch(cases, out, resume=True).done == 1
+    (out / "sub-P004" / "sub-P004_regions.tsv").write_text("cut off")
+    assert quick_batch(cases, out, resume=True).done == 1
+    (tmp_path / "in" / "scheme.tsv").write_text("another scheme")
+    assert quick_batch(cases, out, resume=True).done == 6
+    (tmp_path / "in" / "model" / "model.json").write_text("another model")
+    assert quick_batch(cases, out, resume=True).done == 6
+
+
+def test_a_case_that_comes_to_fail_loses_its_old_row(tmp_path):
+    cases = make_cohort(tmp_path / "in", ["wait 0.01"] * 2)
+    quick_batch(cases, tmp_path / "out")
+    (tmp_path / "in" / "head1.nii").write_text("fail")
+    assert quick_batch(cases, tmp_path / "out", resume=True).exit_code == 3
+    assert [row["case_id"] for row in read_table(tmp_path / "out" / PROCESSED_NAME)] == ["P000"]
+
+
+def test_results_that_are_there_are_not_overwritten_unasked(tmp_path):
+    cases = make_cohort(tmp_path / "in", ["wait 0.01"])
+    quick_batch(cases, tmp_path / "out")
+    with pytest.raises(InputError, match=r"--resume"):
+        quick_batch(cases, tmp_path / "out")
+    assert quick_batch(cases, tmp_path / "out", overwrite=True).done == 1
+
+
+def test_rows_of_other_cases_in_the_table_are_kept(tmp_path):
+    cases = make_cohort(tmp_path / "in", ["wait 0.01"])
+    out = tmp_path / "out"
+    quick_batch(cases, out)
+    other = read_table(out / PROCESSED_NAME)[0] | {"case_id": "other", "pad_left_smn": "-3.5"}
+    append_case(out / PROCESSED_NAME, other)
+    summary = quick_batch(cases, out, resume=True)
+    assert "1 case(s) that are not in this list" in summary.remarks[0]
+    assert [row["case_id"] for row in read_table(out / PROCESSED_NAME)] == ["P000", "other"]
+
+
+def test_two_batches_do_not_share_an_output_folder(tmp_path):
+    cases = make_cohort(tmp_path / "in", ["wait 2"])
+    first = threading.Thread(target=quick_batch, args=(cases, tmp_path / "out"))
+    first.start()
+    time.sleep(0.7)
+    with pytest.raises(InputError, match="Another batch"):
+        quick_batch(cases, tmp_path / "out", resume=True)
+    first.join()
+
+
+def test_cancelling_ends_the_processes_and_can_be_resumed(tmp_path):
+    cases = make_cohort(tmp_path / "in", ["wait 0.01", "wait 30"])
+    start = time.monotonic()
+    seen = []
+
+    def cancelled() -> bool:
+        return time.monotonic() - start > 1.5
+
+    settings = BatchOptions(model=tmp_path / "in" / "model", scheme=tmp_path / "in" / "scheme.tsv", show_bar=False)
+    with pytest.raises(Cancelled, match="1 of 2 cases are complete"):
+        run_batch(
+            read_case_list(cases),
+            tmp_path / "out",
+            partial(runner.run_local, workers=2),
+            COLUMNS,
+            settings,
+            command=WORKER,
+            progress=lambda text, fraction: seen.append((text, fraction)),
+            cancelled=cancelled,
+        )
+    assert time.monotonic() - start < 6
+    assert seen[-1][0].startswith("1 of 2 cases.")
+    assert 0.5 <= seen[-1][1] < 1
+
+
+def test_no_more_cases_run_than_memory_allows(tmp_path, monkeypatch):
+    most = []
+    monkeypatch.setattr(runner, "available_mb", lambda: 1200.0)  # room for one of 600 MB and the reserve
+    cases = make_cohort(tmp_path / "in", ["wait 0.2"] * 3)
+
+    def execute(tasks, update, cancelled):
+        def count(processes):
+            most.append(len(processes))
+            update(processes)
+
+        return runner.run_local(tasks, workers=3, peak_memory_mb=600.0, update=count, cancelled=cancelled)
+
+    assert quick_batch(cases, tmp_path / "out", execute=execute).done == 3
+    assert max(most) == 1
+
+
+def test_a_reviewers_decisions_reach_the_table_and_stay_there(tmp_path):
+    cases = make_cohort(tmp_path / "in", ["wait 0.01"] * 3)
+    out = tmp_path / "out"
+    quick_batch(cases, out)
+    saved = tmp_path / "downloaded.tsv"
+    saved.write_text("case_id\tdecision\treviewer\tnote\nP001\treject\tme\tmotion\nP002\taccept\tme\t\nX\treject\t\t\n")
+    assert apply_decisions(out, saved) == {"accept": 1, "reject": 1, "unknown": 1}
+    assert [row["qc"] for row in read_table(out / PROCESSED_NAME)] == ["pass", "fail", "pass"]
+    quick_batch(cases, out, resume=True)
+    assert [row["qc"] for row in read_table(out / PROCESSED_NAME)] == ["pass", "fail", "pass"]
+
+
+def test_each_case_has_a_log_and_a_record_of_what_it_took(tmp_path):
+    cases = make_cohort(tmp_path / "in", ["wait 0.01"])
+    quick_batch(cases, tmp_path / "out")
+    assert "a library prints something" in (tmp_path / "out/batch/logs/sub-P000.log").read_text()
+    record = json.loads((tmp_path / "out/batch/records/sub-P000.json").read_text())
+    assert record["status"] == "done"
+    assert record["peak_memory_mb"] > 1
+    assert record["fingerprint"]["facts"]["age_years"] == 40
