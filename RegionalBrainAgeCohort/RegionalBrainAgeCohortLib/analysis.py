@@ -1,0 +1,309 @@
+"""The whole group analysis: one table of processed cases in, tables, figures and one report out.
+
+`run` is what the command line and the Slicer module call. An analysis that the data do not allow is skipped with a
+sentence and the others go on; results are written at the end, so a cancelled run leaves nothing half done.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from RegionalBrainAgeLib.case.table import write_atomically
+from RegionalBrainAgeLib.errors import Cancelled, InputError, RegionalBrainAgeError
+
+from . import classification, mixed_models, sem
+from .output import MEANINGS, write_result
+from .settings import Settings
+from .table import Cohort, read_cohort
+
+Progress = Callable[[str, float], None]
+_SHARES = {"mixed": 0.02, "loads": 0.06, "groups": 0.02, "sem": 0.08, "classifiers": 0.70}
+_TITLES = {
+    "mixed": "Lesion volume and PAD",
+    "loads": "Lesion loads and PAD",
+    "groups": "Group differences",
+    "sem": "Structural equation model",
+    "classifiers": "Classifiers",
+}
+_PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "matplotlib", "regional-brain-age")
+
+
+@dataclass
+class AnalysisResult:
+    """All that an analysis found. `tables` by file stem; `skipped` says which analysis was not possible and why."""
+
+    cohort: Cohort
+    settings: Settings
+    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+    sem: sem.SemResult | None = None
+    sem_reversed: sem.SemResult | None = None
+    sem_notes: list[str] = field(default_factory=list)
+    classification: classification.ClassificationResult | None = None
+    skipped: dict[str, str] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    provenance: dict = field(default_factory=dict)
+    files: list[Path] = field(default_factory=list)
+    folder: Path | None = None
+
+    @property
+    def report(self) -> Path:
+        """The report's path."""
+        return Path(self.folder) / "report.html"
+
+    def as_dict(self) -> dict:
+        """A summary in plain values, for programs."""
+        return {
+            "folder": str(self.folder),
+            "report": str(self.report),
+            "cases_read": self.cohort.rows_read,
+            "cases_used": len(self.cohort.data),
+            "cases_left_out": len(self.cohort.left_out),
+            "networks": list(self.cohort.networks),
+            "findings": [{"level": f.level, "finding": f.sentence} for f in self.cohort.findings],
+            "skipped": self.skipped,
+            "tables": sorted(self.tables),
+            "files": [str(path) for path in self.files],
+            "seconds": {name: round(value, 2) for name, value in self.seconds.items()},
+        }
+
+
+def run(
+    csv_path: Path | str,
+    out_dir: Path | str,
+    settings: Settings | None = None,
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> AnalysisResult:
+    """Analyse `csv_path` and write everything to `out_dir`.
+
+    Parameters
+    ----------
+    progress : called with a step's name and the fraction done, 0..1. cancelled : asked often; true ends the run with
+        `Cancelled` and nothing written.
+
+    Raises `InputError` when the table itself cannot be used (see `read_cohort`).
+    """
+    settings = settings or Settings()
+    out_dir = Path(out_dir)
+
+    def tell(step: str, fraction: float) -> None:
+        if cancelled is not None and cancelled():
+            raise Cancelled("The analysis was cancelled.", "No result was written.")
+        if progress is not None:
+            progress(step, fraction)
+
+    tell("Reading and checking the table", 0.0)
+    started = time.perf_counter()
+    result = analyse(read_cohort(csv_path, settings), settings, tell)
+    result.provenance = _provenance(Path(csv_path), settings)
+    write(result, out_dir, tell)
+    result.seconds["total"] = time.perf_counter() - started
+    write_atomically(out_dir / "analysis.json", json.dumps({**result.provenance, **result.as_dict()}, indent=2) + "\n")
+    tell("Done", 1.0)
+    return result
+
+
+def analyse(cohort: Cohort, settings: Settings, tell: Progress) -> AnalysisResult:
+    """Run the analyses chosen in `settings` on a checked cohort; nothing is written."""
+    for name in dict.fromkeys([*settings.covariates, *settings.group_covariates]):
+        if name not in cohort.data.columns:
+            raise InputError(f"The covariate '{name}' is not a column of {cohort.source}.", "Choose another covariate.")
+    result = AnalysisResult(cohort, settings)
+    steps = {"mixed": _mixed, "loads": _loads, "groups": _groups, "sem": _sem, "classifiers": _classifiers}
+    begin = 0.02
+    for family, step in steps.items():
+        if family in settings.families:
+            start = time.perf_counter()
+
+            def inner(fraction: float, family: str = family, begin: float = begin) -> None:
+                tell(_TITLES[family], begin + _SHARES[family] * fraction)
+
+            inner(0.0)
+            try:
+                step(result, inner)
+            except Cancelled:
+                raise
+            except RegionalBrainAgeError as error:
+                result.skipped[_TITLES[family]] = str(error)
+            result.seconds[family] = time.perf_counter() - start
+        begin += _SHARES[family]
+    _rank_predictors(result)
+    return result
+
+
+def write(result: AnalysisResult, out_dir: Path, tell: Progress) -> None:
+    """Write tables with sidecars, figures and the report; files of an earlier run that this one lacks are removed."""
+    from .figures import draw_all
+    from .report import write_report
+
+    out_dir.mkdir(parents=True, exist_ok=True)
+    result.folder = out_dir
+    tell("Drawing figures", 0.91)
+    start = time.perf_counter()
+    figures = draw_all(result, lambda fraction: tell("Drawing figures", 0.91 + 0.07 * fraction))
+    result.seconds["figures"] = time.perf_counter() - start
+    tell("Writing tables and report", 0.98)
+    findings = [{"level": f.level, "finding": f.sentence} for f in result.cohort.findings]
+    findings += [{"level": "warning", "finding": f"{name}: {why}"} for name, why in result.skipped.items()]
+    result.tables["data_check"] = pd.DataFrame(findings, columns=["level", "finding"])
+    if len(result.cohort.left_out):
+        result.tables["cases_left_out"] = result.cohort.left_out
+    (out_dir / "figures").mkdir(exist_ok=True)
+    for stale in [
+        *(out_dir / f"{n}.{e}" for n in MEANINGS for e in ("tsv", "json")),
+        *(out_dir / "figures").glob("*.svg"),
+    ]:
+        stale.unlink(missing_ok=True)
+    for name, table in result.tables.items():
+        result.files += write_result(out_dir, name, table)
+    for name, figure in figures.items():
+        path = out_dir / "figures" / f"{name}.svg"
+        write_atomically(path, figure.svg)
+        result.files.append(path)
+    result.files.append(write_report(result, figures, out_dir / "report.html"))
+
+
+# ---- steps ---------------------------------------------------------------------------------------------------------
+def _mixed(result: AnalysisResult, tell: Callable[[float], None]) -> None:
+    cohort, data = result.cohort, result.cohort.data
+    if "log_lesion_volume" not in data.columns or not data["log_lesion_volume"].notna().any():
+        raise InputError("There is no lesion volume above zero.", "Fill the column lesion_volume_ml.")
+    result.tables["mixed_models"] = mixed_models.volume_models(data, cohort.pads, result.settings.covariates, tell)
+
+
+def _loads(result: AnalysisResult, tell: Callable[[float], None]) -> None:
+    cohort = result.cohort
+    if not cohort.loads:
+        raise InputError(
+            "There is no lesion load.", "Give columns load_ipsi_<network>, load_contra_<network>, load_cst."
+        )
+    result.tables["loads"] = mixed_models.load_models(
+        cohort.data, cohort.pads, cohort.loads, result.settings.covariates, tell
+    )
+
+
+def _groups(result: AnalysisResult, tell: Callable[[float], None]) -> None:
+    cohort = result.cohort
+    _need_classes(cohort)
+    variables = [*cohort.loads, *cohort.pads, *cohort.thicknesses]
+    result.tables["group_differences"] = mixed_models.group_differences(
+        cohort.data, variables, result.settings.group_covariates, tell
+    )
+
+
+def _classifiers(result: AnalysisResult, tell: Callable[[float], None]) -> None:
+    settings = result.settings
+    _need_classes(result.cohort)
+    found = classification.classify(
+        result.cohort.data,
+        folds=settings.folds,
+        inner_folds=settings.inner_folds,
+        repeats=settings.importance_repeats,
+        draws=settings.auc_draws,
+        seed=settings.seed,
+        progress=tell,
+    )
+    result.classification = found
+    result.tables["classifiers"] = found.table
+    result.tables["importance"] = found.importance
+    result.tables["classifier_predictions"] = found.predictions
+
+
+def _need_classes(cohort: Cohort) -> None:
+    if "severe" not in cohort.data.columns or not cohort.data["severe"].notna().any():
+        raise InputError("There is no motor outcome.", "Fill the column motor (0 to 1).")
+    if cohort.data["severe"].nunique() < 2:
+        raise InputError("All cases are of one motor class.", "Change the motor cut, or add cases of the other class.")
+
+
+def _sem(result: AnalysisResult, tell: Callable[[float], None]) -> None:
+    settings, cohort = result.settings, result.cohort
+    model = settings.sem_model.strip() or sem.default_model(_network(result))
+    sites = cohort.data["site"].nunique()
+    cluster = "site" if settings.sem_cluster and sites > 1 else None
+    if settings.sem_cluster and cluster is None:
+        result.sem_notes.append("There is one site: the bootstrap draws cases instead of sites.")
+    elif cluster and sites < 10:
+        result.sem_notes.append(f"Only {sites} sites are drawn by the bootstrap: its intervals are rough.")
+    data = cohort.data[cohort.data["site"].notna()] if cluster else cohort.data
+
+    def fit(text: str, draws: int, begin: float, share: float) -> sem.SemResult:
+        return sem.fit_sem(
+            text, data, missing=settings.sem_missing, draws=draws, cluster=cluster, seed=settings.seed,
+            progress=lambda fraction: tell(begin + share * fraction),
+        )  # fmt: skip
+
+    result.sem = fit(model, settings.sem_draws, 0.0, 0.6)
+    result.tables["sem_paths"], result.tables["sem_fit"] = result.sem.paths, result.sem.fit
+    turned = sem.reverse_model(model)
+    if turned is None:
+        result.sem_notes.append(
+            "No path leaves motor (or turning one makes a loop): there is no reversed model to show."
+        )
+        return
+    try:
+        result.sem_reversed = fit(turned, settings.sem_draws, 0.6, 0.4)
+    except RegionalBrainAgeError as error:
+        result.sem_notes.append(f"The reversed model could not be fitted: {error}")
+        return
+    result.tables["sem_reversed_paths"] = result.sem_reversed.paths
+    result.tables["sem_reversed_fit"] = result.sem_reversed.fit
+
+
+def _network(result: AnalysisResult) -> str:
+    """The network of the default path model, or the first of the table where that one is absent."""
+    wanted, known = result.settings.sem_network, result.cohort.networks
+    if wanted in known:
+        return wanted
+    result.sem_notes.append(f"The table has no network '{wanted}'; the path model uses '{known[0]}'.")
+    return known[0]
+
+
+def _rank_predictors(result: AnalysisResult) -> None:
+    """Mark, among the group differences, the leading predictors of the best classifier."""
+    table = result.tables.get("group_differences")
+    if table is None:
+        return
+    ranks: dict[str, int] = {}
+    if result.classification is not None:
+        importance = result.classification.importance
+        mine = importance[(importance["classifier"] == result.classification.best) & (importance["kind"] == "column")]
+        mine = mine[mine["auc_drop"] > 0].sort_values("auc_drop", ascending=False, kind="stable")
+        ranks = {name: i + 1 for i, name in enumerate(mine["block"])}
+    rank = table["variable"].map(ranks).astype(float)
+    result.tables["group_differences"] = table.assign(
+        predictor_rank=rank, top_predictor=(rank <= result.settings.top_predictors).to_numpy(bool)
+    )
+
+
+def _provenance(csv_path: Path, settings: Settings) -> dict:
+    versions = {}
+    for package in _PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "not installed as a package"
+    return {
+        "input": csv_path.name,
+        "input_sha256": hashlib.sha256(csv_path.read_bytes()).hexdigest(),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "settings": settings.as_dict(),
+        "python": platform.python_version(),
+        "packages": versions,
+    }
+
+
+def leading(table: pd.DataFrame, column: str = "p_fdr", level: float = 0.05) -> pd.DataFrame:
+    """Rows of `table` that pass the corrected level, strongest first."""
+    passed = table[np.isfinite(table[column]) & (table[column] < level)]
+    return passed.reindex(passed["t"].abs().sort_values(ascending=False).index)
