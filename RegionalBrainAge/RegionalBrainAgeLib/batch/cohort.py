@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
-from functools import partial
-from importlib.util import find_spec
+from collections.abc import Callable
 from pathlib import Path
 
 from ..age.calibration import read_calibration
@@ -13,13 +10,13 @@ from ..age.model import load_model
 from ..anatomy.regions import load_scheme
 from ..case.table import processed_columns
 from ..errors import InputError
-from .batch import BatchSummary, Execute, run_batch
+from .batch import BatchSummary, run_batch
 from .bids import read_dataset
 from .cases import CaseList, open_rows, read_case_list
+from .execution import executor
 from .options import BatchOptions
 from .parcel_lists import is_parcel_list
 from .progress import Progress
-from .runner import run_local, usable_cores
 from .score import score_list
 
 
@@ -72,31 +69,3 @@ def read_cases(source: Path, options: BatchOptions) -> CaseList:
     if not source.exists():
         raise InputError(f"There is no list of cases at {source}.", "Check the path.")
     return read_case_list(source, calibration=options.calibration)
-
-
-@contextlib.contextmanager
-def executor(options: BatchOptions) -> Iterator[Execute]:
-    """What runs the tasks: this machine, a Dask cluster, or SLURM jobs that end with the block.
-
-    Raises
-    ------
-    InputError : the cluster cannot be reached, or Dask is not installed.
-    """
-    if options.scheduler is None and not options.slurm:
-        workers = options.workers or max(1, usable_cores() // options.threads)
-        yield partial(run_local, workers=workers, peak_memory_mb=options.memory_per_case_mb)
-        return
-    lacking = [name for name in ("distributed", "dask_jobqueue") if find_spec(name) is None]
-    if lacking:
-        raise InputError(
-            f"The Python package {lacking[0]} is not installed.",
-            "Install it: pip install 'regional-brain-age[cluster]'",
-        )
-    from . import dask_runner
-
-    if options.slurm:
-        client = dask_runner.slurm_client(options.workers or 1, options.slurm_profile)
-    else:
-        client = dask_runner.connect(options.scheduler)
-    with client as connected:
-        yield partial(dask_runner.run_on_dask, client=connected)

@@ -17,8 +17,7 @@ from ..age.calibration import Calibration, read_calibration
 from ..age.model import BrainAgeModel, RegionAges, load_model
 from ..age.table import People
 from ..anatomy.regions import RegionScheme, load_scheme, membership
-from ..case.case import CaseResult, RegionResult
-from ..case.pipeline import side_word
+from ..case.case import CaseResult, RegionResult, side_word
 from ..case.quality import advice, judge
 from ..case.table import PROCESSED_NAME, REGION_COLUMNS, processed_columns, sidecar_text, write_atomically
 from ..errors import Cancelled, InputError

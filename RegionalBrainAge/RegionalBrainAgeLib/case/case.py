@@ -180,6 +180,13 @@ class ParcelResult:
     voxels: int
 
 
+def side_word(hemisphere: str, lesion_side: str) -> str:
+    """How a region's side is called: by the lesion where it has one side, else left or right."""
+    if lesion_side in ("L", "R"):
+        return "ipsilesional" if hemisphere == lesion_side else "contralesional"
+    return "left" if hemisphere == "L" else "right"
+
+
 @dataclass(frozen=True)
 class LesionResult:
     """The lesion in numbers.

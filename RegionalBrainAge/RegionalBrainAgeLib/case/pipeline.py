@@ -20,7 +20,7 @@ from ..anatomy.regions import RegionScheme, load_scheme, membership
 from ..anatomy.tract import corticospinal_tract, tract_load, weighted_tract_load
 from ..errors import CaseError
 from ..resources import shipped
-from .case import Case, CaseResult, LesionResult, ParcelResult, RegionResult
+from .case import Case, CaseResult, LesionResult, ParcelResult, RegionResult, side_word
 from .head import Head, Scan, measure_head, read_scan
 from .output import case_folder
 from .provenance import checksum, peak_memory_mb, software_versions
@@ -206,13 +206,6 @@ def _region_rows(
             )
         )
     return tuple(rows)
-
-
-def side_word(hemisphere: str, lesion_side: str) -> str:
-    """How a region's side is called: by the lesion where it has one side, else left or right."""
-    if lesion_side in ("L", "R"):
-        return "ipsilesional" if hemisphere == lesion_side else "contralesional"
-    return "left" if hemisphere == "L" else "right"
 
 
 def _parcel_rows(features: ParcelFeatures) -> tuple[ParcelResult, ...]:

@@ -1,0 +1,130 @@
+"""The same batch on a real Dask scheduler with two worker processes: same table, and a worker's death is survived."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from quick_batch import make_cohort, quick_batch
+from RegionalBrainAgeLib.batch.execution import executor
+from RegionalBrainAgeLib.batch.options import BatchOptions
+from RegionalBrainAgeLib.case.table import PROCESSED_NAME
+from RegionalBrainAgeLib.errors import InputError
+
+distributed = pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
+dask_runner = pytest.importorskip("RegionalBrainAgeLib.batch.dask_runner")
+
+
+@pytest.fixture(scope="module")
+def scheduler():
+    """Address of a scheduler with two workers of one thread, all processes of their own."""
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=0
+    ) as cluster:
+        yield cluster.scheduler_address
+
+
+def on_dask(cases, out, address, **options):
+    with executor(BatchOptions(scheduler=address)) as execute:
+        return quick_batch(cases, out, execute=execute, **options)
+
+
+def table(out) -> bytes:
+    return (out / PROCESSED_NAME).read_bytes()
+
+
+@pytest.mark.slow
+def test_the_table_is_that_of_one_machine(scheduler, tmp_path):
+    cases = make_cohort(tmp_path / "in", ["wait 0.2", "wait 0.01", "fail", "wait 0.1", "die once"])
+    quick_batch(cases, tmp_path / "local")
+    (tmp_path / "sub-P004.died").unlink()
+    summary = on_dask(cases, tmp_path / "dask", scheduler)
+    assert (summary.done, len(summary.failed)) == (4, 1)
+    assert table(tmp_path / "dask") == table(tmp_path / "local")
+    assert on_dask(cases, tmp_path / "dask", scheduler, resume=True).unchanged == 4
+
+
+@pytest.mark.slow
+def test_a_worker_killed_mid_case_is_survived(scheduler, tmp_path):
+    cases = make_cohort(tmp_path / "in", ["wait 3", "wait 0.2", "wait 0.2"])
+    quick_batch(cases, tmp_path / "local")
+    with distributed.Client(scheduler, set_as_default=False) as client:
+        pids = client.run(os.getpid)
+
+        def kill_a_worker_at_work() -> None:
+            deadline = time.monotonic() + 15
+            while not (tmp_path / "dask/batch/logs/sub-P000.log").exists() and time.monotonic() < deadline:
+                time.sleep(0.05)
+            time.sleep(1.0)
+            # Workers and cases are parent and child: find the Dask worker whose child computes the first case.
+            busy = [pid for pid in pids.values() if psutil.Process(pid).children()]
+            killed.append(busy[0])
+            os.kill(busy[0], signal.SIGKILL)
+
+        killed: list[int] = []
+        killer = threading.Thread(target=kill_a_worker_at_work)
+        killer.start()
+        summary = on_dask(cases, tmp_path / "dask", scheduler)
+        killer.join()
+        assert len(killed) == 1
+        assert killed[0] not in client.run(os.getpid).values()
+    assert (summary.done, summary.failed) == (3, ())
+    assert table(tmp_path / "dask") == table(tmp_path / "local")
+
+
+@pytest.mark.slow
+def test_the_cases_of_a_batch_that_ends_are_ended_on_the_workers(scheduler, tmp_path):
+    cases = make_cohort(tmp_path / "in", ["wait 60"] * 2)
+    here = str(Path(__file__).parent)
+    program = PROGRAM.format(folder=here, cases=str(cases), out=str(tmp_path / "out"), scheduler=scheduler)
+    batch = subprocess.Popen([sys.executable, "-c", program])
+    log = tmp_path / "out/batch/logs/sub-P000.log"
+    deadline = time.monotonic() + 20
+    while not log.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(0.5)
+    batch.send_signal(signal.SIGINT)
+    assert batch.wait(30) != 0
+    assert not (tmp_path / "out/batch/run.json").exists()
+    assert not [p for p in (tmp_path / "out").iterdir() if p.name.startswith(".")]
+
+
+PROGRAM = """
+import sys; sys.path.insert(0, {folder!r})
+from pathlib import Path
+from test_batch_dask import on_dask
+on_dask(Path({cases!r}), Path({out!r}), {scheduler!r})
+"""
+
+
+def test_a_scheduler_that_does_not_answer_is_told(monkeypatch):
+    monkeypatch.setattr(dask_runner, "_CONNECT_TIMEOUT_S", 1.0)
+    with (
+        pytest.raises(InputError, match="No Dask scheduler answers"),
+        executor(BatchOptions(scheduler="tcp://localhost:1")),
+    ):
+        pass
+
+
+def test_a_case_stops_when_its_run_is_silent_ended_or_replaced(tmp_path, monkeypatch):
+    from RegionalBrainAgeLib.batch.store import Store
+
+    monkeypatch.setattr(dask_runner, "SILENCE_S", 0.2)
+    store = Store(tmp_path)
+    with store.owned() as token:
+        pulse = dask_runner.Pulse(store, token)
+        assert pulse.felt()
+        time.sleep(0.15)
+        store.beat(token)
+        assert pulse.felt()
+        time.sleep(0.25)
+        assert not pulse.felt()
+        assert not dask_runner.Pulse(store, "another").felt()
+    assert not dask_runner.Pulse(store, token).felt()
