@@ -130,14 +130,18 @@ def _read_parcels(source: Path) -> tuple[np.ndarray, np.ndarray]:
     rows = read_table(source)
     if not rows or not {"parcel", "thickness_mm"} <= set(rows[0]):
         raise InputError(f"{source} is not a parcel table.", "It needs the columns parcel and thickness_mm.")
-    for row in rows:
-        index = _INDEX.get(row["parcel"])
-        if index is None:
-            raise InputError(f"{source} has the parcel {row['parcel']!r}, which is not known.", "Use Destrieux names.")
-        thickness_mm[index] = _number(row["thickness_mm"], f"thickness of {row['parcel']}")
-        if LESIONED in row:
-            lesioned[index] = np.nan_to_num(_number(row[LESIONED], f"lesioned fraction of {row['parcel']}"))
+    unknown = [row["parcel"] for row in rows if row["parcel"] not in _INDEX]
+    if unknown:
+        raise InputError(f"{source} has the parcel {unknown[0]!r}, which is not known.", "Use Destrieux names.")
+    order = [_INDEX[row["parcel"]] for row in rows]
+    thickness_mm[order] = _column(rows, "thickness_mm")
+    if LESIONED in rows[0]:
+        lesioned[order] = np.nan_to_num(_column(rows, LESIONED))
     return thickness_mm, lesioned
+
+
+def _column(rows: Sequence[Mapping[str, str]], name: str) -> np.ndarray:
+    return _numbers({row["parcel"]: row[name] for row in rows}, [row["parcel"] for row in rows])
 
 
 def _numbers(fields: Mapping[str, str], names: Sequence[str]) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -212,7 +212,7 @@ def _parts(people: Iterator[Measured | FailedCase], failed: list[FailedCase], me
 def _region_rows(results: Iterable[CaseResult]) -> Iterator[dict[str, object]]:
     for result in results:
         for region in result.regions:
-            yield {"case_id": result.case.case_id} | asdict(region)
+            yield {"case_id": result.case.case_id, **vars(region)}
 
 
 @lru_cache(maxsize=64)
