@@ -48,8 +48,8 @@ def register_terminology() -> None:
     """Make the shipped terminology of stroke lesions known to the Segment Editor."""
     folder = Path(__file__).resolve().parent / "Resources" / "Terminologies"
     logic = slicer.modules.terminologies.logic()
-    logic.LoadTerminologyFromFile(str(folder / "RegionalBrainAge-lesion.term.json"))
-    logic.LoadRegionContextFromFile(str(folder / "RegionalBrainAge-brain.region.json"))
+    for name in ("RegionalBrainAge-lesion.term.json", "RegionalBrainAge-brain.term.json"):
+        logic.LoadContextFromFile(str(folder / name))
 
 
 class RegionalBrainAgeWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -101,6 +101,7 @@ class RegionalBrainAgeWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """The application closes: nothing of ours goes on."""
         self.estimate.on_cancel()
         self.review.release()
+        self.set_parameter_node(None)
         self.removeObservers()
 
     def on_scene_start_close(self, caller=None, event=None) -> None:

@@ -66,14 +66,16 @@ def _load_t1(case: CaseFolder) -> None:
 
     given = (case.facts.get("case") or {}).get("t1")
     if given and Path(given).exists():
-        node = slicer.util.loadVolume(str(given), {"show": False, "name": f"{case.name} T1"})
+        node = slicer.util.loadVolume(str(given), {"show": False, "singleFile": True, "name": f"{case.name} T1"})
         case_nodes.adopt(node, case.case_id, "t1")
 
 
 def _load_labels(case: CaseFolder, role: str, path):
     # Read anew each time: the folder may hold another estimate than the scene.
     case_nodes.remove(case.case_id, role)
-    node = slicer.util.loadVolume(str(path), {"show": False, "labelmap": True, "name": f"{case.name} {role}"})
+    # Without "singleFile" the reader may join files of similar names into one volume.
+    properties = {"show": False, "singleFile": True, "labelmap": True, "name": f"{case.name} {role}"}
+    node = slicer.util.loadVolume(str(path), properties)
     case_nodes.adopt(node, case.case_id, role)
     return node
 

@@ -94,7 +94,8 @@ def show_plot(case: CaseFolder):
     chart.SetXAxisTitle(_("0 = {first}, 1 = {second}").format(first=first, second=second))
     chart.SetYAxisTitle(_("PAD, corrected (years)"))
     chart.SetXAxisRangeAuto(False)
-    chart.SetXAxisRange(-0.1, 1.1)
+    # Room for the legend beside the lines.
+    chart.SetXAxisRange(-0.1, 1.9)
     limit = max([abs(v) for v in values], default=5.0) * 1.15
     chart.SetYAxisRangeAuto(False)
     chart.SetYAxisRange(-limit, limit)

@@ -79,7 +79,8 @@ class EstimateStep:
         ------
         InputError : something is missing; packages, patient or review.
         """
-        self.found = packages.look()
+        if self.found is None or not self.found.complete:
+            self.found = packages.look()
         if not self.found.complete:
             raise InputError(_("Python packages are missing."), self.found.sentence())
         problem = self.panel.patient.problem() or self.panel.review.problem()

@@ -27,8 +27,6 @@ class PatientStep:
     def on_load(self, *_unused) -> None:
         """Choose a file and show it."""
         path = qt.QFileDialog.getOpenFileName(slicer.util.mainWindow(), _("Open T1 head"), "", _VOLUME_FILES)
-        # PythonQt returns the name, PySide the name and the filter.
-        path = path[0] if isinstance(path, tuple) else path
         if path:
             self.load(Path(path))
 
@@ -82,7 +80,8 @@ def read_volume(path: Path):
     if not Path(path).exists():
         raise InputError(_("The file {path} does not exist.").format(path=path), _("Check the path."))
     try:
-        return slicer.util.loadVolume(str(path), {"show": False})
+        # Without "singleFile" the reader may join files of similar names into one volume.
+        return slicer.util.loadVolume(str(path), {"show": False, "singleFile": True})
     except RuntimeError as error:
         raise InputError(
             _("The file {path} cannot be read as a volume.").format(path=path),

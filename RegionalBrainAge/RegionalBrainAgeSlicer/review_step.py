@@ -106,7 +106,6 @@ class ReviewStep:
         path = qt.QFileDialog.getOpenFileName(
             slicer.util.mainWindow(), _("Open lesion mask"), "", "Masks (*.nii *.nii.gz *.mgz *.nrrd)"
         )
-        path = path[0] if isinstance(path, tuple) else path
         if path:
             self.load_mask(Path(path))
 
@@ -156,8 +155,9 @@ class ReviewStep:
         self.panel.refresh()
 
     def _adopt_registration(self, folder: Path, name: str) -> None:
-        labels = slicer.util.loadVolume(str(folder / f"{name}_regions.nii.gz"), {"labelmap": True, "show": False})
-        zones = slicer.util.loadVolume(str(folder / f"{name}_midline.nii.gz"), {"labelmap": True, "show": False})
+        properties = {"labelmap": True, "show": False, "singleFile": True}
+        labels = slicer.util.loadVolume(str(folder / f"{name}_regions.nii.gz"), properties)
+        zones = slicer.util.loadVolume(str(folder / f"{name}_midline.nii.gz"), properties)
         names = json.loads((folder / f"{name}_regions.json").read_text(encoding="utf-8"))
         case_id = self.panel.parameters.caseId
         for role, node in (("review regions", labels), ("review midline", zones)):

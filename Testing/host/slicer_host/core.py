@@ -74,8 +74,9 @@ class Core:
 
     def load_volume(self, filename: str, properties: dict | None = None):
         properties = properties or {}
+        options = (1 if properties.get("labelmap") else 0) | (4 if properties.get("singleFile") else 0)
         node = self.logics["volumes"].AddArchetypeVolume(
-            str(filename), properties.get("name") or _stem(filename), 1 if properties.get("labelmap") else 0
+            str(filename), properties.get("name") or _stem(filename), options
         )
         if node is None:
             raise RuntimeError(f"Failed to load node from file: {filename}")

@@ -26,25 +26,11 @@ MODULE_FOLDERS = (ROOT / "RegionalBrainAge", ROOT / "RegionalBrainAgeCohort")
 _ORIENTATIONS = {"Red": "Axial", "Yellow": "Sagittal", "Green": "Coronal"}
 
 
-class Picture(QtWidgets.QLabel):
-    """A view of the host on screen: shows a rendered picture, passes clicks on."""
-
-    def __init__(self, view, clicked) -> None:
-        super().__init__()
-        self.view, self._clicked = view, clicked
-        self.setFixedSize(view.size[0], view.size[1])
-
-    def refresh(self, array: np.ndarray) -> None:
-        rows, columns, _ = array.shape
-        data = np.ascontiguousarray(array)
-        image = QtGui.QImage(data.data, columns, rows, 3 * columns, QtGui.QImage.Format.Format_RGB888)
-        self.setPixmap(QtGui.QPixmap.fromImage(image.copy()))
-
-    def mousePressEvent(self, event) -> None:
-        self._clicked(self.view, event.position().y(), event.position().x())
-
-    def mouseMoveEvent(self, event) -> None:
-        self._clicked(self.view, event.position().y(), event.position().x())
+def _pixmap(array: np.ndarray) -> QtGui.QPixmap:
+    rows, columns, _ = array.shape
+    data = np.ascontiguousarray(array)
+    image = QtGui.QImage(data.data, columns, rows, 3 * columns, QtGui.QImage.Format.Format_RGB888)
+    return QtGui.QPixmap.fromImage(image.copy())
 
 
 class LayoutManager:
@@ -203,8 +189,14 @@ class Host:
         self._modules[name] = widget
         return module, widget
 
-    def panel(self, name: str):
-        return self._modules[name]
+    def close_module(self, name: str) -> None:
+        """What the application does with a panel when it closes."""
+        widget = self._modules.pop(name)
+        widget.exit()
+        widget.cleanup()
+        widget.parent.hide()
+        widget.parent.deleteLater()
+        self.qt.processEvents()
 
     # Views
 
@@ -224,6 +216,35 @@ class Host:
         for widget in self._modules.values():
             for editor in widget.parent.findChildren(widgets.qMRMLSegmentEditorWidget):
                 editor.brush(view.ras_at(row, column))
+
+    def screenshot(self, name: str, path: Path | str | None = None, panel_width: int = 560) -> QtGui.QPixmap:
+        """The panel beside the slices, the 3D view and the plot, as one picture; saved if `path` is given."""
+        panel = self._modules[name].parent
+        for _ in range(2):
+            self.qt.processEvents()
+            panel.resize(panel_width, panel.layout().totalHeightForWidth(panel_width))
+        pictures = []
+        for view in self.slices.values():
+            view.picture()
+            pictures.append(_pixmap(view.picture()))
+        self.three_d.look_from((-0.9, 0.8, 0.5))
+        pictures.append(_pixmap(self.three_d.picture()))
+        chart = slicer.mrmlScene.GetNodeByID(self.core.applicationLogic.GetSelectionNode().GetActivePlotChartID() or "")
+        if chart is not None:
+            pictures.append(_pixmap(self.plot.picture(chart)).scaledToHeight(400))
+        left = panel.grab()
+        places = [(0, 0), (1, 0), (2, 0), (0, 1), (1, 1)]
+        canvas = QtGui.QPixmap(left.width() + 3 * 404, max(left.height(), 808))
+        canvas.fill(QtGui.QColor(60, 60, 60))
+        painter = QtGui.QPainter(canvas)
+        painter.drawPixmap(0, 0, left)
+        for picture, (column, row) in zip(pictures, places, strict=False):
+            painter.drawPixmap(left.width() + 4 + 404 * column, 404 * row, picture)
+        painter.end()
+        if path is not None:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            canvas.save(str(path))
+        return canvas
 
     def wait(self, condition, timeout_s: float = 60.0) -> bool:
         """Run the event loop until `condition()` holds. False when time is up."""

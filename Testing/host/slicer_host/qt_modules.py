@@ -29,6 +29,28 @@ class _Timer(QtCore.QTimer):
     setSingleShot = QtCore.QTimer.setSingleShot
 
 
+class _MessageBox(QtWidgets.QMessageBox):
+    """Waits for its answer: without the application's main loop, Qt would delete it at once."""
+
+    exec_ = QtWidgets.QMessageBox.exec
+
+    def deleteLater(self) -> None: ...
+
+
+class _FileDialog:
+    """The system's file dialog, which a test answers beforehand. PythonQt's static functions return only the path."""
+
+    answer = ""
+
+    @classmethod
+    def getOpenFileName(cls, *_) -> str:
+        return cls.answer
+
+    @classmethod
+    def getExistingDirectory(cls, *_) -> str:
+        return cls.answer
+
+
 def install(widgets: dict[str, type]) -> None:
     """Put ``qt`` and ``ctk`` into ``sys.modules``. `widgets` are the stand-ins that `.ui` files may name."""
     QtCore.QObject.name = property(
@@ -38,7 +60,6 @@ def install(widgets: dict[str, type]) -> None:
             else self.objectName()
         )
     )
-    QtWidgets.QDialog.exec_ = QtWidgets.QDialog.exec
 
     class Loader(QtUiTools.QUiLoader):
         def __init__(self) -> None:
@@ -53,6 +74,7 @@ def install(widgets: dict[str, type]) -> None:
                 setattr(qt, name, getattr(source, name))
     qt.QUiLoader = Loader
     qt.QTimer = _Timer
+    qt.QFileDialog = _FileDialog
     qt.Signal, qt.Slot = QtCore.Signal, QtCore.Slot
     # PythonQt gives enumerators by the class, as Qt does in C++ without scopes.
     qt.QFile.ReadOnly = QtCore.QIODevice.OpenModeFlag.ReadOnly
@@ -60,7 +82,7 @@ def install(widgets: dict[str, type]) -> None:
     for name, widget in widgets.items():
         if name.startswith("ctk"):
             setattr(ctk, name, widget)
-    ctk.ctkMessageBox = type("ctkMessageBox", (QtWidgets.QMessageBox,), {})
+    ctk.ctkMessageBox = _MessageBox
     sys.modules["qt"], sys.modules["ctk"] = qt, ctk
     for name in _ATTRIBUTE_STYLE:
         attribute_style(name)

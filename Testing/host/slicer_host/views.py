@@ -183,6 +183,13 @@ class PlotView:
         view.GetScene().AddItem(chart)
         for index in range(chart_node.GetNumberOfPlotSeriesNodes()):
             self._add(chart, chart_node.GetNthPlotSeriesNode(index))
+        for place, automatic, limits in (
+            (vtk.vtkAxis.BOTTOM, chart_node.GetXAxisRangeAuto(), chart_node.GetXAxisRange()),
+            (vtk.vtkAxis.LEFT, chart_node.GetYAxisRangeAuto(), chart_node.GetYAxisRange()),
+        ):
+            if not automatic:
+                chart.GetAxis(place).SetBehavior(vtk.vtkAxis.FIXED)
+                chart.GetAxis(place).SetRange(*limits)
         window.Render()
         grab = vtk.vtkWindowToImageFilter()
         grab.SetInput(window)
@@ -214,12 +221,3 @@ class PlotView:
             plot.SetWidth(series.GetLineWidth() if series.GetLineStyle() else 0)
             plot.SetMarkerStyle(series.GetMarkerStyle())
             plot.SetMarkerSize(series.GetMarkerSize())
-        if series.GetLabelColumnName():
-            names = table.GetColumnByName(series.GetLabelColumnName())
-            axis = chart.GetAxis(vtk.vtkAxis.BOTTOM)
-            positions = vtk.vtkDoubleArray()
-            labels = vtk.vtkStringArray()
-            for index in range(names.GetNumberOfValues()):
-                positions.InsertNextValue(place.GetValue(index))
-                labels.InsertNextValue(names.GetValue(index))
-            axis.SetCustomTickPositions(positions, labels)

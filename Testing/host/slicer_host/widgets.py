@@ -118,14 +118,15 @@ class qMRMLNodeComboBox(QtWidgets.QComboBox):
 
     def __init__(self, parent=None) -> None:
         super().__init__(parent)
-        self._scene, self._types, self._none, self._tags, self._last = None, ["vtkMRMLNode"], False, [], None
+        self._scene, self._types, self._none, self._last = None, ["vtkMRMLNode"], False, None
         self._flags = {}
         self.currentIndexChanged.connect(lambda *_: self._tell())
 
     def setMRMLScene(self, scene) -> None:
         self._scene = scene
         for event in (scene.NodeAddedEvent, scene.NodeRemovedEvent, scene.EndCloseEvent, scene.EndImportEvent):
-            self._tags.append(scene.AddObserver(event, lambda *_: self._fill()))
+            tag = scene.AddObserver(event, lambda *_: self._fill())
+            self.destroyed.connect(lambda *_, tag=tag: scene.RemoveObserver(tag))
         self._fill()
 
     def _fill(self) -> None:

@@ -1,0 +1,59 @@
+"""The host application for tests that click through the panels."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "host"))
+
+
+@pytest.fixture(scope="session")
+def running_host():
+    """The host, with the module's folder on the path as in Slicer."""
+    pytest.importorskip("slicer", reason="needs PyPI's slicer-core: pip install -e '.[test]'")
+    pytest.importorskip("PySide6", reason="needs PySide6: pip install -e '.[test]'")
+    import slicer_host
+
+    return slicer_host.start()
+
+
+@pytest.fixture
+def host(running_host):
+    """The host with an empty scene."""
+    running_host.core.scene.Clear(0)
+    yield running_host
+    running_host.core.scene.Clear(0)
+
+
+@pytest.fixture
+def dialogs(host):
+    """Answers modal message boxes by clicking a button, and keeps what they said."""
+    return Dialogs(host)
+
+
+class Dialogs:
+    """Looks for a modal message box at short intervals and clicks `button` (its text); records text and details."""
+
+    def __init__(self, host) -> None:
+        from PySide6 import QtCore, QtWidgets
+
+        self._widgets = QtWidgets
+        self.said: list[tuple[str, str]] = []
+        self.button = "OK"
+        self.pictures = []
+        self.timer = QtCore.QTimer()
+        self.timer.setInterval(30)
+        self.timer.timeout.connect(self._look)
+        self.timer.start()
+
+    def _look(self) -> None:
+        box = self._widgets.QApplication.activeModalWidget()
+        if not isinstance(box, self._widgets.QMessageBox):
+            return
+        self.said.append((box.text(), box.detailedText()))
+        self.pictures.append(box.grab())
+        wanted = [b for b in box.buttons() if b.text().replace("&", "") == self.button]
+        (wanted or box.buttons())[0].click()

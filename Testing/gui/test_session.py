@@ -1,0 +1,300 @@
+"""A whole session by clicks: patient, lesion, estimate, results, save; scene saved, closed, opened; case opened again.
+
+The library's run is replaced by `fake_library.py`, a real process with the library's arguments and output, so that the
+session takes seconds; `Testing/benchmarks/slicer_session.py` walks the same way with a real head and the real library.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import slicer
+from made_case import made_case
+from PySide6 import QtCore, QtTest, QtWidgets
+
+FAKE = Path(__file__).resolve().parents[1] / "host" / "fake_library.py"
+
+
+class Session:
+    """A user at the panel."""
+
+    def __init__(self, host, folder: Path, made) -> None:
+        self.host, self.folder, self.made = host, folder, made
+        _module, self.panel = host.open_module("RegionalBrainAge")
+        self.ui = self.panel.ui
+        self.panel.parent.show()
+        self.type_path(self.ui.workingPath, folder / "working")
+        self.type_path(self.ui.outputPath, folder / "cohort")
+        self.pictures = os.environ.get("REGIONAL_BRAIN_AGE_PICTURES")
+
+    def behave(self, behaviour: str) -> None:
+        """How the background run goes."""
+
+        def launch(arguments, **options):
+            import slicer.util
+
+            _python, _background, *rest = arguments
+            command = [sys.executable, str(FAKE), behaviour, str(self.made.folder), *rest]
+            self.process = slicer.util.launchConsoleProcess(command, **options)
+            return self.process
+
+        self.panel.launch = launch
+
+    def click(self, button) -> None:
+        self.host.qt.processEvents()
+        assert button.isEnabled(), f"{button.objectName()} is disabled"
+        assert button.isVisible(), f"{button.objectName()} is hidden"
+        QtTest.QTest.mouseClick(button, QtCore.Qt.MouseButton.LeftButton)
+
+    def write(self, widget, text: str) -> None:
+        widget.setFocus()
+        edit = widget if isinstance(widget, QtWidgets.QLineEdit) else widget.findChild(QtWidgets.QLineEdit)
+        edit.selectAll()
+        QtTest.QTest.keyClicks(edit, text)
+        QtTest.QTest.keyClick(edit, QtCore.Qt.Key.Key_Tab)
+
+    type_path = staticmethod(lambda widget, path: widget.setPath(str(path)))
+
+    def choose(self, path: Path) -> None:
+        """What the user will choose in the next file dialog."""
+        import qt
+
+        qt.QFileDialog.answer = str(path)
+
+    def picture(self, name: str) -> None:
+        if self.pictures:
+            self.host.screenshot("RegionalBrainAge", Path(self.pictures) / f"{name}.png")
+
+    # The steps
+
+    def patient(self) -> None:
+        self.choose(self.made.t1)
+        self.click(self.ui.loadT1Button)
+        self.write(self.ui.caseIdEdit, "walk")
+        self.write(self.ui.ageSpin, "61")
+        QtTest.QTest.keyClicks(self.ui.sexCombo, "F")
+        assert self.ui.patientMessage.text() == "Ready for the lesion review."
+
+    def lesion(self) -> None:
+        self.choose(self.made.lesion)
+        self.click(self.ui.loadMaskButton)
+
+    def approve(self) -> None:
+        self.write(self.ui.reviewerEdit, "Dr Example")
+        self.click(self.ui.approveButton)
+
+    def estimate(self) -> None:
+        self.click(self.ui.estimateButton)
+
+    def finish(self) -> None:
+        assert self.host.wait(lambda: not self.panel.estimate.running, 30)
+
+
+@pytest.fixture
+def session(host, tmp_path):
+    made = made_case(tmp_path / "made", "made")
+    session = Session(host, tmp_path, made)
+    session.behave("ok")
+    yield session
+    session.panel.estimate.on_cancel()
+    host.wait(lambda: not session.panel.estimate.running, 5)
+    host.close_module("RegionalBrainAge")
+
+
+def test_a_whole_session_by_clicks(session, host, dialogs, tmp_path):
+    ui, panel = session.ui, session.panel
+    assert not ui.reviewSection.isEnabled()
+    assert not ui.estimateButton.isEnabled()
+    session.picture("0-empty")
+
+    session.patient()
+    assert ui.reviewSection.isEnabled()
+    assert not ui.estimateButton.isEnabled(), "not before the review"
+    session.picture("1-patient")
+
+    session.lesion()
+    assert "side: left" in ui.measuresLabel.text()
+    before_ml = panel.review.measures.volume_ml
+    paint = ui.editorHolder.findChild(QtWidgets.QToolButton, "PaintEffect")
+    session.click(paint)
+    host.slices["Red"].node.JumpSlice(-30.0, 10.0, 0.0)
+    host.click_in_slice("Red", (-30.0, 10.0, 0.0))
+    assert host.wait(lambda: panel.review.measures.volume_ml > before_ml, 5), "the volume follows the stroke"
+    assert ui.reviewMessage.text().startswith("Unreviewed")
+    session.picture("2-review")
+
+    session.approve()
+    assert ui.reviewMessage.text().startswith("Approved by Dr Example")
+    session.estimate()
+    assert ui.cancelButton.isEnabled()
+    host.wait(lambda: ui.progressBar.value() >= 60, 20)
+    session.picture("3-estimate")
+    session.finish()
+    assert dialogs.said == []
+    assert ui.progressLabel.text().startswith("sub-walk is estimated")
+
+    assert ui.resultsTable.rowCount() == 18
+    host.wait(lambda: False, 0.1)
+    session.picture("4-results")
+    row = next(r for r in range(18) if ui.resultsTable.item(r, 0).text() == "VIS_R")
+    place = ui.resultsTable.visualItemRect(ui.resultsTable.item(row, 0)).center()
+    QtTest.QTest.mouseClick(ui.resultsTable.viewport(), QtCore.Qt.MouseButton.LeftButton, pos=place)
+    centre = np.array([host.slices["Red"].node.GetSliceToRAS().GetElement(i, 3) for i in range(3)])
+    assert np.linalg.norm(centre - session.made.centres_ras[16]) < 2.5
+    assert ui.regionLabel.text().startswith("VIS_R (contralesional): brain age")
+    session.picture("4-results-row")
+
+    session.click(ui.saveButton)
+    saved = tmp_path / "cohort" / "sub-walk"
+    assert saved.is_dir()
+    with (tmp_path / "cohort" / "processed_cases.csv").open() as stream:
+        assert [r["case_id"] for r in csv.DictReader(stream)] == ["walk"]
+    review = json.loads((saved / "sub-walk_desc-lesion_review.json").read_text())
+    assert review["reviewer"] == "Dr Example"
+    assert review["lesion_volume_ml"] == pytest.approx(panel.review.measures.volume_ml, abs=0.01)
+    session.picture("5-save")
+
+    assert slicer.util.saveScene(str(tmp_path / "scene"))
+    slicer.mrmlScene.Clear(0)
+    assert ui.resultsTable.rowCount() == 0
+    assert slicer.util.loadScene(str(next((tmp_path / "scene").rglob("*.mrml"))))
+    assert panel.parameters.caseId == "walk"
+    assert panel.parameters.approvedBy == "Dr Example"
+    assert ui.resultsTable.rowCount() == 18
+    assert panel.parameters.lesionSegmentation is not None
+    session.picture("6-scene-again")
+
+    slicer.mrmlScene.Clear(0)
+    session.choose(saved)
+    session.click(ui.openCaseButton)
+    assert ui.resultsTable.rowCount() == 18
+    assert dialogs.said == []
+    session.picture("7-case-again")
+
+
+def test_the_numbers_sort_as_numbers(session, host):
+    session.panel.results.open(session.made.folder)
+    table = session.ui.resultsTable
+    table.sortItems(2, QtCore.Qt.SortOrder.DescendingOrder)
+    pads = [table.item(r, 2).data(QtCore.Qt.ItemDataRole.DisplayRole) for r in range(18)]
+    numbers = [p for p in pads if not isinstance(p, str)]
+    assert len(numbers) == 17
+    assert numbers == sorted(numbers, reverse=True)
+
+
+def test_the_event_loop_is_never_blocked_during_the_estimate(session, host):
+    session.patient()
+    session.lesion()
+    session.approve()
+    gaps = []
+    last = time.perf_counter()
+    timer = QtCore.QTimer()
+
+    def beat() -> None:
+        nonlocal last
+        now = time.perf_counter()
+        gaps.append(now - last)
+        last = now
+
+    timer.timeout.connect(beat)
+    timer.start(5)
+    session.estimate()
+    reached = host.wait(lambda: session.ui.progressBar.value() >= 90, 20)
+    timer.stop()
+    assert reached
+    print(f"longest gap {1000 * max(gaps):.0f} ms over {len(gaps)} beats")
+    assert max(gaps) < 0.1
+    session.finish()
+
+
+def test_cancel_ends_all_processes_within_two_seconds_and_leaves_nothing(session, host, dialogs):
+    session.behave("slow")
+    session.patient()
+    session.lesion()
+    session.approve()
+    session.estimate()
+    assert host.wait(lambda: session.ui.progressBar.value() == 20, 20)
+    host.wait(lambda: len(psutil.Process(session.process.pid).children()) == 1, 10)
+    tree = [psutil.Process(session.process.pid), *psutil.Process(session.process.pid).children(recursive=True)]
+    assert len(tree) == 2
+    start = time.perf_counter()
+    session.click(session.ui.cancelButton)
+    assert time.perf_counter() - start < 0.1, "the click itself does not wait"
+    alive = lambda: [p for p in tree if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]  # noqa: E731
+    assert host.wait(lambda: not alive() and not session.panel.estimate.running, 5)
+    took = time.perf_counter() - start
+    print(f"cancelled in {took:.2f} s")
+    assert took < 2.0
+    left = [p.name for p in (session.folder / "working").iterdir() if p.name != "inputs"]
+    assert left == []
+    assert session.ui.progressLabel.text() == "Cancelled. No result was written."
+    assert session.ui.estimateButton.isEnabled()
+    assert dialogs.said == []
+
+
+def test_a_scene_closed_during_the_estimate_gets_its_result_back(session, host, dialogs):
+    session.patient()
+    session.lesion()
+    session.approve()
+    session.estimate()
+    host.wait(lambda: session.ui.progressBar.value() >= 20, 20)
+    slicer.mrmlScene.Clear(0)
+    session.finish()
+    assert dialogs.said == []
+    assert session.ui.resultsTable.rowCount() == 18
+    assert session.panel.parameters.caseShown == "walk"
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "sentence", "detail"),
+    [
+        ("error", "The file head.nii has 4 dimensions. Give one 3D volume.", "error: The file"),
+        ("crash", "The computation stopped unexpectedly.", "nobody expected this"),
+        ("killed", "most often because memory ran out", ""),
+    ],
+)
+def test_a_failed_run_is_told_in_words_with_details(session, host, dialogs, behaviour, sentence, detail):
+    session.behave(behaviour)
+    session.patient()
+    session.lesion()
+    session.approve()
+    session.estimate()
+    session.finish()
+    host.wait(lambda: dialogs.said, 5)
+    text, details = dialogs.said[0]
+    assert sentence in text
+    assert "Traceback" not in text
+    assert detail in details
+    assert not (session.folder / "working" / "sub-walk").exists()
+    assert not list((session.folder / "working").glob(".sub-walk*"))
+
+
+def test_painting_after_approval_withdraws_it(session, host):
+    session.patient()
+    session.lesion()
+    session.approve()
+    assert session.ui.estimateButton.isEnabled()
+    session.click(session.ui.editorHolder.findChild(QtWidgets.QToolButton, "EraseEffect"))
+    host.slices["Red"].node.JumpSlice(-38.0, 5.0, 0.0)
+    host.click_in_slice("Red", (-38.0, 5.0, 0.0))
+    host.wait(lambda: False, 0.3)
+    assert session.ui.reviewMessage.text().startswith("Unreviewed")
+    assert not session.ui.estimateButton.isEnabled()
+
+
+def test_leaving_the_panel_releases_editor_and_shortcuts(session):
+    editor = session.panel.review.editor
+    session.click(session.ui.drawButton) if session.ui.drawButton.isEnabled() else session.patient()
+    assert editor.shortcuts_installed
+    session.panel.exit()
+    assert not editor.shortcuts_installed
+    assert not editor.views_observed
+    assert not session.panel.review.editor.mrmlSegmentEditorNode().GetActiveEffectName()
