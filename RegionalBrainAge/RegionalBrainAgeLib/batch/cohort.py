@@ -17,6 +17,7 @@ from .execution import executor
 from .options import BatchOptions
 from .parcel_lists import is_parcel_list
 from .progress import Progress
+from .qc_page import write_quality_page
 from .score import score_list
 
 
@@ -54,7 +55,9 @@ def process_cohort(
         model.check_calibration(read_calibration(options.calibration))
     columns = processed_columns([network.lower() for network in scheme.networks])
     with executor(options) as execute:
-        return run_batch(case_list, out_dir, execute, columns, options, progress=progress, cancelled=cancelled)
+        summary = run_batch(case_list, out_dir, execute, columns, options, progress=progress, cancelled=cancelled)
+    write_quality_page(out_dir)
+    return summary
 
 
 def read_cases(source: Path, options: BatchOptions) -> CaseList:

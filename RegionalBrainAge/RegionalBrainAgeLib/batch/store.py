@@ -73,7 +73,8 @@ class Store:
         """
         try:
             self._records.mkdir(parents=True, exist_ok=True)
-            (self.folder / "logs").mkdir(exist_ok=True)
+            for name in ("logs", "thumbnails"):
+                (self.folder / name).mkdir(exist_ok=True)
         except OSError as error:
             raise InputError(
                 f"The output folder {self.out_dir} cannot be written to: {error.strerror}.",
@@ -117,6 +118,10 @@ class Store:
     def log_path(self, name: str) -> Path:
         """The log of a case."""
         return self.folder / "logs" / f"{name}.log"
+
+    def thumbnail_path(self, name: str, kind: str) -> Path:
+        """A small picture of a case; see `thumbnails.KINDS`."""
+        return self.folder / "thumbnails" / f"{name}_{kind}.jpg"
 
     def write(self, record: Record) -> None:
         """Keep a record; a reader sees the old or the new one, never half of one."""

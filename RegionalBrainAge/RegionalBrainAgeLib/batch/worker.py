@@ -83,6 +83,7 @@ def compute(task: Task, run_case: Callable[..., CaseResult], progress: Callable[
     except Exception as error:  # whatever goes wrong in one case is told and stops no other
         _say(traceback.format_exc())
         return Record(task.name, FAILED, reason=_reason(error), seconds=time.monotonic() - start)
+    _draw(task)
     return Record(
         name=task.name,
         status=DONE,
@@ -93,6 +94,21 @@ def compute(task: Task, run_case: Callable[..., CaseResult], progress: Callable[
         seconds=round(time.monotonic() - start, 2),
         peak_memory_mb=round(peak_memory_mb()),
     )
+
+
+def _draw(task: Task) -> None:
+    """Small pictures for the quality page. A case without them is still a case."""
+    head = task.case.t1
+    if head is None or not (task.out_dir / task.name / f"{task.name}_desc-brain_mask.nii.gz").exists():
+        return
+    from .thumbnails import draw_thumbnails
+
+    store = Store(task.out_dir)
+    try:
+        for kind, content in draw_thumbnails(task.out_dir / task.name, head).items():
+            store.thumbnail_path(task.name, kind).write_bytes(content)
+    except Exception:
+        _say("No pictures for the quality page:\n" + traceback.format_exc())
 
 
 def _row(result: CaseResult) -> Mapping[str, str]:
