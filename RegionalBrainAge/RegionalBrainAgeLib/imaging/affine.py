@@ -18,7 +18,7 @@ from scipy.linalg import expm
 from scipy.spatial.transform import Rotation
 
 from ..errors import CaseError
-from .image import Image, bounding_box, cropped, to_canonical
+from .image import Image, bounding_box, cropped, subsampled, to_canonical
 from .template import template_brain
 
 COARSE_MM, MIDDLE_MM, FINE_MM = 8.0, 4.0, 2.5
@@ -214,15 +214,9 @@ def _centre_mm(mask: Image) -> np.ndarray:
 
 
 def _sampled(image: Image, mm: float) -> Image:
-    """The image smoothed and sampled every `mm` along its own axes (never finer than its own voxels)."""
-    step = np.maximum(mm / image.spacing_mm, 1.0)
-    smooth = ndimage.gaussian_filter(image.array, np.sqrt(np.maximum(step**2 - 1.0, 0.0)) * 0.45, mode="constant")
-    size = np.maximum(1, np.floor((np.array(image.shape) - 1) / step).astype(int) + 1)
-    margin = ((np.array(image.shape) - 1) - (size - 1) * step) / 2
-    array = ndimage.affine_transform(smooth, np.diag(step), margin, output_shape=tuple(size), order=1)
-    scaled = image.ras_from_ijk @ _shift(margin) @ np.diag([*step, 1.0])
-    # A border of zeros: outside the field of view there is no brain.
-    return Image(np.pad(array, 1), scaled @ _shift(np.array([-1.0, -1.0, -1.0])))
+    """The image every `mm`, in a border of zeros: outside the field of view there is no brain."""
+    small = subsampled(image, mm)
+    return Image(np.pad(small.array, 1), small.ras_from_ijk @ _shift(np.array([-1.0, -1.0, -1.0])))
 
 
 def _voxels(ras_from_ijk: np.ndarray, points_mm: np.ndarray) -> np.ndarray:

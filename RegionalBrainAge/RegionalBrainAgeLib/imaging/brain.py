@@ -5,11 +5,11 @@ from __future__ import annotations
 import nibabel as nib
 import numpy as np
 import SimpleITK as sitk
-import torch
 from deepbet import BrainExtraction
 
 from ..errors import CaseError
 from .image import Image, from_canonical, from_sitk, to_canonical, to_sitk
+from .threads import torch_threads
 
 # A living head holds between a small child's brain and the largest adult's; anything else is a failed mask.
 PLAUSIBLE_BRAIN_ML = (600.0, 2200.0)
@@ -23,14 +23,11 @@ def extract_brain(t1: Image, threads: int = 2) -> Image:
     CaseError : no brain of plausible size was found.
     """
     head = to_canonical(t1)
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
     try:
-        _, mask, _ = BrainExtraction(no_gpu=True).run(nib.Nifti1Image(head.array, head.ras_from_ijk))
+        with torch_threads(threads):
+            _, mask, _ = BrainExtraction(no_gpu=True).run(nib.Nifti1Image(head.array, head.ras_from_ijk))
     except (AssertionError, ValueError) as error:  # deepbet's own signs of finding nothing
         raise CaseError("No brain was found in this image.", "Check that it is a T1-weighted whole head.") from error
-    finally:
-        torch.set_num_threads(before)
     brain = head.like(np.asarray(mask.dataobj) > 0)
     volume_ml = brain.array.sum() * brain.voxel_volume_ml
     low, high = PLAUSIBLE_BRAIN_ML

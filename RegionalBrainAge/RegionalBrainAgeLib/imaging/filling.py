@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from .image import Image
+from .image import Image, bounding_box
 
 # Mirroring in MNI space: the midline is x = 0.
 MIRROR = np.diag([-1.0, 1.0, 1.0, 1.0])
@@ -27,7 +27,7 @@ def fill_lesion(t1: Image, brain: Image, lesion: Image, native_from_template: np
     if not lesion.array.any():
         return t1.like(head)
     spacing = t1.spacing_mm
-    box = _box(lesion.array, np.ceil(12.0 / spacing).astype(int))
+    box = bounding_box(lesion.array, np.ceil(12.0 / spacing).astype(int))
     damaged = lesion.array[box]
     sound = brain.array & ~lesion.array
 
@@ -52,10 +52,3 @@ def fill_lesion(t1: Image, brain: Image, lesion: Image, native_from_template: np
     result = head.copy()
     result[box] = blend * filled + (1.0 - blend) * head[box]
     return t1.like(result)
-
-
-def _box(mask: np.ndarray, margin: np.ndarray) -> tuple[slice, slice, slice]:
-    where = ndimage.find_objects(mask.astype(np.uint8))[0]
-    return tuple(
-        slice(max(0, s.start - m), min(n, s.stop + m)) for s, m, n in zip(where, margin, mask.shape, strict=True)
-    )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import nibabel as nib
 import numpy as np
 import SimpleITK as sitk
+from scipy import ndimage
 
 # ITK's physical space is LPS, ours is RAS: the first two axes change sign.
 RAS_FROM_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -145,6 +146,19 @@ def from_canonical(image: Image, like: Image) -> Image:
     """Undoes `to_canonical`: a canonical image of the head back in the voxel order of `like`."""
     back = nib.orientations.ornt_transform(np.array([[0, 1], [1, 1], [2, 1]]), nib.io_orientation(like.ras_from_ijk))
     return like.like(np.ascontiguousarray(nib.apply_orientation(image.array, back)))
+
+
+def subsampled(image: Image, mm: float) -> Image:
+    """The image smoothed and taken every `mm` along its own axes, centred; never finer than its own voxels."""
+    step = np.maximum(mm / image.spacing_mm, 1.0)
+    smooth = ndimage.gaussian_filter(image.array, 0.45 * np.sqrt(step**2 - 1.0), mode="constant")
+    last = np.array(image.shape) - 1
+    size = np.floor(last / step).astype(int) + 1
+    margin = (last - (size - 1) * step) / 2
+    array = ndimage.affine_transform(smooth, step, margin, output_shape=tuple(size), order=1, mode="nearest")
+    ras_from_ijk = image.ras_from_ijk @ np.diag([*step, 1.0])
+    ras_from_ijk[:3, 3] = (image.ras_from_ijk @ [*margin, 1.0])[:3]
+    return Image(array, ras_from_ijk)
 
 
 def bounding_box(mask: np.ndarray, margin: np.ndarray) -> tuple[slice, slice, slice]:

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import SimpleITK as sitk
 
 from ..errors import CaseError, InputError
 from .affine import align_affinely
+from .deformation import Displacement, deform
 from .filling import fill_lesion
-from .image import RAS_FROM_LPS, Image, grid_of, to_sitk
+from .image import RAS_FROM_LPS, Image, bounding_box, cropped, grid_of, to_sitk
 from .template import template_brain
+from .threads import torch_threads
+
+# Aligned heads reach 0.80 and more, heads misplaced by 20 mm stay below 0.6: Testing/benchmarks/registration_benchmark.py.
+MINIMUM_SIMILARITY = 0.6
+# Room around the template's brain for a larger one's outline, and for displacements to fade.
+MARGIN_MM = 12
 
 
 @dataclass(frozen=True)
@@ -22,159 +31,177 @@ class Registration:
 
     Parameters
     ----------
-    t1_grid : the head's grid (its array is not used).
+    t1_grid : the head's grid (its array holds nothing).
     native_from_template : ndarray, shape (4, 4); affine part, template RAS mm to native RAS mm.
-    forward : displacement field on the template's grid, LPS mm; a template point x goes to x + f(x), then the affine.
-    inverse : the opposite: a native point taken to the template by the affine, z, lies at z + g(z).
-    similarity : correlation of the warped head with the template inside the brain, 0..1; for quality control.
+    to_template_field : takes a native point, already brought near the template by the inverse affine, to the template.
+    to_native_field : the opposite: takes a template point to where the affine then finds it in the head.
+    similarity : correlation of the bent head with the template inside the brain, 0..1; for quality control.
     """
 
     t1_grid: Image
     native_from_template: np.ndarray
-    forward: sitk.Image
-    inverse: sitk.Image
+    to_template_field: Displacement
+    to_native_field: Displacement
     similarity: float
 
     def to_native(self, mni_image: Image, nearest: bool = True) -> Image:
         """An image in MNI space on the T1's grid; zero where there is nothing."""
-        transform = sitk.CompositeTransform(3)
-        # The last one added is applied first: native point -> affine -> field.
-        transform.AddTransform(_field_transform(self.inverse))
-        transform.AddTransform(_lps_affine(np.linalg.inv(self.native_from_template)))
-        return _resample_through(mni_image, self.t1_grid, transform, nearest)
+        return _resample_through(mni_image, self.t1_grid, self._template_from_native, nearest)
 
     def to_template(self, native_image: Image, nearest: bool = True, like: Image | None = None) -> Image:
         """An image of the head on the grid of `like` in MNI space (default: the template's own grid)."""
-        transform = sitk.CompositeTransform(3)
-        transform.AddTransform(_lps_affine(self.native_from_template))
-        transform.AddTransform(_field_transform(self.forward))
-        return _resample_through(native_image, like or template_brain(), transform, nearest)
+        return _resample_through(native_image, like or template_brain(), self._native_from_template, nearest)
+
+    @cached_property
+    def _template_from_native(self) -> sitk.Transform:
+        # In ITK the transform added last is applied first.
+        return sitk.CompositeTransform(
+            [_field_transform(self.to_template_field), _lps_affine(np.linalg.inv(self.native_from_template))]
+        )
+
+    @cached_property
+    def _native_from_template(self) -> sitk.Transform:
+        return sitk.CompositeTransform([_lps_affine(self.native_from_template), _field_transform(self.to_native_field)])
 
     def save(self, folder: Path | str, stem: str) -> list[Path]:
         """Writes the transforms; returns the files.
 
-        `<stem>_from-MNI_to-T1w_affine.tfm` (ITK text; LPS mm; template point to native point),
-        `<stem>_from-MNI_to-T1w_warp.nii.gz` and `<stem>_from-T1w_to-MNI_warp.nii.gz` (ITK displacement fields on the
-        template's grid, float32, LPS mm), `<stem>_xfm.json` (T1 grid and similarity). To bring a T1 into MNI space with
-        ITK, ANTs or Slicer apply first the from-MNI warp, then the affine, to each template point; for the way back
-        first the inverse affine, then the from-T1w warp, to each native point.
+        `<stem>_from-MNI_to-T1w_affine.tfm` : ITK text transform, LPS mm; template point to native point.
+        `<stem>_from-MNI_to-T1w_warp.nii.gz`, `<stem>_from-T1w_to-MNI_warp.nii.gz` : ITK displacement fields, float32,
+        LPS mm, on a 2 mm grid of template space.
+        `<stem>_xfm.json` : the T1's grid and the similarity.
+
+        A template point goes through the from-MNI warp, then the affine. A native point goes through the inverse affine,
+        then the from-T1w warp. ITK, ANTs and Slicer read these files.
         """
-        affine, forward, inverse, sidecar = _files(Path(folder), stem)
+        affine, to_native, to_template, sidecar = _files(Path(folder), stem)
         sitk.WriteTransform(_lps_affine(self.native_from_template), str(affine))
-        sitk.WriteImage(self.forward, str(forward), useCompression=True)
-        sitk.WriteImage(self.inverse, str(inverse), useCompression=True)
+        sitk.WriteImage(_lps_field(self.to_native_field), str(to_native), useCompression=True)
+        sitk.WriteImage(_lps_field(self.to_template_field), str(to_template), useCompression=True)
         content = {
             "t1_shape": [int(n) for n in self.t1_grid.shape],
             "t1_ras_from_ijk": self.t1_grid.ras_from_ijk.tolist(),
             "similarity": self.similarity,
         }
         sidecar.write_text(json.dumps(content, indent=2), encoding="utf-8")
-        return [affine, forward, inverse, sidecar]
+        return [affine, to_native, to_template, sidecar]
 
     @staticmethod
     def load(folder: Path | str, stem: str) -> Registration:
-        """Reads what `save` wrote."""
-        affine, forward, inverse, sidecar = _files(Path(folder), stem)
-        for path in (affine, forward, inverse, sidecar):
+        """Reads what `save` wrote.
+
+        Raises
+        ------
+        InputError : a file is missing.
+        """
+        affine, to_native, to_template, sidecar = _files(Path(folder), stem)
+        for path in (affine, to_native, to_template, sidecar):
             if not path.is_file():
                 raise InputError(f"The file {path} does not exist.", "Name a folder in which a case was processed.")
         content = json.loads(sidecar.read_text(encoding="utf-8"))
-        grid = Image(np.zeros(content["t1_shape"], np.uint8), np.array(content["t1_ras_from_ijk"]))
-        transform = sitk.AffineTransform(sitk.ReadTransform(str(affine)))
         return Registration(
-            grid,
-            _ras_matrix(transform),
-            sitk.ReadImage(str(forward), sitk.sitkVectorFloat32),
-            sitk.ReadImage(str(inverse), sitk.sitkVectorFloat32),
+            _empty_grid(tuple(content["t1_shape"]), np.array(content["t1_ras_from_ijk"])),
+            _ras_matrix(sitk.AffineTransform(sitk.ReadTransform(str(affine)))),
+            _displacement(sitk.ReadImage(str(to_template), sitk.sitkVectorFloat32)),
+            _displacement(sitk.ReadImage(str(to_native), sitk.sitkVectorFloat32)),
             float(content["similarity"]),
         )
 
 
-def register(t1: Image, brain: Image, lesion: Image | None = None, threads: int = 2) -> Registration:
-    """Registers a bias-corrected head to the MNI 2009c brain: rigid, affine, then symmetric-forces demons.
+def register(
+    t1: Image,
+    brain: Image,
+    lesion: Image | None = None,
+    threads: int = 2,
+    lesion_handling: Literal["fill", "mask", "none"] = "fill",
+) -> Registration:
+    """Registers a bias-corrected head to the MNI 2009c brain: rigid, affine, then bent by local correlation.
 
     Parameters
     ----------
     t1 : bias-corrected head, any orientation.
     brain : brain mask (bool) on the T1's grid.
-    lesion : lesion mask (bool) on the T1's grid, or None. It is left out of the affine step's metric and filled from
-        the mirrored hemisphere for the demons step: damaged tissue then pulls on nothing.
+    lesion : lesion mask (bool) on the T1's grid, or None.
+    lesion_handling : ``"fill"``: the affine step leaves the lesion out, the bending step sees the mirrored hemisphere in
+        its place; ``"mask"``: both leave it out; ``"none"``: as if there were no lesion mask (for comparison only).
 
     Raises
     ------
     CaseError : no start led to an alignment that resembles the template.
     """
-    native_from_template = align_affinely(t1, brain, lesion).native_from_template
-    head = t1 if lesion is None else fill_lesion(t1, brain, lesion, native_from_template)
-    stripped = head.like(np.where(brain.array, head.array, 0).astype(np.float32))
-    fixed = _crop_to_brain(template_brain())
-    moving = sitk.Resample(
-        to_sitk(stripped), fixed, _lps_affine(native_from_template), sitk.sitkLinear, 0.0, sitk.sitkFloat32
+    known = lesion if lesion_handling != "none" and lesion is not None and lesion.array.any() else None
+    native_from_template = align_affinely(t1, brain, known).native_from_template
+    head = t1
+    if known is not None and lesion_handling == "fill":
+        head = fill_lesion(t1, brain, known, native_from_template)
+    to_near = _lps_affine(native_from_template)
+    fixed, moving = _brains(head, brain, to_near)
+    damaged = None
+    if known is not None:
+        damaged = _resample_through(known.like(known.array.astype(np.float32)), moving, to_near, nearest=False)
+    with torch_threads(threads):
+        to_template = deform(fixed, moving, damaged if lesion_handling == "mask" else None)
+        to_native = to_template.inverted()
+    registration = Registration(
+        _empty_grid(t1.shape, t1.ras_from_ijk), native_from_template, to_template, to_native, similarity=0.0
     )
-    moving = _match_contrast(moving, fixed)
-    field = _demons(fixed, moving, threads)
-    inverse = sitk.InvertDisplacementField(field, maximumNumberOfIterations=20, enforceBoundaryCondition=True)
-    similarity = _correlation(fixed, moving, field)
-    if similarity < 0.7:
+    return replace(registration, similarity=_checked_similarity(fixed, moving, damaged, to_native))
+
+
+def _brains(head: Image, brain: Image, to_near: sitk.Transform) -> tuple[Image, Image]:
+    """The head brought near the template and the template, both stripped, about 0..1, on one 1 mm grid."""
+    template = template_brain()
+    inside = template.array > 0
+    template = cropped(template, bounding_box(inside, np.full(3, MARGIN_MM)))
+    template = template.like(template.array / np.percentile(template.array[template.array > 0], 95))
+    stripped = np.where(brain.array, head.array / np.percentile(head.array[brain.array], 95), 0.0)
+    stripped = head.like(np.clip(stripped, 0.0, 1.5).astype(np.float32))
+    return _resample_through(stripped, template, to_near, nearest=False), template
+
+
+def _checked_similarity(fixed: Image, moving: Image, damaged: Image | None, to_native: Displacement) -> float:
+    field = _field_transform(to_native)
+    bent = _resample_through(fixed, moving, field, nearest=False).array
+    sound = moving.array > 0
+    if damaged is not None:
+        sound &= _resample_through(damaged, moving, field, nearest=False).array < 0.5
+    similarity = float(np.corrcoef(bent[sound], moving.array[sound])[0, 1])
+    if not similarity >= MINIMUM_SIMILARITY:
         raise CaseError(
             f"The head could not be aligned with the template (similarity {similarity:.2f}).",
             "Check the brain mask and that the image is a T1-weighted whole head.",
         )
-    return Registration(
-        Image(np.broadcast_to(np.uint8(0), t1.shape), t1.ras_from_ijk),
-        native_from_template,
-        sitk.Cast(field, sitk.sitkVectorFloat32),
-        sitk.Cast(inverse, sitk.sitkVectorFloat32),
-        similarity,
-    )
+    return similarity
 
 
-def _crop_to_brain(template: Image, margin: int = 8) -> sitk.Image:
-    where = np.argwhere(template.array > 0)
-    low = np.maximum(where.min(0) - margin, 0)
-    high = np.minimum(where.max(0) + margin + 1, template.shape)
-    region = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-    shifted = template.ras_from_ijk.copy()
-    shifted[:3, 3] = (template.ras_from_ijk @ [*low, 1])[:3]
-    return to_sitk(Image(np.ascontiguousarray(template.array[region], dtype=np.float32), shifted))
+def _empty_grid(shape: tuple[int, int, int], ras_from_ijk: np.ndarray) -> Image:
+    return Image(np.broadcast_to(np.uint8(0), shape), ras_from_ijk)
 
 
-def _match_contrast(moving: sitk.Image, fixed: sitk.Image) -> sitk.Image:
-    return sitk.HistogramMatching(moving, fixed, 256, 15, True)
-
-
-def _demons(fixed: sitk.Image, moving: sitk.Image, threads: int) -> sitk.Image:
-    field = None
-    for shrink, iterations in ((4, 60), (2, 40), (1, 12)):
-        small_fixed = _shrunk(fixed, shrink)
-        small_moving = _shrunk(moving, shrink)
-        demons = sitk.FastSymmetricForcesDemonsRegistrationFilter()
-        demons.SetNumberOfThreads(threads)
-        demons.SetNumberOfIterations(iterations)
-        demons.SetStandardDeviations(1.5)
-        if field is None:
-            field = demons.Execute(small_fixed, small_moving)
-        else:
-            field = demons.Execute(small_fixed, small_moving, sitk.Resample(field, small_fixed))
+def _lps_field(displacement: Displacement) -> sitk.Image:
+    lps = displacement.vectors_mm * np.array([-1.0, -1.0, 1.0], np.float32)[:, None, None, None]
+    field = sitk.GetImageFromArray(np.ascontiguousarray(lps.transpose(3, 2, 1, 0)), isVector=True)
+    grid = grid_of(Image(displacement.vectors_mm[0], displacement.ras_from_ijk))
+    field.SetOrigin(grid.origin)
+    field.SetSpacing(grid.spacing)
+    field.SetDirection(grid.direction)
     return field
 
 
-def _shrunk(volume: sitk.Image, factor: int) -> sitk.Image:
-    if factor == 1:
-        return volume
-    return sitk.Shrink(sitk.SmoothingRecursiveGaussian(volume, 0.5 * factor), [factor] * 3)
+def _displacement(field: sitk.Image) -> Displacement:
+    vectors = (
+        sitk.GetArrayFromImage(field).transpose(3, 2, 1, 0)
+        * np.array([-1.0, -1.0, 1.0], np.float32)[:, None, None, None]
+    )
+    lps_from_ijk = np.eye(4)
+    lps_from_ijk[:3, :3] = np.reshape(field.GetDirection(), (3, 3)) * field.GetSpacing()
+    lps_from_ijk[:3, 3] = field.GetOrigin()
+    return Displacement(np.ascontiguousarray(vectors), RAS_FROM_LPS @ lps_from_ijk)
 
 
-def _correlation(fixed: sitk.Image, moving: sitk.Image, field: sitk.Image) -> float:
-    warped = sitk.GetArrayFromImage(sitk.Resample(moving, fixed, _field_transform(field)))
-    reference = sitk.GetArrayViewFromImage(fixed)
-    inside = reference > 0
-    return float(np.corrcoef(warped[inside], reference[inside])[0, 1])
-
-
-def _field_transform(field: sitk.Image) -> sitk.DisplacementFieldTransform:
-    # DisplacementFieldTransform empties the image it is given.
-    return sitk.DisplacementFieldTransform(sitk.Cast(field, sitk.sitkVectorFloat64))
+def _field_transform(displacement: Displacement) -> sitk.Transform:
+    # The transform takes the image's memory over: give it one of its own.
+    return sitk.DisplacementFieldTransform(sitk.Cast(_lps_field(displacement), sitk.sitkVectorFloat64))
 
 
 def _lps_affine(ras_matrix: np.ndarray) -> sitk.AffineTransform:
