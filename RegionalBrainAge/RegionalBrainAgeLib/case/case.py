@@ -228,7 +228,7 @@ class CaseResult:
     scheme : name of the region scheme.
     qc : "pass", "review" (look before use) or "fail" (do not use), with the reasons in `warnings`.
     warnings : sentences for the user.
-    calibration : "none", "default" (the shipped offset of the built-in T1 route) or "local" (from local controls).
+    calibration : "none", "default offset" (the shipped one of the built-in T1 route) or "local" (from local controls).
     model : name, version and sha256 of the model.
     seconds : duration of each step, in order.
     provenance : versions of software, checksums of inputs, parameters, peak memory.

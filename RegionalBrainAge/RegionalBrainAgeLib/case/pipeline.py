@@ -12,6 +12,7 @@ import SimpleITK as sitk
 import torch
 
 from .. import __version__
+from ..age.calibration import read_calibration
 from ..age.model import DEFAULT_MODEL, BrainAgeModel, RegionAges, load_model
 from ..anatomy.freesurfer import read_subject
 from ..anatomy.lesion import region_loads, summarise_lesion
@@ -19,6 +20,7 @@ from ..anatomy.parcels import ParcelFeatures
 from ..anatomy.regions import RegionScheme, load_scheme, membership
 from ..anatomy.tract import corticospinal_tract, tract_load, weighted_tract_load
 from ..errors import CaseError
+from ..imaging.image import bounding_box, cropped
 from ..resources import shipped
 from .case import Case, CaseResult, LesionResult, ParcelResult, RegionResult, side_word
 from .head import Head, Scan, measure_head, read_scan
@@ -104,18 +106,17 @@ def estimate(
         given = {name: getattr(case, name) for name in ("t1", "lesion", "freesurfer", "calibration")}
         inputs = {name: checksum(path) for name, path in given.items() if path is not None}
         scan = read_scan(case)
-    head = measure_head(scan, scheme, steps, threads, surfaces=case.freesurfer is not None) if scan else None
+        surfaces = read_subject(case.freesurfer, scan.lesion if scan else None) if case.freesurfer else None
+        calibration = read_calibration(case.calibration) if case.calibration else None
+        model.check_calibration(calibration)
+    head = measure_head(scan, scheme, steps, threads, surfaces=surfaces is not None) if scan else None
     with steps.step("lesion"):
-        features = head.features if head else None
-        if features is None:
-            features = read_subject(case.freesurfer, head.lesion if head else None)
+        features = surfaces if surfaces is not None else head.features
         lesion = _lesion(head)
         loads, volumes_ml = _loads(head, len(scheme.regions))
     with steps.step("ages"):
-        from_t1 = case.freesurfer is None
-        ages = model.predict(
-            features, case.age_years, case.sex, calibration=case.calibration, use_default_offset=from_t1
-        )
+        from_t1 = surfaces is None
+        ages = model.predict(features, case.age_years, case.sex, calibration=calibration, use_default_offset=from_t1)
     quality = judge(
         similarity=head.registration.similarity if head else None,
         brain_volume_ml=float(head.volumes.brain.array.sum() * head.volumes.brain.voxel_volume_ml) if head else None,
@@ -133,6 +134,7 @@ def estimate(
             *notes,
             *(head.warnings if head else ()),
             *quality.reasons,
+            *([calibration.caution] if calibration and calibration.caution else []),
             *advice(case.days_post_stroke, lesion.side),
         ),
         calibration=ages.calibrated,
@@ -164,9 +166,11 @@ def _loads(head: Head | None, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Load (fraction) and volume (ml) of every region; without an image there is nothing to measure."""
     if head is None:
         return np.zeros(count), np.full(count, np.nan)
-    masks = head.volumes.regions.masks()
+    regions = head.volumes.regions
+    box = bounding_box(regions.codes.array > 0, np.zeros(3))
+    masks = regions.with_codes(cropped(regions.codes, box)).masks()
     volumes_ml = np.array([np.count_nonzero(mask.array) * mask.voxel_volume_ml for mask in masks])
-    return region_loads(head.lesion, masks), volumes_ml
+    return region_loads(cropped(head.volumes.lesion, box), masks), volumes_ml
 
 
 def _region_rows(

@@ -34,7 +34,7 @@ CALIBRATION = {
         "Only contrasts within this patient are safe to read: ipsilesional minus contralesional. "
         "Do not compare these ages with other people's.",
     ),
-    "default": (
+    "default offset": (
         "Not calibrated to this scanner",
         "Only the shipped default offset of the built-in thickness measurement was applied; it was measured on few "
         "heads and knows nothing of this scanner, which can shift every age by ten years and more. "
