@@ -1,0 +1,135 @@
+"""The quality page: pictures on the right side, outliers found, nothing of a table run as code, decisions kept."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from made_up_head import made_up_result, made_up_volumes
+from PIL import Image as Picture
+from RegionalBrainAgeLib.batch.outliers import METRICS, case_metrics, find_outliers, modified_z
+from RegionalBrainAgeLib.batch.qc_page import write_quality_page
+from RegionalBrainAgeLib.batch.store import Store
+from RegionalBrainAgeLib.batch.tables import write_processed
+from RegionalBrainAgeLib.batch.thumbnails import KINDS, draw_thumbnails
+from RegionalBrainAgeLib.case.table import PROCESSED_NAME, processed_columns, read_table
+from RegionalBrainAgeLib.imaging.image import Image
+from RegionalBrainAgeLib.imaging.reading import write_image
+from scipy import ndimage
+
+NETWORKS = ["fpn", "vis"]
+
+
+def leave_volumes(folder, flip=()):
+    """The volumes of a made-up case, and its head; the lesion lies in the patient's left front."""
+    volumes = made_up_volumes(flip)
+    folder.mkdir(parents=True)
+    images = {
+        "desc-brain_mask": volumes.brain,
+        "desc-lesion_mask": volumes.lesion,
+        "desc-regions_dseg": volumes.regions.first_region(),
+        "desc-parcels_dseg": volumes.parcels,
+        "desc-thickness_map": volumes.thickness,
+    }
+    for name, image in images.items():
+        write_image(image, folder / f"{folder.name}_{name}.nii.gz")
+    room = 12  # voxels: a head of 82 mm is refused
+    head = np.pad(volumes.t1.array, room, mode="edge")
+    head = head + np.random.default_rng(0).normal(0, 3, head.shape).astype(np.float32)
+    ras_from_ijk = volumes.t1.ras_from_ijk.copy()
+    ras_from_ijk[:3, 3] = (ras_from_ijk @ [-room, -room, -room, 1])[:3]
+    write_image(Image(head.astype(np.float32), ras_from_ijk), folder.parent / "head.nii.gz")
+    return folder, folder.parent / "head.nii.gz"
+
+
+def pixels(jpeg: bytes) -> np.ndarray:
+    return np.asarray(Picture.open(io.BytesIO(jpeg))).astype(int)
+
+
+@pytest.mark.parametrize("flip", [(), (0,), (1, 2)])
+def test_the_left_lesion_is_on_the_right_of_its_picture_in_every_voxel_order(tmp_path, flip):
+    pictures = draw_thumbnails(*leave_volumes(tmp_path / "sub-a", flip))
+    assert set(pictures) == set(KINDS)
+    lesion = pixels(pictures["lesion"])
+    axial = lesion[:, : lesion.shape[1] * 52 // (52 + 52 + 68)]  # brain of 52 x 68 x 48 mm: three tiles side by side
+    bright = axial.mean(axis=2) > 110
+    lesion_there = np.argwhere(ndimage.binary_fill_holes(bright) & ~bright)  # dark, with a bright outline
+    assert len(lesion_there) > 15
+    row, column = lesion_there.mean(axis=0)
+    assert column > axial.shape[1] / 2
+    assert row < axial.shape[0] / 2  # the front is up
+
+
+def made_cases(out, count: int, odd: int | None = None, **words):
+    """Case folders with a summary each, and the table of them."""
+    Store(out).folder.joinpath("records").mkdir(parents=True)
+    rows, ids = {}, []
+    for number in range(count):
+        case_id = f"P{number:02d}"
+        result = made_up_result()
+        result = replace(result, case=replace(result.case, case_id=case_id, **words))
+        summary = result.as_dict()
+        summary["provenance"]["registration_similarity"] = 0.5 if number == odd else 0.9 + 0.001 * number
+        folder = out / f"sub-{case_id}"
+        folder.mkdir(parents=True)
+        (folder / f"sub-{case_id}_case.json").write_text(json.dumps(summary))
+        rows[case_id] = {k: "" if v is None else str(v) for k, v in result.processed_row("1").items()}
+        ids.append(case_id)
+    write_processed(out, processed_columns(NETWORKS), ids, rows)
+    return ids
+
+
+def test_a_case_unlike_its_batch_is_marked_and_no_other(tmp_path):
+    made_cases(tmp_path, 12, odd=4)
+    page = write_quality_page(tmp_path).read_text()
+    counts = dict(re.findall(r'data-case="(P\d+)".*?data-outliers="(\d)"', page))
+    assert {case for case, count in counts.items() if count != "0"} == {"P04"}
+
+
+def test_what_a_table_says_is_never_run(tmp_path):
+    made_cases(tmp_path, 2, site="<script>alert(1)</script>\"'><img src=x onerror=alert(1)>")
+    page = write_quality_page(tmp_path).read_text()
+    assert page.count("<script>") == 1
+    assert "<img src=x" not in page
+    assert "http" not in page.replace("http-equiv", "")
+
+
+def test_the_page_shows_decisions_and_failed_cases(tmp_path):
+    made_cases(tmp_path, 3)
+    (tmp_path / "qc.tsv").write_text("case_id\tdecision\treviewer\tnote\nP01\treject\tme\tmoved\n")
+    (tmp_path / "failed_cases.csv").write_text("line,case_id,stage,reason,log\n9,P09,list,The age is missing.,\n")
+    page = write_quality_page(tmp_path).read_text()
+    assert re.search(r'data-case="P01" data-decision="reject"', page)
+    assert 'value="moved"' in page
+    assert "The age is missing." in page
+
+
+def test_modified_z_is_the_formula_of_iglewicz_and_hoaglin():
+    values = np.array([1.0, 2, 3, 4, 5, 6, 7, 8, 100, np.nan])
+    median, mad = 5.0, 2.0  # by hand
+    expected = 0.6745 * (values - median) / mad
+    assert modified_z(values) == pytest.approx(expected, nan_ok=True)
+    assert np.all(modified_z([1.0, 2, 300]) == 0)  # too few to tell
+    assert np.all(modified_z([1.0] * 9 + [2.0]) == 0)  # no spread to measure by
+
+
+def test_metrics_of_a_case_without_images_are_absent_not_zero():
+    summary = made_up_result().as_dict()
+    for row in summary["regions"]:
+        row["region_volume_ml"] = None
+    metrics = case_metrics(summary)
+    assert set(metrics) == set(METRICS)
+    assert np.isnan(metrics["region_ml"])
+    assert np.isnan(metrics["similarity"])
+    assert find_outliers([metrics] * 10) == [[]] * 10
+
+
+def test_a_rejected_case_fails_in_the_table_and_an_accepted_one_passes(tmp_path):
+    (tmp_path / "qc.tsv").write_text("case_id\tdecision\nP00\treject\nP01\taccept\n")
+    made_cases(tmp_path, 3)
+    found = {row["case_id"]: row["qc"] for row in read_table(tmp_path / PROCESSED_NAME)}
+    assert (found["P00"], found["P01"]) == ("fail", "pass")
