@@ -15,12 +15,13 @@ from ..errors import CaseError, InputError
 from .affine import align_affinely
 from .deformation import Displacement, deform
 from .filling import fill_lesion
-from .image import RAS_FROM_LPS, Image, bounding_box, cropped, grid_of, to_sitk
+from .image import RAS_FROM_LPS, Image, bounding_box, cropped, grid_of, subsampled, to_sitk
 from .template import template_brain
 from .threads import torch_threads
 
-# Aligned heads reach 0.80 and more, heads misplaced by 20 mm stay below 0.6: Testing/benchmarks/registration_benchmark.py.
+# Measured on aligned and on misplaced heads by Testing/benchmarks/registration_benchmark.py.
 MINIMUM_SIMILARITY = 0.6
+SIMILARITY_VOXEL_MM = 2.0
 # Room around the template's brain for a larger one's outline, and for displacements to fade.
 MARGIN_MM = 12
 
@@ -71,7 +72,7 @@ class Registration:
         LPS mm, on a 2 mm grid of template space.
         `<stem>_xfm.json` : the T1's grid and the similarity.
 
-        A template point goes through the from-MNI warp, then the affine. A native point goes through the inverse affine,
+        A template point goes through the from-MNI warp, then the affine; a native point through the inverse affine,
         then the from-T1w warp. ITK, ANTs and Slicer read these files.
         """
         affine, to_native, to_template, sidecar = _files(Path(folder), stem)
@@ -122,8 +123,8 @@ def register(
     t1 : bias-corrected head, any orientation.
     brain : brain mask (bool) on the T1's grid.
     lesion : lesion mask (bool) on the T1's grid, or None.
-    lesion_handling : ``"fill"``: the affine step leaves the lesion out, the bending step sees the mirrored hemisphere in
-        its place; ``"mask"``: both leave it out; ``"none"``: as if there were no lesion mask (for comparison only).
+    lesion_handling : ``"fill"``: the affine step leaves the lesion out, the bending step sees the mirrored hemisphere
+        in its place; ``"mask"``: both leave it out; ``"none"``: as if there were no lesion mask (for comparison only).
 
     Raises
     ------
@@ -161,11 +162,12 @@ def _brains(head: Image, brain: Image, to_near: sitk.Transform) -> tuple[Image, 
 
 def _checked_similarity(fixed: Image, moving: Image, damaged: Image | None, to_native: Displacement) -> float:
     field = _field_transform(to_native)
-    bent = _resample_through(fixed, moving, field, nearest=False).array
-    sound = moving.array > 0
+    bent = subsampled(_resample_through(fixed, moving, field, nearest=False), SIMILARITY_VOXEL_MM)
+    template = subsampled(moving, SIMILARITY_VOXEL_MM)
+    sound = template.array > 0.1
     if damaged is not None:
-        sound &= _resample_through(damaged, moving, field, nearest=False).array < 0.5
-    similarity = float(np.corrcoef(bent[sound], moving.array[sound])[0, 1])
+        sound &= subsampled(_resample_through(damaged, moving, field, False), SIMILARITY_VOXEL_MM).array < 0.5
+    similarity = float(np.corrcoef(bent.array[sound], template.array[sound])[0, 1])
     if not similarity >= MINIMUM_SIMILARITY:
         raise CaseError(
             f"The head could not be aligned with the template (similarity {similarity:.2f}).",
