@@ -62,6 +62,7 @@ class RegionalBrainAgeWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.parameters = None
         self._gui_tag = None
         self._refreshing = False
+        self._possible = {}
         # Another way to start processes, for tests; None: slicer.util.launchConsoleProcess.
         self.launch = None
 
@@ -77,8 +78,6 @@ class RegionalBrainAgeWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
         for name in ("freesurferPath", "wheelsPath", "modelPath", "workingPath", "outputPath"):
             getattr(self.ui, name).filters = ctk.ctkPathLineEdit.Dirs
-        for section in (self.ui.reviewSection, self.ui.estimateSection, self.ui.saveSection):
-            section.enabled, section.collapsed = False, True
         self.patient, self.review = PatientStep(self), ReviewStep(self)
         self.estimate, self.results, self.save = EstimateStep(self), ResultsStep(self), SaveStep(self)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.on_scene_start_close)
@@ -143,7 +142,7 @@ class RegionalBrainAgeWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._refreshing = True
         try:
             patient_done = self.patient.refresh()
-            review_done = self.review.refresh()
+            review_done = self.review.refresh(patient_done)
             has_case = self.results.refresh()
             self.estimate.refresh(patient_done and review_done)
             self.save.refresh(has_case)
@@ -153,11 +152,10 @@ class RegionalBrainAgeWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         finally:
             self._refreshing = False
 
-    @staticmethod
-    def _open_section(section, possible: bool) -> None:
+    def _open_section(self, section, possible: bool) -> None:
         """Open a step when it becomes possible, close it when it no longer is; between, the user decides."""
-        if section.enabled != possible:
-            section.enabled = possible
+        if self._possible.get(section) != possible:
+            self._possible[section] = possible
             section.collapsed = not possible
 
     # Where things lie

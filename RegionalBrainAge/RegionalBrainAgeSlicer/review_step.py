@@ -283,8 +283,8 @@ class ReviewStep:
             return _("Unreviewed: correct the mask where needed, then approve it under your name.")
         return ""
 
-    def refresh(self) -> bool:
-        """Show the state; returns whether the step is done."""
+    def refresh(self, possible: bool) -> bool:
+        """Show the state; `possible` says whether the patient is known. Returns whether the step is done."""
         parameters = self.panel.parameters
         segmentation = parameters.lesionSegmentation
         if self._observed is None or self._observed[0] is not segmentation:
@@ -292,11 +292,11 @@ class ReviewStep:
             self.on_measure()
         self._show_in_editor()
         busy = self.run is not None
-        has_head = parameters.t1Volume is not None and not parameters.noLesion and not busy
+        has_head = possible and parameters.t1Volume is not None and not parameters.noLesion and not busy
         for button in (self.ui.proposeButton, self.ui.loadMaskButton, self.ui.drawButton):
             button.enabled = has_head
         self.ui.editorHolder.enabled = segmentation is not None and not parameters.noLesion
-        self.ui.approveButton.enabled = segmentation is not None and not parameters.noLesion
+        self.ui.approveButton.enabled = possible and segmentation is not None and not parameters.noLesion
         problem = self.problem()
         done = _("Approved by {name}, {time}.").format(name=parameters.approvedBy, time=parameters.approvedAt)
         self.ui.reviewMessage.text = problem or (done if parameters.approvedBy else _("No lesion mask is used."))

@@ -7,6 +7,12 @@ from pathlib import Path
 
 import pytest
 
+try:
+    # Imported here, so that Qt's properties are read as functions in this file whatever the modules under test chose.
+    from PySide6 import QtCore, QtWidgets
+except ImportError:
+    QtCore = QtWidgets = None
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "host"))
 
 
@@ -38,9 +44,6 @@ class Dialogs:
     """Looks for a modal message box at short intervals and clicks `button` (its text); records text and details."""
 
     def __init__(self, host) -> None:
-        from PySide6 import QtCore, QtWidgets
-
-        self._widgets = QtWidgets
         self.said: list[tuple[str, str]] = []
         self.button = "OK"
         self.pictures = []
@@ -50,8 +53,8 @@ class Dialogs:
         self.timer.start()
 
     def _look(self) -> None:
-        box = self._widgets.QApplication.activeModalWidget()
-        if not isinstance(box, self._widgets.QMessageBox):
+        box = QtWidgets.QApplication.activeModalWidget()
+        if not isinstance(box, QtWidgets.QMessageBox):
             return
         self.said.append((box.text(), box.detailedText()))
         self.pictures.append(box.grab())

@@ -111,12 +111,13 @@ def session(host, tmp_path):
 
 def test_a_whole_session_by_clicks(session, host, dialogs, tmp_path):
     ui, panel = session.ui, session.panel
-    assert not ui.reviewSection.isEnabled()
+    assert ui.reviewSection.isCollapsed()
+    assert not ui.proposeButton.isEnabled()
     assert not ui.estimateButton.isEnabled()
     session.picture("0-empty")
 
     session.patient()
-    assert ui.reviewSection.isEnabled()
+    assert not ui.reviewSection.isCollapsed()
     assert not ui.estimateButton.isEnabled(), "not before the review"
     session.picture("1-patient")
 
