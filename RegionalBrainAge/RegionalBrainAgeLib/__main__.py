@@ -7,6 +7,7 @@ import errno
 import signal
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
@@ -44,6 +45,8 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; errors become one sentence with a remedy on stderr. Returns the exit code."""
     args = build_parser().parse_args(argv)
+    if not args.debug:
+        warnings.simplefilter("ignore")  # what libraries tell programmers is no message for users
     # A polite kill takes the same way out as Ctrl-C, so that temporary files are removed.
     signal.signal(signal.SIGTERM, _raise_interrupt)
     try:

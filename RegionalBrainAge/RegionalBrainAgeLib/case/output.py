@@ -29,7 +29,7 @@ def case_folder(out_dir: Path, name: str, overwrite: bool = False) -> Iterator[P
     """
     out_dir = Path(out_dir)
     created = not out_dir.exists()
-    _check_writable(out_dir)
+    make_writable(out_dir)
     try:
         with _reserved(out_dir, name, overwrite) as partial:
             yield partial
@@ -65,7 +65,8 @@ def _reserved(out_dir: Path, name: str, overwrite: bool) -> Iterator[Path]:
             shutil.rmtree(retired, ignore_errors=True)
 
 
-def _check_writable(out_dir: Path) -> None:
+def make_writable(out_dir: Path) -> None:
+    """Makes the output folder if needed; raises InputError where it cannot be written to or is nearly full."""
     try:
         out_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=out_dir):
