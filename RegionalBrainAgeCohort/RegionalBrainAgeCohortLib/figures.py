@@ -22,6 +22,7 @@ from .figure_style import (
     PLUM,
     Picture,
     bare,
+    signed,
     style,
     symmetric_limit,
     to_svg,
@@ -67,7 +68,8 @@ def draw_all(result: AnalysisResult, progress: Callable[[float], None] = lambda 
 def _interval_text(row: pd.Series, digits: int = 2) -> str:
     if not np.isfinite(row["estimate"]):
         return str(row["status"])
-    return f"{row['estimate']:.{digits}f} ({row['ci_low']:.{digits}f}, {row['ci_high']:.{digits}f})".replace("-", "−")
+    middle, low, high = (signed(row[name], digits) for name in ("estimate", "ci_low", "ci_high"))
+    return f"{middle} ({low}, {high})"
 
 
 def _forest(axes, table: pd.DataFrame, labels: list[str], colour: str, digits: int = 2) -> None:

@@ -35,7 +35,7 @@ def methods(result: AnalysisResult) -> list[tuple[str, str]]:
             + "Every model uses the cases complete for its own variables.",
         )
     ]
-    covariates = ", ".join(words(c).lower() if c != "sex" else "sex" for c in settings.covariates) or "no covariate"
+    covariates = " + ".join(words(c).lower() if c != "sex" else "sex" for c in settings.covariates) or "1"
     if "mixed_models" in tables or "loads" in tables:
         out.append(
             (
@@ -56,15 +56,15 @@ def methods(result: AnalysisResult) -> list[tuple[str, str]]:
             )
         )
     if "group_differences" in tables:
-        group = ", ".join(settings.group_covariates) or "nothing"
+        group = " + ".join(["group", *settings.group_covariates])
         out.append(
             (
                 "Groups",
                 f"Motor outcome runs from 0 to 1 (1 = full function). Impairment is severe up to "
                 f"{settings.severe_cut:.4g} "
                 f"({settings.severe_cut * 66:.3g} of 66 Fugl-Meyer points), mild above; this cut is a setting. "
-                f"Adjusted "
-                f"mean differences are mild minus severe from variable ~ group + covariates ({group}) + (1 | site).",
+                "Adjusted "
+                f"mean differences are mild minus severe from variable ~ {group} + (1 | site).",
             )
         )
     if result.classification is not None:

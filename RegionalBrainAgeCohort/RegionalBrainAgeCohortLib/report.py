@@ -12,7 +12,7 @@ import pandas as pd
 from markupsafe import Markup
 from RegionalBrainAgeLib.case.table import write_atomically
 
-from .figure_style import Picture, words
+from .figure_style import Picture, signed, words
 from .methods import DIRECTION, methods
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def report_html(result: AnalysisResult, figures: dict[str, Picture]) -> str:
 
 def number(value: float, digits: int = 2) -> str:
     """A number with a real minus sign; a dash where there is none."""
-    return f"{value:.{digits}f}".replace("-", "−") if np.isfinite(value) else "–"
+    return signed(value, digits) if np.isfinite(value) else "–"
 
 
 def p_text(value: float) -> str:

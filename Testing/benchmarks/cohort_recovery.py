@@ -65,7 +65,7 @@ def main() -> None:
     kinds = [k for k in ("site", "case") if f"{k}_low" in table]
     for kind in kinds:
         table[f"{kind}_covered"] = (table[f"{kind}_low"] <= table["true"]) & (table["true"] <= table[f"{kind}_high"])
-        table.loc[table[f"{kind}_low"].isna(), f"{kind}_covered"] = np.nan
+        table[f"{kind}_covered"] = table[f"{kind}_covered"].astype(float).where(table[f"{kind}_low"].notna())
     print(
         f"{args.cohorts} cohorts of {args.n} in {args.sites} sites, seeds {args.seed}..{args.seed + args.cohorts - 1}"
     )
