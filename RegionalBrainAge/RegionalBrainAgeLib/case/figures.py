@@ -40,6 +40,7 @@ PAD_MAP = LinearSegmentedColormap.from_list("pad", ["#1f4e79", "#6ba3c8", "#f4f1
 LOAD_MAP = LinearSegmentedColormap.from_list("load", ["#f4f1ea", "#d5a6bd", "#9c4f86", "#4b1d52"])
 THICKNESS_MAP = matplotlib.colormaps["viridis"]
 THICKNESS_RANGE_MM = (1.0, 5.0)
+WIDTH_INCHES = 10.4
 SMALLEST_PAD_LIMIT_YEARS = 10.0
 SMALLEST_LOAD_LIMIT = 0.10
 FONT = ["Helvetica Neue", "Helvetica", "Arial", "Liberation Sans", "DejaVu Sans", "sans-serif"]
@@ -139,22 +140,26 @@ def _brain(
     label: str,
 ) -> bytes:
     colours = colour_map(norm(np.nan_to_num(values)))[:, :3]
+    surfaces = [_trim(shade(view, colours, estimable), view.hit) for view in views]
+    slices = [_region_slice(stage, k, colours, estimable) for k in _levels(stage.brain, stage.brain, 7)]
+    top, bottom = _join(surfaces, gap=24, fill=1.0), _join(slices)
+    heights = [WIDTH_INCHES * picture.shape[0] / picture.shape[1] for picture in (top, bottom)]
+    total = 0.25 + heights[0] + 0.12 + heights[1] + 0.62
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(10.4, 4.9), facecolor="white")
-        grid = figure.add_gridspec(
-            2, 1, height_ratios=[1.3, 1], hspace=0.02, left=0.002, right=0.998, top=0.96, bottom=0.13
-        )
-        top = grid[0].subgridspec(1, len(views), wspace=0.04, width_ratios=[v.hit.shape[1] for v in views])
-        for column, view in enumerate(views):
-            axes = figure.add_subplot(top[column])
-            axes.imshow(_trim(shade(view, colours, estimable), view.hit), interpolation="lanczos")
-            axes.set_title(view.name, fontsize=9, color=MUTED, pad=3)
+        figure = Figure(figsize=(WIDTH_INCHES, total), facecolor="white")
+        above = figure.add_axes((0, 1 - (0.25 + heights[0]) / total, 1, heights[0] / total))
+        above.imshow(top, interpolation="lanczos")
+        left = 0
+        for view, surface in zip(views, surfaces, strict=True):
+            # The title sits on the picture, which is centred in its row.
+            y = (top.shape[0] - surface.shape[0]) / 2
+            above.text(left + surface.shape[1] / 2, y - 12, view.name, ha="center", fontsize=9, color=MUTED)
+            left += surface.shape[1] + 24
+        below = figure.add_axes((0, 0.62 / total, 1, heights[1] / total))
+        below.imshow(bottom)
+        _sides(below, slices[0].shape)
+        for axes in (above, below):
             axes.axis("off")
-        axes = figure.add_subplot(grid[1])
-        tiles = [_region_slice(stage, k, colours, estimable) for k in _levels(stage.brain, stage.brain, 7)]
-        axes.imshow(_join(tiles))
-        axes.axis("off")
-        _sides(axes, tiles[0].shape)
         _colour_bar(figure, colour_map, norm, label)
         _keys(figure, lesion=bool(stage.lesion.any()), dotted=not estimable.all())
         return _png(figure)
@@ -234,13 +239,14 @@ def _trim(rgb: np.ndarray, hit: np.ndarray) -> np.ndarray:
     return rgb[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
-def _join(tiles: Sequence[np.ndarray], gap: int = 4) -> np.ndarray:
+def _join(tiles: Sequence[np.ndarray], gap: int = 4, fill: float = 0.0) -> np.ndarray:
+    """Pictures side by side, centred, with `fill` above and below the smaller ones and white between."""
     height = max(tile.shape[0] for tile in tiles)
     parts = []
     for tile in tiles:
         above = (height - tile.shape[0]) // 2
         parts += [
-            np.pad(tile, ((above, height - tile.shape[0] - above), (0, 0), (0, 0))),
+            np.pad(tile, ((above, height - tile.shape[0] - above), (0, 0), (0, 0)), constant_values=fill),
             np.ones((height, gap, 3)),
         ]
     return np.concatenate(parts[:-1], axis=1)
@@ -254,11 +260,11 @@ def _strip(
     label: str = "",
 ) -> bytes:
     pictures = [_join(tiles) for tiles in rows]
-    heights = [10.4 * picture.shape[0] / picture.shape[1] for picture in pictures]
+    heights = [WIDTH_INCHES * picture.shape[0] / picture.shape[1] for picture in pictures]
     below = 0.5 if colour_map is not None else 0.05
     total = sum(heights) + 0.26 * len(rows) + below
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(10.4, total), facecolor="white")
+        figure = Figure(figsize=(WIDTH_INCHES, total), facecolor="white")
         top = total
         for tiles, picture, height, title in zip(rows, pictures, heights, titles, strict=True):
             top -= 0.26
