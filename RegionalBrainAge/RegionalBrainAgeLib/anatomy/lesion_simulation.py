@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy import ndimage
@@ -16,7 +17,7 @@ from .neighbourhood import bounding_box
 # Nothing grows nearer to the mid-sagittal plane than this.
 MIDLINE_CLEARANCE_MM = 3.0
 # Growing outside its territory costs a lesion this many times its distance.
-OUTSIDE_COST = 4.0
+OUTSIDE_COST = 2.0
 RIM_MM = 3.0
 # Strokes of these arteries spare the cerebellum and brain stem; the ventricles hold no tissue.
 _SPARED = ("Cerebellum-White-Matter", "Cerebellum-Cortex", "Lateral-Ventricle", "Inf-Lat-Vent", "VentralDC")
@@ -78,7 +79,7 @@ def simulate_lesion(volume_ml: float, side: str = "L", territory: str = "MCA", s
         raise InputError(f"There is no arterial territory '{territory}'.", f"Use one of {', '.join(TERRITORIES)}.")
     area = TERRITORIES[territory]
     brain = template_brain()
-    whole, coordinates = _one_hemisphere(brain, side)
+    whole, coordinates = _one_hemisphere(side)
     box = bounding_box(whole)
     allowed = whole[box]
     coordinates = tuple(
@@ -137,8 +138,10 @@ def paint_lesion(t1: Image, lesion: Image, brain: Image, seed: int = 0) -> Image
     return t1.like(painted_head)
 
 
-def _one_hemisphere(brain: Image, side: str) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
+@lru_cache(maxsize=2)
+def _one_hemisphere(side: str) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
     """Voxels a lesion may take, and broadcastable coordinates (mm) of the axis-aligned grid: lateral, y and z."""
+    brain = template_brain()
     axes = np.ogrid[tuple(slice(size) for size in brain.shape)]
     ras = [brain.ras_from_ijk[n, n] * axes[n] + brain.ras_from_ijk[n, 3] for n in range(3)]
     lateral = -ras[0] if side == "L" else ras[0]
@@ -172,14 +175,20 @@ def _cost_of_reaching(random, area: Territory, start_mm, coordinates, shape) -> 
     )
     distance = np.sqrt(sum((c - p) ** 2 for c, p in zip(coordinates, start_mm, strict=True)))
     cost = distance + OUTSIDE_COST * np.sqrt(outside)
-    for sigma_mm, strength in ((8.0, 0.35), (3.0, 0.15)):
-        coarse = [int(np.ceil(size / sigma_mm)) + 3 for size in shape]
-        field = ndimage.zoom(
-            random.normal(size=coarse), [s / (c - 2) for s, c in zip(shape, coarse, strict=True)], order=3
-        )
-        field = field[tuple(slice(size) for size in shape)]
+    for sigma_mm, strength in ((16.0, 0.30), (6.0, 0.08)):
+        field = _smooth_field(random, shape, sigma_mm)
         cost = cost * np.exp(strength * field / field.std())
     return cost
+
+
+def _smooth_field(random, shape: tuple[int, int, int], grain: float) -> np.ndarray:
+    """Cubic interpolation of random numbers given every `grain` voxels."""
+    field = random.normal(size=[int(np.ceil(size / grain)) + 2 for size in shape])
+    for axis, size in enumerate(shape):
+        coarse = field.shape[axis]
+        weights = ndimage.zoom(np.eye(coarse), (size / coarse, 1.0), order=3)
+        field = np.moveaxis(np.tensordot(weights, field, axes=(1, axis)), 0, axis)
+    return field
 
 
 def _cheapest_connected(cost: np.ndarray, start: tuple[int, ...], wanted: int) -> np.ndarray:

@@ -1,0 +1,120 @@
+"""The corticospinal tract's place, its two loads against sums by hand, and its agreement with a tractography atlas."""
+
+from __future__ import annotations
+
+import nibabel as nib
+import numpy as np
+import pytest
+from RegionalBrainAgeLib.anatomy.atlases import coordinates_mm
+from RegionalBrainAgeLib.anatomy.tract import (
+    CORE_PROBABILITY,
+    corticospinal_tract,
+    load_tract_template,
+    tract_load,
+    weighted_tract_load,
+)
+from RegionalBrainAgeLib.errors import InputError
+from RegionalBrainAgeLib.imaging.image import Image, resample
+from scipy import ndimage
+
+
+def tower(sections, axis=2) -> Image:
+    """A tract of certainty whose slice k holds sections[k] voxels."""
+    array = np.zeros((10, 10, len(sections)), np.float32)
+    for k, voxels in enumerate(sections):
+        array[:, :, k].flat[:voxels] = 1.0
+    affine = np.eye(4)
+    if axis == 0:  # the body axis stored first
+        array, affine = np.moveaxis(array, 2, 0).copy(), np.eye(4)[[1, 2, 0, 3]]
+    return Image(array, affine)
+
+
+def test_each_tract_is_one_piece_on_its_own_side_from_pons_to_vertex():
+    for tract, sign in zip(corticospinal_tract(), (-1, 1), strict=True):
+        core = tract.array >= CORE_PROBABILITY
+        assert ndimage.label(core)[1] == 1
+        ras = coordinates_mm(tract, np.argwhere(core))
+        assert np.all(sign * ras[:, 0] > 0)
+        assert ras[:, 2].min() < -45
+        assert ras[:, 2].max() > 55
+        assert 10 < core.sum() * tract.voxel_volume_ml < 25
+        assert tract.array.max() <= 1.0
+        assert tract.array.min() == 0.0
+
+
+def test_the_tract_runs_where_anatomy_puts_it():
+    """Landmarks from atlases of stereotaxy: lateral to the midline in the pons, in the capsule beside the pallidum."""
+    for tract, sign in zip(corticospinal_tract(), (-1, 1), strict=True):
+        for z, low, high in ((-40, (1, -33), (8, -20)), (8, (16, -22), (28, 2)), (25, (20, -35), (32, -5))):
+            k = int(
+                np.argmin(np.abs(tract.ras_from_ijk[2, 2] * np.arange(tract.shape[2]) + tract.ras_from_ijk[2, 3] - z))
+            )
+            weight = tract.array[:, :, k]
+            i, j = (np.average(np.arange(n), weights=weight.sum(axis=1 - a)) for a, n in enumerate(weight.shape))
+            x, y, _ = (tract.ras_from_ijk @ [i, j, k, 1])[:3]
+            assert low[0] < sign * x < high[0]
+            assert low[1] < y < high[1]
+
+
+def test_loads_are_exactly_zero_half_and_one():
+    tract = tower([20, 20, 20, 20])
+    lower = np.zeros(tract.shape, bool)
+    lower[:, :, :2] = True
+    for lesion, expected in ((None, 0.0), (tract.like(lower), 0.5), (tract.like(np.ones(tract.shape, bool)), 1.0)):
+        assert tract_load(lesion, tract) == pytest.approx(expected)
+        assert weighted_tract_load(lesion, tract) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("axis", [2, 0])
+def test_damage_in_a_narrow_section_counts_more_exactly_as_by_hand(axis):
+    """Sections 40, 10, 40: weights 1, 4, 1. Losing 5 voxels of the neck: 4 * 5 / (40 + 40 + 40)."""
+    tract = tower([40, 10, 40], axis)
+    lesion = np.zeros((10, 10, 3), bool)
+    lesion[:, :, 1].flat[:5] = True
+    if axis == 0:
+        lesion = np.moveaxis(lesion, 2, 0)
+    assert weighted_tract_load(tract.like(lesion), tract) == pytest.approx(20 / 120)
+    assert tract_load(tract.like(lesion), tract) == pytest.approx(5 / 90)
+
+
+def test_probabilities_weigh_and_negligible_ones_do_not_count():
+    array = np.zeros((4, 4, 4), np.float32)
+    array[0, 0, 0], array[1, 0, 0], array[2, 0, 0] = 0.8, 0.2, 0.05
+    tract = Image(array, np.eye(4))
+    lesion = np.zeros(array.shape, bool)
+    lesion[1:3, 0, 0] = True
+    assert tract_load(tract.like(lesion), tract) == pytest.approx(0.2)
+    assert np.isnan(tract_load(None, tract.like(np.zeros_like(array))))
+
+
+def test_a_lesion_on_another_grid_is_not_measured_silently():
+    tract = tower([20, 20])
+    with pytest.raises(ValueError, match="one grid"):
+        tract_load(Image(np.ones(tract.shape, bool), np.diag([2.0, 1, 1, 1])), tract)
+
+
+def test_a_users_template_is_read_and_a_mirrored_one_refused(tmp_path):
+    left, right = corticospinal_tract()
+    for name, tract in (("left", left), ("right", right)):
+        nib.save(nib.Nifti1Image(tract.array, tract.ras_from_ijk), tmp_path / f"{name}.nii.gz")
+    own = load_tract_template(tmp_path / "left.nii.gz", tmp_path / "right.nii.gz")
+    np.testing.assert_array_equal(own[0].array, left.array)
+    with pytest.raises(InputError, match="other side"):
+        load_tract_template(tmp_path / "right.nii.gz", tmp_path / "left.nii.gz")
+    nib.save(nib.Nifti1Image(left.array * 100, left.ras_from_ijk), tmp_path / "percent.nii.gz")
+    with pytest.raises(InputError, match="values from 0 to 1"):
+        load_tract_template(tmp_path / "percent.nii.gz", tmp_path / "right.nii.gz")
+    with pytest.raises(InputError, match="cannot be read"):
+        load_tract_template(tmp_path / "absent.nii.gz", tmp_path / "right.nii.gz")
+
+
+@pytest.mark.data
+def test_the_tract_agrees_with_a_published_tractography_atlas(shared_data):
+    """Dice with the Catani tracts (1-based rows 7 left, 22 right); over all lesions: benchmarks/tract_benchmark.py."""
+    file = nib.load(shared_data / "cst" / "catani_tracts.nii.gz")
+    rows = np.asarray(file.dataobj)
+    for tract, row in zip(corticospinal_tract(), (7, 22), strict=True):
+        reference = Image(rows == row, np.asarray(file.affine, float))
+        core = resample(tract, reference).array >= CORE_PROBABILITY
+        dice = 2 * np.sum(core & reference.array) / (core.sum() + reference.array.sum())
+        assert dice >= 0.6
