@@ -7,7 +7,7 @@ import numpy as np
 import SimpleITK as sitk
 from deepbet import BrainExtraction
 
-from ..errors import CaseError
+from ..errors import CaseError, InputError
 from .image import Image, from_canonical, from_sitk, to_canonical, to_sitk
 from .threads import torch_threads
 
@@ -20,23 +20,39 @@ def extract_brain(t1: Image, threads: int = 2) -> Image:
 
     Raises
     ------
+    InputError : the image looks T2-weighted: a brain appears when its contrast is turned over.
     CaseError : no brain of plausible size was found.
     """
     head = to_canonical(t1)
+    mask = _deepbet(head, threads)
+    volume_ml = mask.sum() * head.voxel_volume_ml
+    if _plausible(volume_ml):
+        return from_canonical(head.like(mask), t1)
+    bright = float(np.percentile(head.array, 99))
+    turned = np.where(head.array > 0.1 * bright, np.clip(bright - head.array, 0, None), 0).astype(np.float32)
+    if _plausible(_deepbet(head.like(turned), threads).sum() * head.voxel_volume_ml):
+        raise InputError(
+            "The image looks T2-weighted: a brain appears only when its contrast is turned over.",
+            "Give a T1-weighted image of the same head.",
+        )
+    low, high = PLAUSIBLE_BRAIN_ML
+    raise CaseError(
+        f"The brain found in this image has {volume_ml:.0f} ml; a head's has {low:.0f} to {high:.0f} ml.",
+        "Check that the image is a T1-weighted whole head and look at the brain mask.",
+    )
+
+
+def _deepbet(head: Image, threads: int) -> np.ndarray:
     try:
         with torch_threads(threads):
             _, mask, _ = BrainExtraction(no_gpu=True).run(nib.Nifti1Image(head.array, head.ras_from_ijk))
-    except (AssertionError, ValueError) as error:  # deepbet's own signs of finding nothing
-        raise CaseError("No brain was found in this image.", "Check that it is a T1-weighted whole head.") from error
-    brain = head.like(np.asarray(mask.dataobj) > 0)
-    volume_ml = brain.array.sum() * brain.voxel_volume_ml
-    low, high = PLAUSIBLE_BRAIN_ML
-    if not low <= volume_ml <= high:
-        raise CaseError(
-            f"The brain found in this image has {volume_ml:.0f} ml; a head's has {low:.0f} to {high:.0f} ml.",
-            "Check that the image is a T1-weighted whole head and look at the brain mask.",
-        )
-    return from_canonical(brain, t1)
+    except (AssertionError, ValueError):  # deepbet's own signs of finding nothing
+        return np.zeros(head.shape, bool)
+    return np.asarray(mask.dataobj) > 0
+
+
+def _plausible(volume_ml: float) -> bool:
+    return PLAUSIBLE_BRAIN_ML[0] <= volume_ml <= PLAUSIBLE_BRAIN_ML[1]
 
 
 def correct_bias(t1: Image, brain: Image, lesion: Image | None = None, threads: int = 2) -> Image:
