@@ -39,6 +39,7 @@ class BatchSummary:
     remarks : sentences for the user.
     seconds : duration.
     peak_memory_mb : most memory one of the cases computed now needed.
+    pages : HTML pages about the batch.
     """
 
     done: int
@@ -48,6 +49,7 @@ class BatchSummary:
     remarks: tuple[str, ...]
     seconds: float
     peak_memory_mb: float
+    pages: tuple[Path, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -58,13 +60,15 @@ class BatchSummary:
         """The summary in words."""
         lines = [
             f"{self.done} computed, {self.unchanged} unchanged, {len(self.failed)} failed in {self.seconds:.0f} s.",
-            f"Table: {self.table}",
         ]
+        if self.table.exists():
+            lines.append(f"Table: {self.table}")
         if self.failed:
             lines.append(f"Failed cases and reasons: {self.table.with_name(FAILED_NAME)}")
             lines += [f"  line {case.line}, {case.case_id or '(no id)'}: {case.reason}" for case in self.failed[:10]]
             if len(self.failed) > 10:
                 lines.append(f"  and {len(self.failed) - 10} more")
+        lines += [f"Page: {page}" for page in self.pages]
         return "\n".join([*lines, *(f"note: {remark}" for remark in self.remarks)])
 
 

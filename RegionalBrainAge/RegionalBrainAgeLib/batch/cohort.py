@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from ..age.calibration import read_calibration
@@ -12,12 +13,14 @@ from ..case.table import processed_columns
 from ..errors import InputError
 from .batch import BatchSummary, run_batch
 from .bids import read_dataset
-from .cases import CaseList, open_rows, read_case_list
+from .cases import CaseList, open_rows, read_case_list, sessions_by_person
 from .execution import executor
+from .longitudinal import write_longitudinal
 from .options import BatchOptions
 from .parcel_lists import is_parcel_list
 from .progress import Progress
 from .qc_page import write_quality_page
+from .rescans import load_rescans
 from .score import score_list
 
 
@@ -56,8 +59,10 @@ def process_cohort(
     columns = processed_columns([network.lower() for network in scheme.networks])
     with executor(options) as execute:
         summary = run_batch(case_list, out_dir, execute, columns, options, progress=progress, cancelled=cancelled)
-    write_quality_page(out_dir)
-    return summary
+    pages = [write_quality_page(out_dir)]
+    if sessions_by_person(planned.case.case_id for planned in case_list.cases):
+        pages += filter(None, [write_longitudinal(out_dir, model, load_rescans())])
+    return replace(summary, pages=tuple(pages))
 
 
 def read_cases(source: Path, options: BatchOptions) -> CaseList:

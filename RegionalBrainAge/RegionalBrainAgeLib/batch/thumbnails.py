@@ -23,7 +23,7 @@ _OFF_MIDDLE_MM = np.array([25.0, 0.0, 10.0])
 _THICKNESS_RANGE_MM = (1.0, 4.5)
 _BRAIN_RGB = np.array([0.30, 0.62, 0.86])
 _PARCEL_RGB = np.array([0.98, 0.78, 0.25])
-_JPEG_QUALITY = 82
+_JPEG_QUALITY = 72
 
 
 def draw_thumbnails(case_folder: Path, t1: Path) -> dict[str, bytes]:
