@@ -22,7 +22,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from conftest import data_folder
-from real_heads import RealHead, bring_lesion, one_sided_lesions, real_heads
+from lesions_into_heads import SOOP_EXAMPLES, soop_lesion
+from real_heads import RealHead, bring_lesion, real_heads
 from RegionalBrainAgeLib.case.table import number, read_table
 
 THREADS = 2
@@ -51,10 +52,10 @@ def cost(data: Path, work: Path) -> None:
     """Time per step and peak memory of one case, and SyNQuick's time for registration alone on the same head."""
     head = real_heads(data)["sub-0001"]
     healthy = run_case(head, work, "healthy")
-    path, lesion = one_sided_lesions(data, (40.0,))[0]
-    mask = bring_lesion(Path(healthy["folder"]), lesion, work / "lesion.nii.gz")
+    lesion = SOOP_EXAMPLES[1]
+    mask = bring_lesion(Path(healthy["folder"]), soop_lesion(data, lesion), work / "lesion.nii.gz")
     result = run_case(head, work, "lesioned", mask)
-    print(f"{head.name} with the lesion {path.name}, {THREADS} threads")
+    print(f"{head.name} with the lesion {lesion}, {THREADS} threads")
     for step, seconds in result["seconds"].items():
         print(f"  {step:<14}{seconds:8.1f} s")
     print(f"  {'whole command':<14}{result['wall_seconds']:8.1f} s")
@@ -90,14 +91,13 @@ print(time.perf_counter() - start)
 def heads(data: Path, out: Path) -> None:
     """Every head without a lesion, then with three real ones."""
     print(f"{'case':<24}{'ml':>8}{'side':>6}{'CST':>7}{'mm':>7}{'regions':>9}{'PAD median':>12}{'s':>7}{'GB':>6}  qc")
-    lesions = one_sided_lesions(data)
     for head in real_heads(data).values():
         plain = run_case(head, out, f"{head.name}_none")
         tell(head, plain)
-        for path, lesion in lesions:
-            name = path.name.split("_")[0].replace("sub-", "")
-            mask = bring_lesion(Path(plain["folder"]), lesion, out / f"{head.name}_{name}_mask.nii.gz")
-            tell(head, run_case(head, out, f"{head.name}_{name}", mask))
+        for name in SOOP_EXAMPLES:
+            case_id = f"{head.name}_{name.removeprefix('bwsrsub-')}"
+            mask = bring_lesion(Path(plain["folder"]), soop_lesion(data, name), out / f"{case_id}_mask.nii.gz")
+            tell(head, run_case(head, out, case_id, mask))
 
 
 def tell(head: RealHead, result: dict) -> None:
@@ -118,8 +118,7 @@ def orientations(data: Path, work: Path, count: int) -> None:
     """One head and lesion stored in other orders and directions of the voxel axes, through the whole chain."""
     head = real_heads(data)["sub-0001"]
     plain = run_case(head, work, "plain")
-    _, lesion = one_sided_lesions(data, (40.0,))[0]
-    mask = bring_lesion(Path(plain["folder"]), lesion, work / "lesion.nii.gz")
+    mask = bring_lesion(Path(plain["folder"]), soop_lesion(data, SOOP_EXAMPLES[1]), work / "lesion.nii.gz")
     thickness_mm, loads = thickness_and_load(run_case(head, work, "RAS", mask))
     codes = ["".join(c) for p in itertools.permutations(("RL", "AP", "SI")) for c in itertools.product(*p)]
     chosen = [codes[i] for i in np.linspace(1, len(codes) - 2, count).round().astype(int)]

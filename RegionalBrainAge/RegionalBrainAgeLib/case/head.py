@@ -17,6 +17,7 @@ from ..anatomy.parcels import ParcelFeatures, measure_parcels, parcels_in_ribbon
 from ..anatomy.regions import RegionScheme, region_masks
 from ..errors import InputError
 from ..imaging.brain import correct_bias, extract_brain
+from ..imaging.contrast import contrast_warnings
 from ..imaging.filling import fill_lesion
 from ..imaging.image import Image, to_canonical
 from ..imaging.reading import read_mask, read_t1
@@ -125,6 +126,7 @@ def measure_head(scan: Scan, scheme: RegionScheme, steps: Steps, threads: int, s
         regions = RegionVolume.combine(region_masks(scheme))
         regions = regions.with_codes(registration.to_native(regions.codes))
         template = registration.to_native(template_brain(), nearest=False)
+        warnings += contrast_warnings(t1, registration, lesion)
     volumes = CaseVolumes(
         t1=t1,
         brain=brain,
