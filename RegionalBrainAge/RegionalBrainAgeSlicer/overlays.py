@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import slicer
+import vtk
 
+from . import case_nodes
 from .case_folder import CaseFolder, RegionRow
 from .scales import ColorScale, load_scale, pad_scale, thickness_scale, width_scale
 
@@ -72,6 +74,32 @@ def paint(labels: np.ndarray, lesion: np.ndarray | None, values: dict[int, float
     if lesion is not None:
         painted[lesion] = NOTHING
     return painted
+
+
+def show_values(case_id: str, name: str, values: dict[int, float], scale: ColorScale):
+    """Paint the case's overlay volume with a value per region label. Returns the volume node."""
+    labels_node, lesion_node = case_nodes.find(case_id, "regions"), case_nodes.find(case_id, "lesion")
+    node = case_nodes.find(case_id, "overlay")
+    if node is None:
+        node = _volume_like(labels_node, name)
+        case_nodes.adopt(node, case_id, "overlay")
+    node.SetName(name)
+    lesion = slicer.util.arrayFromVolume(lesion_node) > 0 if lesion_node else None
+    slicer.util.updateVolumeFromArray(node, paint(slicer.util.arrayFromVolume(labels_node), lesion, values))
+    show_scale(node, scale)
+    return node
+
+
+def _volume_like(volume_node, name: str):
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+    ijk_to_ras = vtk.vtkMatrix4x4()
+    volume_node.GetIJKToRASMatrix(ijk_to_ras)
+    node.SetIJKToRASMatrix(ijk_to_ras)
+    image = vtk.vtkImageData()
+    image.SetDimensions(volume_node.GetImageData().GetDimensions())
+    image.AllocateScalars(vtk.VTK_FLOAT, 1)
+    node.SetAndObserveImageData(image)
+    return node
 
 
 def show_scale(volume_node, scale: ColorScale) -> None:

@@ -83,7 +83,7 @@ class ResultsStep:
                 self.show(self.panel.parameters.caseShown, fit=True)
 
     def on_case(self, *_unused) -> None:
-        chosen = self.ui.caseCombo.currentData
+        chosen = self.ui.caseCombo.itemData(self.ui.caseCombo.currentIndex)
         if self._busy or not chosen or chosen == self.panel.parameters.caseShown:
             return
         self.panel.parameters.caseShown = chosen
@@ -91,7 +91,7 @@ class ResultsStep:
         self.panel.refresh()
 
     def on_overlay(self, *_unused) -> None:
-        key = self.ui.overlayCombo.currentData
+        key = self.ui.overlayCombo.itemData(self.ui.overlayCombo.currentIndex)
         if self._busy or key == self.panel.parameters.overlay:
             return
         self.panel.parameters.overlay = key

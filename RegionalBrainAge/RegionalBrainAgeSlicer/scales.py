@@ -63,6 +63,14 @@ def pad_scale(values_years) -> ColorScale:
     return ColorScale(f"Brain age PAD +-{limit:.0f} years", "PAD (years)", -limit, limit, _DIVERGING, "%+.0f")
 
 
+def coefficient_scale(values) -> ColorScale:
+    """Diverging and symmetric about 0, up to the largest coefficient rounded up to one digit."""
+    largest = max((abs(v) for v in values if math.isfinite(v)), default=1.0) or 1.0
+    step = 10.0 ** math.floor(math.log10(largest))
+    limit = math.ceil(largest / step) * step
+    return ColorScale(f"Coefficient +-{limit:g}", "Coefficient", -limit, limit, _DIVERGING, "%+.2g")
+
+
 def load_scale(values_percent) -> ColorScale:
     """From 0 to the next 10 % above the largest load."""
     high = 10.0 * max(1, math.ceil(max((v for v in values_percent if math.isfinite(v)), default=10.0) / 10.0))

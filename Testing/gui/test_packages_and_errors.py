@@ -102,7 +102,7 @@ def test_without_the_pytorch_extension_the_panel_says_how_to_get_torch(packaging
     ("pip_says", "sentence", "remedy"),
     [
         (
-            "ERROR: Could not find a version that satisfies the requirement pandas (Failed to establish a new connection)",
+            "ERROR: Could not find a version that satisfies pandas (Failed to establish a new connection)",
             "could not be installed from the network",
             "give a folder of wheels",
         ),

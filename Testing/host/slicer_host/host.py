@@ -247,15 +247,22 @@ class Host:
         return canvas
 
     def wait(self, condition, timeout_s: float = 60.0) -> bool:
-        """Run the event loop until `condition()` holds. False when time is up."""
-        timer = QtCore.QElapsedTimer()
-        timer.start()
-        while not condition():
-            if timer.elapsed() > 1000 * timeout_s:
-                return False
-            self.qt.processEvents(QtCore.QEventLoop.ProcessEventsFlag.AllEvents, 20)
-            QtCore.QThread.msleep(2)
-        return True
+        """Run the event loop until `condition()` holds. False when time is up.
+
+        A real loop with timers, not repeated calls of processEvents: each of those loses a reference to None in
+        PySide6 6.12, until Python stops.
+        """
+        if condition():
+            return True
+        loop, check, limit = QtCore.QEventLoop(), QtCore.QTimer(), QtCore.QTimer()
+        check.timeout.connect(lambda: loop.quit() if condition() else None)
+        limit.setSingleShot(True)
+        limit.timeout.connect(loop.quit)
+        check.start(10)
+        limit.start(int(1000 * timeout_s))
+        loop.exec()
+        check.stop()
+        return bool(condition())
 
 
 def _child_widget_variables(widget) -> SimpleNamespace:

@@ -1,0 +1,1 @@
+"""The cohort panel between 3D Slicer and RegionalBrainAgeCohortLib; uses RegionalBrainAgeSlicer."""

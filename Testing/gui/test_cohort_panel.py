@@ -1,0 +1,108 @@
+"""The cohort panel by clicks, with the real library on a simulated cohort."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import slicer
+from PySide6 import QtCore, QtTest, QtWidgets
+from RegionalBrainAgeCohortLib.simulate import simulate_cohort, write_cohort
+
+
+@pytest.fixture
+def panel(host):
+    _module, widget = host.open_module("RegionalBrainAgeCohort")
+    widget.parent.show()
+    host.qt.processEvents()
+    yield widget
+    widget.on_cancel()
+    host.wait(lambda: not widget.running, 5)
+    host.close_module("RegionalBrainAgeCohort")
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("cohort") / "processed_cases.csv"
+    write_cohort(simulate_cohort(120, 8, 1), path)
+    return path
+
+
+def click(host, button: QtWidgets.QAbstractButton) -> None:
+    host.qt.processEvents()
+    assert button.isEnabled(), f"{button.objectName()} is disabled"
+    place = QtCore.QPoint(8, button.height() // 2)
+    QtTest.QTest.mouseClick(button, QtCore.Qt.MouseButton.LeftButton, pos=place)
+
+
+def picture(host, name: str) -> None:
+    if os.environ.get("REGIONAL_BRAIN_AGE_PICTURES"):
+        folder = Path(os.environ["REGIONAL_BRAIN_AGE_PICTURES"])
+        host.screenshot("RegionalBrainAgeCohort", folder / f"cohort-{name}.png")
+
+
+def test_a_cohort_is_checked_analysed_and_shown_by_clicks(host, panel, dialogs, table, tmp_path):
+    ui = panel.ui
+    assert not ui.runButton.isEnabled()
+    ui.tablePath.setPath(str(table))
+    click(host, ui.checkButton)
+    assert host.wait(lambda: not panel.running, 90)
+    assert ui.dataLabel.text().startswith("120 of 120 cases can be used, from 8 sites; networks: smn, fpn")
+    picture(host, "1-data")
+
+    for box in (ui.loadsCheck, ui.groupsCheck, ui.classifiersCheck, ui.semCheck):
+        click(host, box)
+        assert not box.isChecked()
+    ui.outputPath.setPath(str(tmp_path / "out"))
+    click(host, ui.runButton)
+    assert ui.cancelButton.isEnabled()
+    assert host.wait(lambda: not panel.running, 120)
+    assert dialogs.said == []
+    tables = [ui.resultCombo.itemText(i) for i in range(ui.resultCombo.count())]
+    assert "mixed_models" in tables
+    assert "sem_paths" not in tables
+    ui.resultCombo.setCurrentIndex(tables.index("mixed_models"))
+    assert ui.resultTable.rowCount() >= 18
+    assert not ui.figureLabel.pixmap().isNull()
+
+    click(host, ui.mapButton)
+    assert host.wait(lambda: panel.results.run is None, 90)
+    assert dialogs.said == []
+    assert "Ipsilesional regions are shown on the left" in ui.mapNote.text()
+    from RegionalBrainAgeSlicer import case_nodes
+    from RegionalBrainAgeSlicer.slice_views import region_centre_ras
+
+    overlay = slicer.util.arrayFromVolume(case_nodes.find("template", "overlay"))
+    labels = slicer.util.arrayFromVolume(case_nodes.find("template", "regions"))
+    shown = panel.results._maps[ui.mapCombo.currentIndex()]
+    assert overlay[labels == 1][0] == pytest.approx(shown.values["smn", "ipsi"], rel=1e-5)
+    assert overlay[labels == 2][0] == pytest.approx(shown.values["smn", "contra"], rel=1e-5)
+    assert region_centre_ras("template", 1)[0] < 0 < region_centre_ras("template", 2)[0], "left is ipsilesional"
+    assert np.all(overlay[labels == 0] < -1000), "no veil"
+    picture(host, "2-results")
+
+
+def test_a_table_that_cannot_be_used_is_told_in_words(host, panel, dialogs, tmp_path):
+    bad = tmp_path / "bad.csv"
+    bad.write_text("a,b\n1,2\n")
+    panel.ui.tablePath.setPath(str(bad))
+    click(host, panel.ui.checkButton)
+    assert host.wait(lambda: not panel.running, 90)
+    text, _details = dialogs.said[-1]
+    assert text.startswith("The table cannot be used.")
+    assert "Traceback" not in text
+
+
+def test_the_choices_survive_a_closed_and_reopened_scene(host, panel, table, tmp_path):
+    panel.ui.tablePath.setPath(str(table))
+    panel.ui.motorScaleSpin.setValue(66)
+    panel.ui.modelText.setPlainText("motor ~ load_cst")
+    assert slicer.util.saveScene(str(tmp_path / "scene"))
+    slicer.mrmlScene.Clear(0)
+    assert panel.ui.motorScaleSpin.value() == 1
+    assert slicer.util.loadScene(str(next((tmp_path / "scene").rglob("*.mrml"))))
+    assert panel.parameters.motorScale == 66
+    assert panel.ui.modelText.toPlainText() == "motor ~ load_cst"
+    assert panel.ui.tablePath.getPath() == str(table)
