@@ -27,6 +27,12 @@ def case_ids() -> list[str]:
     return list(dict.fromkeys(name for name in names if name))
 
 
+def shown_ids() -> list[str]:
+    """Everything that is displayed under a case's name: cases, and the template with a map of coefficients."""
+    names = (node.GetAttribute(CASE_ATTRIBUTE) for node in slicer.util.getNodesByClass("vtkMRMLDisplayableNode"))
+    return list(dict.fromkeys(name for name in names if name))
+
+
 def find_or_add(case_id: str, role: str, class_name: str, name: str):
     """The case's node with that role, made if there is none. The same case shown twice uses the same nodes."""
     node = find(case_id, role)

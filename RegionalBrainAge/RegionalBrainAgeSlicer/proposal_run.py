@@ -10,8 +10,13 @@ from pathlib import Path
 import numpy as np
 
 NOTE = (
-    "Proposed, not reviewed. The proposal finds dark, one-sided damage and misses small lesions, lesions of the "
-    "brainstem and cerebellum, and lesions alike on both sides: look at every slice and correct it."
+    "Proposed, not reviewed. It shows tissue darker than the template and than the other side. It misses small lesions "
+    "(under about 1 ml), those of cerebellum and brain stem, lesions that are not dark on T1 and damage alike on both "
+    "sides; it may take in wide sulci and ventricles. Look at every slice and correct it."
+)
+NOTHING_FOUND = (
+    "Nothing unusually dark was found. That is no proof that there is no lesion: small lesions and lesions that are not "
+    "dark on T1 are missed. Draw it or open a mask, or say that there is none."
 )
 
 
@@ -55,7 +60,9 @@ def run(t1_path: Path, out_dir: Path, case_id: str) -> int:
         for index, region in enumerate(scheme.regions)
     }
     Path(f"{stem}_regions.json").write_text(json.dumps(members), encoding="utf-8")
-    Path(f"{stem}_proposal.json").write_text(json.dumps({"note": NOTE}), encoding="utf-8")
+    found = bool(proposal.array.any())
+    note = {"note": NOTE if found else NOTHING_FOUND, "found": found}
+    Path(f"{stem}_proposal.json").write_text(json.dumps(note), encoding="utf-8")
     mask = from_canonical(proposal.like(proposal.array.astype(np.uint8)), in_file)
     write_image(mask, Path(f"{stem}_proposal.nii.gz"))
     progress("done", 100)

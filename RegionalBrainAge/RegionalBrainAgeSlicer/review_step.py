@@ -112,11 +112,7 @@ class ReviewStep:
     def load_mask(self, path: Path) -> None:
         """Take a mask file (any grid in the head's space) as the lesion."""
         with told_to_user(_("The mask could not be opened.")):
-            volume = read_volume(path)
-            try:
-                self._use(self._segmentation_from(volume), f"file {path.name}")
-            finally:
-                slicer.mrmlScene.RemoveNode(volume)
+            self._use_mask_file(path, f"file {path.name}")
 
     def on_propose(self, *_unused) -> None:
         """Compute a proposal in the background."""
@@ -146,12 +142,11 @@ class ReviewStep:
             folder, name = self.panel.inputs_folder(), self.panel.case_name()
             note = json.loads((folder / f"{name}_proposal.json").read_text(encoding="utf-8"))
             self._adopt_registration(folder, name)
-            volume = read_volume(folder / f"{name}_proposal.nii.gz")
-            try:
-                self._use(self._segmentation_from(volume), "proposal")
-            finally:
-                slicer.mrmlScene.RemoveNode(volume)
             self.ui.proposalNote.text = note["note"]
+            if note["found"]:
+                self._use_mask_file(folder / f"{name}_proposal.nii.gz", "proposal")
+            else:
+                self.on_measure()
         self.panel.refresh()
 
     def _adopt_registration(self, folder: Path, name: str) -> None:
@@ -172,10 +167,17 @@ class ReviewStep:
         refuse_transformed(parameters.t1Volume)
         return new_lesion_segmentation(f"{self.panel.case_name()} lesion", parameters.t1Volume)
 
-    def _segmentation_from(self, volume):
+    def _use_mask_file(self, path: Path, source: str) -> None:
+        volume = read_volume(path)
         segmentation = self._new_segmentation()
-        fill_lesion_segment(segmentation, volume, self.panel.parameters.t1Volume)
-        return segmentation
+        try:
+            fill_lesion_segment(segmentation, volume, self.panel.parameters.t1Volume)
+        except InputError:
+            slicer.mrmlScene.RemoveNode(segmentation)
+            raise
+        finally:
+            slicer.mrmlScene.RemoveNode(volume)
+        self._use(segmentation, source)
 
     def _use(self, segmentation, source: str) -> None:
         parameters = self.panel.parameters

@@ -120,7 +120,7 @@ def region_centre_ras(case_id: str, label: int) -> np.ndarray | None:
 
 
 def _show_only(case_id: str) -> None:
-    for other in case_nodes.case_ids():
+    for other in case_nodes.shown_ids():
         segments = case_nodes.find(other, "segments")
         if segments is not None and segments.GetDisplayNode() is not None:
             segments.GetDisplayNode().SetVisibility(other == case_id)

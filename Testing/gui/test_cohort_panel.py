@@ -81,6 +81,9 @@ def test_a_cohort_is_checked_analysed_and_shown_by_clicks(host, panel, dialogs, 
     assert overlay[labels == 2][0] == pytest.approx(shown.values["smn", "contra"], rel=1e-5)
     assert region_centre_ras("template", 1)[0] < 0 < region_centre_ras("template", 2)[0], "left is ipsilesional"
     assert np.all(overlay[labels == 0] < -1000), "no veil"
+    legend = slicer.modules.colors.logic().GetColorLegendDisplayNode(case_nodes.find("template", "overlay"))
+    assert legend.GetVisibility()
+    assert legend.GetTitleText() == "Coefficient"
     picture(host, "2-results")
 
 

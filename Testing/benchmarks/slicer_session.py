@@ -1,0 +1,189 @@
+"""A session by clicks with a real head and the real library: pictures of every step, and what a user waits for.
+
+    python Testing/benchmarks/slicer_session.py OUT_DIR
+
+Needs the shared data folder. The head is healthy; a real lesion's shape is painted into it first, so that the proposal
+has something to find. Prints a table: seconds of each step, longest time the event loop was blocked, volumes.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent / "host"), str(HERE.parent)]
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+import numpy as np  # noqa: E402
+import slicer_host  # noqa: E402
+from PySide6 import QtCore, QtTest, QtWidgets  # noqa: E402
+
+LESION = "bwsrsub-1011"
+
+
+def prepare(data: Path, out: Path) -> tuple[Path, Path]:
+    """The head with a lesion painted in, and the lesion's true mask; made once."""
+    head, truth = out / "sub-0001_T1w.nii.gz", out / "sub-0001_truth.nii.gz"
+    if head.exists() and truth.exists():
+        return head, truth
+    from lesions_into_heads import lesion_in_head, paint_lesion, soop_lesion
+    from RegionalBrainAgeLib.imaging.brain import extract_brain
+    from RegionalBrainAgeLib.imaging.image import from_canonical, to_canonical
+    from RegionalBrainAgeLib.imaging.reading import read_t1, write_image
+    from RegionalBrainAgeLib.imaging.registration import register
+
+    out.mkdir(parents=True, exist_ok=True)
+    in_file, _warnings = read_t1(data / "heads" / "sub-0001_T1w.mgz")
+    t1 = to_canonical(in_file)
+    brain = extract_brain(t1)
+    registration = register(t1, brain, None)
+    lesion = lesion_in_head(soop_lesion(data, LESION), registration, brain)
+    painted = paint_lesion(t1, lesion, brain)
+    write_image(from_canonical(painted, in_file), head)
+    write_image(from_canonical(lesion.like(lesion.array.astype(np.uint8)), in_file), truth)
+    return head, truth
+
+
+class Heartbeat:
+    """The longest time between two beats of a 5 ms timer: how long the event loop was blocked."""
+
+    def __init__(self) -> None:
+        self.longest_s, self._last = 0.0, time.perf_counter()
+        self.timer = QtCore.QTimer()
+        self.timer.timeout.connect(self._beat)
+        self.timer.start(5)
+
+    def _beat(self) -> None:
+        now = time.perf_counter()
+        self.longest_s, self._last = max(self.longest_s, now - self._last), now
+
+    def restart(self) -> None:
+        self.longest_s, self._last = 0.0, time.perf_counter()
+
+
+def main() -> None:
+    out = Path(sys.argv[1]).resolve()
+    data = Path(os.environ.get("REGIONAL_BRAIN_AGE_DATA", HERE.parents[2] / "shared" / "data"))
+    head, truth = prepare(data, out / "data")
+    host = slicer_host.start()
+    import qt
+    import slicer
+
+    _module, panel = host.open_module("RegionalBrainAge")
+    ui = panel.ui
+    panel.parent.show()
+    ui.workingPath.setPath(str(out / "working"))
+    ui.outputPath.setPath(str(out / "cohort"))
+    heart = Heartbeat()
+    rows: list[tuple[str, float, float]] = []
+
+    def click(button) -> None:
+        host.qt.processEvents()
+        assert button.isEnabled() and button.isVisible(), button.objectName()
+        QtTest.QTest.mouseClick(button, QtCore.Qt.MouseButton.LeftButton)
+
+    def write(widget, text: str) -> None:
+        edit = widget if isinstance(widget, QtWidgets.QLineEdit) else widget.findChild(QtWidgets.QLineEdit)
+        edit.selectAll()
+        QtTest.QTest.keyClicks(edit, text)
+        QtTest.QTest.keyClick(edit, QtCore.Qt.Key.Key_Tab)
+
+    def step(name: str, action, until=None, timeout_s: float = 900) -> None:
+        heart.restart()
+        start = time.perf_counter()
+        action()
+        if until is not None and not host.wait(until, timeout_s):
+            raise SystemExit(f"{name}: nothing happened in {timeout_s} s: {ui.progressLabel.text()}")
+        host.wait(lambda: False, 0.05)
+        rows.append((name, time.perf_counter() - start, heart.longest_s))
+        print(f"{name:<28}{rows[-1][1]:>9.1f} s{1000 * rows[-1][2]:>9.0f} ms", flush=True)
+
+    def picture(name: str) -> None:
+        host.screenshot("RegionalBrainAge", out / "pictures" / f"{name}.png")
+
+    print(f"{'step':<28}{'time':>11}{'blocked':>12}")
+    qt.QFileDialog.answer = str(head)
+    step("open head", lambda: click(ui.loadT1Button))
+    write(ui.caseIdEdit, "0001")
+    write(ui.ageSpin, "25.5")
+    QtTest.QTest.keyClicks(ui.sexCombo, "M")
+    picture("1-patient")
+    step("propose a mask", lambda: click(ui.proposeButton), lambda: panel.review.run is None)
+    volume = panel.parameters.t1Volume
+    true_mask = _truth(host, truth)
+    from RegionalBrainAgeSlicer.inputs import lesion_voxels
+
+    proposed = lesion_voxels(panel.parameters.lesionSegmentation, volume)
+    dice = 2 * (proposed & true_mask).sum() / (proposed.sum() + true_mask.sum())
+    print(f"  proposal {proposed.sum() / 1000:.1f} ml, truth {true_mask.sum() / 1000:.1f} ml, Dice {dice:.2f}")
+    place = _centre(volume, true_mask)
+    for view in host.slices.values():
+        view.node.JumpSlice(*place)
+    step("paint a stroke", lambda: _stroke(host, click, ui, place), lambda: not panel.review.timer.isActive())
+    print(f"  {ui.measuresLabel.text()}")
+    picture("2-review")
+    write(ui.reviewerEdit, "Dr Example")
+    step("approve", lambda: click(ui.approveButton))
+    heart.restart()
+    start = time.perf_counter()
+    click(ui.estimateButton)
+    host.wait(lambda: ui.progressBar.value() >= 50 or not panel.estimate.running, 900)
+    picture_gap, heart.longest_s = heart.longest_s, 0.0
+    picture("3-estimate")
+    heart.restart()
+    host.wait(lambda: ui.progressBar.value() >= 99 or not panel.estimate.running, 900)
+    blocked = max(picture_gap, heart.longest_s)
+    print(f"{'estimate, until written':<28}{time.perf_counter() - start:>9.1f} s{1000 * blocked:>9.0f} ms", flush=True)
+    step("show the result", lambda: None, lambda: not panel.estimate.running)
+    print(f"  {ui.progressLabel.text()}")
+    print(f"  {ui.warningsLabel.text()}")
+    picture("4-results")
+    for key in ("load", "width", "thickness", "pad"):
+        step(f"overlay {key}", lambda key=key: ui.overlayCombo.setCurrentIndex(ui.overlayCombo.findData(key)))
+        picture(f"4-results-{key}")
+    step("save", lambda: click(ui.saveButton))
+    picture("5-save")
+    print(f"  {ui.savedLabel.text()}")
+    step("save the scene", lambda: slicer.util.saveScene(str(out / "scene")))
+    step("close the scene", lambda: slicer.mrmlScene.Clear(0))
+    scene_file = next((out / "scene").rglob("*.mrml"))
+    step("open the scene", lambda: slicer.util.loadScene(str(scene_file)))
+    picture("6-scene-again")
+    slicer.mrmlScene.Clear(0)
+    qt.QFileDialog.answer = str(out / "cohort" / "sub-0001")
+    step("open the case again", lambda: click(ui.openCaseButton))
+    picture("7-case-again")
+    host.close_module("RegionalBrainAge")
+
+
+def _truth(host, path: Path) -> np.ndarray:
+    import slicer
+
+    node = host.load_volume(str(path), {"labelmap": True, "show": False, "singleFile": True})
+    array = slicer.util.arrayFromVolume(node) > 0
+    slicer.mrmlScene.RemoveNode(node)
+    return array
+
+
+def _centre(volume, mask: np.ndarray) -> np.ndarray:
+    import slicer
+    import vtk
+
+    k, j, i = np.nonzero(mask)
+    matrix = vtk.vtkMatrix4x4()
+    volume.GetIJKToRASMatrix(matrix)
+    inside = int(np.argmin((i - i.mean()) ** 2 + (j - j.mean()) ** 2 + (k - k.mean()) ** 2))
+    return (slicer.util.arrayFromVTKMatrix(matrix) @ [i[inside], j[inside], k[inside], 1.0])[:3]
+
+
+def _stroke(host, click, ui, place) -> None:
+    click(ui.editorHolder.findChild(QtWidgets.QToolButton, "PaintEffect"))
+    for offset in (0.0, 3.0, 6.0):
+        host.click_in_slice("Red", np.asarray(place) + [offset, 0.0, 0.0])
+
+
+if __name__ == "__main__":
+    main()
