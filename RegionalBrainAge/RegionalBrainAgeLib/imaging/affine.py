@@ -126,11 +126,8 @@ class _Level:
         voxels, weight = self._sample(matrix)
         if weight.mean() < 0.5:
             return 0.0
-        curve = _parabola(ndimage.map_coordinates(self._head.array, voxels, order=1).astype(float))
-        unexplained = self._values - curve @ _least_squares(curve, self._values, weight)
-        mean = np.average(self._values, weights=weight)
-        variance = np.average((self._values - mean) ** 2, weights=weight)
-        return float(np.sqrt(max(0.0, 1.0 - np.average(unexplained**2, weights=weight) / variance)))
+        observed = ndimage.map_coordinates(self._head.array, voxels, order=1).astype(float)
+        return curve_correlation(self._values, observed, weight)
 
     def refine(self, matrix: np.ndarray, basis: np.ndarray, iterations: int, robust: bool = False) -> np.ndarray:
         """Gauss-Newton; `basis`, shape (P, 4, 4), are the allowed motions about the centre.
@@ -166,6 +163,15 @@ class _Level:
             if moved < 0.005:
                 break
         return matrix
+
+
+def curve_correlation(values: np.ndarray, observed: np.ndarray, weight: np.ndarray) -> float:
+    """Correlation, 0..1, of `values` with the best parabola of `observed`; all of shape (N,), weights not negative."""
+    curve = _parabola(observed)
+    unexplained = values - curve @ _least_squares(curve, values, weight)
+    mean = np.average(values, weights=weight)
+    variance = np.average((values - mean) ** 2, weights=weight)
+    return float(np.sqrt(max(0.0, 1.0 - np.average(unexplained**2, weights=weight) / variance)))
 
 
 def _parabola(values: np.ndarray) -> np.ndarray:

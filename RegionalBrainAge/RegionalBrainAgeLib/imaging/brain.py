@@ -7,7 +7,7 @@ import numpy as np
 import SimpleITK as sitk
 from deepbet import BrainExtraction
 
-from ..errors import CaseError, InputError
+from ..errors import CaseError
 from .image import Image, from_canonical, from_sitk, to_canonical, to_sitk
 from .threads import torch_threads
 
@@ -18,9 +18,11 @@ PLAUSIBLE_BRAIN_ML = (600.0, 2200.0)
 def extract_brain(t1: Image, threads: int = 2) -> Image:
     """Brain mask (bool) of a T1-weighted head on its own grid; deepbet (Fisch 2024), on the CPU.
 
+    A T2-weighted head, in which deepbet finds no brain, is tried again with its contrast turned over, so that
+    `contrast.contrast_warnings` can say what is wrong with it.
+
     Raises
     ------
-    InputError : the image looks T2-weighted: a brain appears when its contrast is turned over.
     CaseError : no brain of plausible size was found.
     """
     head = to_canonical(t1)
@@ -30,11 +32,9 @@ def extract_brain(t1: Image, threads: int = 2) -> Image:
         return from_canonical(head.like(mask), t1)
     bright = float(np.percentile(head.array, 99))
     turned = np.where(head.array > 0.1 * bright, np.clip(bright - head.array, 0, None), 0).astype(np.float32)
-    if _plausible(_deepbet(head.like(turned), threads).sum() * head.voxel_volume_ml):
-        raise InputError(
-            "The image looks T2-weighted: a brain appears only when its contrast is turned over.",
-            "Give a T1-weighted image of the same head.",
-        )
+    mask = _deepbet(head.like(turned), threads)
+    if _plausible(mask.sum() * head.voxel_volume_ml):
+        return from_canonical(head.like(mask), t1)
     low, high = PLAUSIBLE_BRAIN_ML
     raise CaseError(
         f"The brain found in this image has {volume_ml:.0f} ml; a head's has {low:.0f} to {high:.0f} ml.",
