@@ -6,6 +6,7 @@ import argparse
 import errno
 import signal
 import sys
+import threading
 import traceback
 import warnings
 from collections.abc import Sequence
@@ -48,7 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not args.debug:
         warnings.simplefilter("ignore")  # what libraries tell programmers is no message for users
     # A polite kill takes the same way out as Ctrl-C, so that temporary files are removed.
-    signal.signal(signal.SIGTERM, _raise_interrupt)
+    if threading.current_thread() is threading.main_thread():  # elsewhere Python allows no handlers
+        signal.signal(signal.SIGTERM, _raise_interrupt)
     try:
         return args.func(args)
     except KeyboardInterrupt:

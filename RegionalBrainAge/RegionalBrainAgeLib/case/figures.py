@@ -16,7 +16,6 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from ..anatomy.parcels import PARCELS_PER_HEMISPHERE
 from .canvas import (
     HATCH_RGB,
     LESION_RGB,
@@ -43,10 +42,9 @@ THICKNESS_RANGE_MM = (1.0, 5.0)
 WIDTH_INCHES = 10.4
 SMALLEST_PAD_LIMIT_YEARS = 10.0
 SMALLEST_LOAD_LIMIT = 0.10
-FONT = ["Helvetica Neue", "Helvetica", "Arial", "Liberation Sans", "DejaVu Sans", "sans-serif"]
 STYLE = {
     "font.family": "sans-serif",
-    "font.sans-serif": FONT[1:],
+    "font.sans-serif": ["Helvetica", "Arial", "Liberation Sans", "DejaVu Sans"],
     "font.size": 9,
     "text.color": INK,
     "axes.edgecolor": LINE,
@@ -317,8 +315,3 @@ def _png(figure: Figure) -> bytes:
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=140, metadata={"Software": None})
     return stream.getvalue()
-
-
-def parcel_hemisphere(index: int) -> str:
-    """ "L" or "R" of a parcel's position in `PARCEL_NAMES`."""
-    return "L" if index < PARCELS_PER_HEMISPHERE else "R"
