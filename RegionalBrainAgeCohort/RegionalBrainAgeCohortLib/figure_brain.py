@@ -88,68 +88,72 @@ def _labels(atlas: str) -> tuple[np.ndarray, dict[str, int]]:
 
 def region_values(values: dict[tuple[str, str], float], scheme: dict) -> np.ndarray:
     """Volume of the mean value of the regions covering each voxel; NaN outside all regions. Keys (network, L|R)."""
-    brain, _, affine = _template()
-    right = np.arange(brain.shape[0]) >= _midline(affine)
-    total = np.zeros(brain.shape, np.float32)
-    count = np.zeros_like(total)
-    for key, value in values.items():
-        if key not in scheme or not np.isfinite(value):
-            continue
-        atlas, names = scheme[key]
+    middle = _midline(_template()[2])
+    out = np.full(_template()[0].shape, np.nan, np.float32)
+    for atlas in {scheme[key][0] for key in values if key in scheme}:
         volume, numbers = _labels(atlas)
-        mask = np.isin(volume, [numbers[name] for name in names if name in numbers])
-        mask &= (right if key[1] == "R" else ~right)[:, None, None]  # labels cross the midline by a few voxels
-        total[mask] += value
-        count[mask] += 1
-    with np.errstate(invalid="ignore"):
-        return np.where(count > 0, total / count, np.nan)
+        for hemisphere, half in (("L", slice(0, middle)), ("R", slice(middle, None))):
+            # Labels cross the midline by a few voxels, so each hemisphere takes its own side only.
+            covering: dict[int, list[float]] = {}
+            for (network, side), value in values.items():
+                region = scheme.get((network, side))
+                if side == hemisphere and region is not None and region[0] == atlas and np.isfinite(value):
+                    for name in region[1]:
+                        covering.setdefault(numbers.get(name, 0), []).append(value)
+            covering.pop(0, None)
+            if covering:
+                colour = np.full(int(volume.max()) + 1, np.nan, np.float32)
+                for label, found in covering.items():
+                    colour[label] = np.mean(found)
+                seen = colour[volume[half]]
+                out[half] = np.where(np.isfinite(seen), seen, out[half])
+    return out
 
 
-def surface_view(values: np.ndarray, view: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Looks at the brain from one side: colour value, brightness 0..1 and brain mask, each (rows, columns)."""
-    brain, t1, affine = _template()
-    middle, voxel = _midline(affine), abs(float(affine[0, 0]))
+def _turned(volume: np.ndarray, view: str) -> np.ndarray:
+    """`volume` with the axis that is looked along first, nearest plane first."""
     if view == "top":
-        block, colours = np.moveaxis(brain, 2, 0)[::-1], np.moveaxis(values, 2, 0)[::-1]
-    else:
-        side, kind = view.split()
-        cut = slice(0, middle) if side == "left" else slice(middle, None)
-        block, colours, texture = brain[cut], values[cut], t1[cut]
-        if (side == "right") == (kind == "lateral"):
-            block, colours, texture = block[::-1], colours[::-1], texture[::-1]
-        if kind == "medial":
-            shown = _medial(block, colours, texture, round(_INSIDE_MM / voxel))
-            picture = [a.T[::-1] for a in shown]
-            return tuple(a[:, ::-1] if side == "right" else a for a in picture)
+        return np.moveaxis(volume, 2, 0)[::-1]
+    side, kind = view.split()
+    middle = _midline(_template()[2])
+    half = volume[:middle] if side == "left" else volume[middle:]
+    return half[::-1] if (side == "right") == (kind == "lateral") else half
+
+
+@cache
+def _geometry(view: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What a view shows of the template: index of the first voxel hit, brightness 0..1, and where there is brain.
+
+    Outer views are lit from above; medial views cut a little beside the midline and show the template's grey values.
+    """
+    brain, t1, affine = _template()
+    block = _turned(brain, view)
+    if view.endswith("medial"):
+        plane = round(_INSIDE_MM / abs(float(affine[0, 0])))
+        texture = np.clip(1.25 * _turned(t1, view)[plane] - 0.15, 0, 1)
+        return np.full(texture.shape, plane), texture, block[plane] > 0.5
     inside = block > 0.5
-    hit, first = inside.any(axis=0), np.argmax(inside, axis=0)
-    seen = _nearest(colours, first, round(_DEEP_MM / voxel))
+    first = np.argmax(inside, axis=0)
     gradient = np.stack(np.gradient(ndimage.gaussian_filter(block, 1.2)))
     normal = np.stack([np.take_along_axis(g, first[None], axis=0)[0] for g in gradient])
     normal /= np.maximum(np.linalg.norm(normal, axis=0), 1e-6)
     light = np.array([0.86, -0.18, -0.48]) if view == "top" else np.array([0.86, 0.12, -0.48])
-    bright = np.clip(np.tensordot(light, normal, axes=(0, 0)), 0, 1) ** 0.8
-    picture = [a.T[::-1] for a in (seen, bright, hit)]
-    return tuple(a[:, ::-1] if view == "left lateral" else a for a in picture)
+    return first, np.clip(np.tensordot(light, normal, axes=(0, 0)), 0, 1) ** 0.8, inside.any(axis=0)
 
 
-def _nearest(colours: np.ndarray, first: np.ndarray, deep: int) -> np.ndarray:
-    """The first value met from index `first` inwards along the first axis, at most `deep` voxels on."""
+def surface_view(values: np.ndarray, view: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Looks at the brain from one side: colour value, brightness 0..1 and brain mask, each (rows, columns)."""
+    first, bright, hit = _geometry(view)
+    deep = _INSIDE_MM if view.endswith("medial") else _DEEP_MM
+    colours = _turned(values, view)
     seen = np.full(first.shape, np.nan, np.float32)
-    for offset in range(deep, -1, -1):
+    for offset in range(round(deep / abs(float(_template()[2][0, 0]))), -1, -1):
         index = np.clip(first + offset, 0, len(colours) - 1)
         layer = np.take_along_axis(colours, index[None], axis=0)[0]
         seen = np.where(np.isfinite(layer), layer, seen)
-    return seen
-
-
-def _medial(
-    block: np.ndarray, colours: np.ndarray, texture: np.ndarray, inside: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A hemisphere cut a little beside the midline, shaded by the template's own grey values."""
-    hit = block[inside] > 0.5
-    seen = _nearest(colours, np.full(hit.shape, inside), inside)
-    return seen, np.clip(1.25 * texture[inside] - 0.15, 0, 1), hit
+    mirrored = view in ("left lateral", "right medial")
+    picture = [a.T[::-1] for a in (seen, bright, hit)]
+    return tuple(a[:, ::-1] if mirrored else a for a in picture)
 
 
 def draw_brains(result: AnalysisResult) -> dict[str, Picture]:
