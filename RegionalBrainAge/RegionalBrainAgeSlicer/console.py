@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import slicer
+from RegionalBrainAgeLib.case.table import networks_of
 from RegionalBrainAgeLib.errors import CaseError
 
 from .case_folder import CaseFolder, read_case_folder
 from .case_scene import open_case, show_overlay
 from .case_table import case_in_scene
 from .inputs import NOT_GIVEN, command_line, head_file, lesion_file
-from .process import BACKGROUND, python_slicer
+from .process import BACKGROUND, PROGRESS, python_slicer
 from .slice_views import fit_views, show_case_in_views, show_layout
+
+
+# Exit code of a batch whose other cases are done.
+SOME_FAILED = 3
 
 
 class ConsoleMixin:
@@ -78,17 +84,24 @@ class ConsoleMixin:
         folder = _newest(Path(out_dir), before)
         return self.openCase(folder) if show else read_case_folder(folder)
 
-    def processCohort(self, csv: str | Path, out_dir: str | Path, **options: str) -> Path:
-        """Analyse a table of cases (processed_cases.csv); returns the folder with tables, figures and report.
+    def processCohort(self, cases: str | Path, out_dir: str | Path, **options: str) -> Path:
+        """Process many cases, or analyse those that are; returns the output folder.
 
-        `options` are those of ``regional-brain-age cohort`` without the dashes, for example ``network="fpn"``.
+        `cases` is a CSV with one row per case or a BIDS dataset, which go through ``regional-brain-age batch`` (a case
+        that fails stops no other: see failed_cases.csv), or a processed_cases.csv, which goes through ``cohort``.
+        `options` are those of the command without the dashes, for example ``workers=2`` or ``network="fpn"``.
 
         Example
         -------
+        >>> logic.processCohort("patients.csv", "results", workers=2)                              # doctest: +SKIP
         >>> logic.processCohort("results/processed_cases.csv", "analysis")                         # doctest: +SKIP
         """
-        extra = command_line({key.replace("_", "-"): str(value) for key, value in options.items()})
-        run_library(["cohort", str(csv), "--out", str(out_dir), *extra])
+        flags = [f"--{key.replace('_', '-')}" for key, value in options.items() if value is True]
+        given = {key.replace("_", "-"): str(value) for key, value in options.items() if not isinstance(value, bool)}
+        extra = [*flags, *command_line(given)]
+        source = ["--bids", str(cases)] if Path(cases).is_dir() else [str(cases)]
+        command = "batch" if Path(cases).is_dir() or _is_list_of_cases(Path(cases)) else "cohort"
+        run_library([command, *source, "--out", str(out_dir), *extra])
         return Path(out_dir)
 
     def openCase(self, folder: str | Path, overlay: str = "pad", t1_volume=None) -> CaseFolder:
@@ -113,15 +126,30 @@ def run_library(arguments: list[str]) -> list[str]:
     from subprocess import CalledProcessError
 
     lines: list[str] = []
+
+    def told(line: str) -> None:
+        lines.append(line)
+        if PROGRESS.match(line):
+            slicer.util.showStatusMessage(line)
+
     process = slicer.util.launchConsoleProcess(
         [python_slicer(), str(BACKGROUND), *arguments], updateEnvironment={"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
     )
     try:
-        slicer.util.logProcessOutput(process, logCallback=lines.append)
+        slicer.util.logProcessOutput(process, logCallback=told)
     except CalledProcessError as error:
+        if arguments[0] == "batch" and error.returncode == SOME_FAILED:
+            return lines
         said = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
         raise CaseError(said[-1] if said else "\n".join(lines[-20:])) from error
     return lines
+
+
+def _is_list_of_cases(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open(encoding="utf-8-sig", errors="replace") as stream:
+        return not networks_of(re.split("[,;\t]", stream.readline().strip()))
 
 
 def _finished(out_dir: Path) -> dict[Path, float]:

@@ -15,8 +15,8 @@ NOTE = (
     "sides; it may take in wide sulci and ventricles. Look at every slice and correct it."
 )
 NOTHING_FOUND = (
-    "Nothing unusually dark was found. That is no proof that there is no lesion: small lesions and lesions that are not "
-    "dark on T1 are missed. Draw it or open a mask, or say that there is none."
+    "Nothing unusually dark was found. That is no proof that there is no lesion: small lesions and lesions not dark on "
+    "T1 are missed. Draw it or open a mask, or say that there is none."
 )
 
 

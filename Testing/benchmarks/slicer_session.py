@@ -82,7 +82,8 @@ def main() -> None:
 
     def click(button) -> None:
         host.qt.processEvents()
-        assert button.isEnabled() and button.isVisible(), button.objectName()
+        assert button.isEnabled(), button.objectName()
+        assert button.isVisible(), button.objectName()
         QtTest.QTest.mouseClick(button, QtCore.Qt.MouseButton.LeftButton)
 
     def write(widget, text: str) -> None:
@@ -182,7 +183,7 @@ def _centre(volume, mask: np.ndarray) -> np.ndarray:
 def _stroke(host, click, ui, place) -> None:
     click(ui.editorHolder.findChild(QtWidgets.QToolButton, "PaintEffect"))
     for offset in (0.0, 3.0, 6.0):
-        host.click_in_slice("Red", np.asarray(place) + [offset, 0.0, 0.0])
+        host.click_in_slice("Red", np.asarray(place) + np.array([offset, 0.0, 0.0]))
 
 
 if __name__ == "__main__":

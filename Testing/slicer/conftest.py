@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "host"))
+pytest.importorskip("slicer_core", reason="needs PyPI's slicer-core: pip install -e '.[test]'")
+pytest.importorskip("PySide6", reason="needs PySide6: pip install -e '.[test]'")
+import slicer_host
+
+slicer_host.import_slicer()
 
 
 @pytest.fixture(scope="session")
 def running_host():
     """The host, with the module's folder on the path as in Slicer."""
-    pytest.importorskip("slicer", reason="needs PyPI's slicer-core: pip install -e '.[test]'")
-    pytest.importorskip("PySide6", reason="needs PySide6: pip install -e '.[test]'")
-    import slicer_host
-
     return slicer_host.start()
 
 
