@@ -13,9 +13,8 @@ from .case_folder import CaseFolder, read_case_folder
 from .case_scene import open_case, show_overlay
 from .case_table import case_in_scene
 from .inputs import NOT_GIVEN, command_line, head_file, lesion_file
-from .process import BACKGROUND, PROGRESS, python_slicer
+from .process import BACKGROUND, python_slicer
 from .slice_views import fit_views, show_case_in_views, show_layout
-
 
 # Exit code of a batch whose other cases are done.
 SOME_FAILED = 3
@@ -126,17 +125,11 @@ def run_library(arguments: list[str]) -> list[str]:
     from subprocess import CalledProcessError
 
     lines: list[str] = []
-
-    def told(line: str) -> None:
-        lines.append(line)
-        if PROGRESS.match(line):
-            slicer.util.showStatusMessage(line)
-
     process = slicer.util.launchConsoleProcess(
         [python_slicer(), str(BACKGROUND), *arguments], updateEnvironment={"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
     )
     try:
-        slicer.util.logProcessOutput(process, logCallback=told)
+        slicer.util.logProcessOutput(process, logCallback=lines.append)
     except CalledProcessError as error:
         if arguments[0] == "batch" and error.returncode == SOME_FAILED:
             return lines

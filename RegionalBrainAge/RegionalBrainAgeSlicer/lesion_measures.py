@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import slicer
 
+from .grids import nearest_on_grid, ras_from_ijk
 from .inputs import lesion_voxels
 
 # The library's rule (anatomy.lesion), repeated because the library needs scipy, which stays out of this process' way.
@@ -42,11 +43,12 @@ class RegisteredHead:
     codes_node : volume of codes; a code stands for one region or for several that overlap.
     zones_node : slabs beside the midline (1..4, left to right).
     members : region name -> its codes.
+    head_node : the head on whose grid the lesion is measured.
     """
 
-    def __init__(self, codes_node, zones_node, members: dict[str, list[int]]) -> None:
-        self.codes = slicer.util.arrayFromVolume(codes_node)
-        self.zones = slicer.util.arrayFromVolume(zones_node) if zones_node is not None else None
+    def __init__(self, codes_node, zones_node, members: dict[str, list[int]], head_node) -> None:
+        self.codes = nearest_on_grid(codes_node, head_node)
+        self.zones = nearest_on_grid(zones_node, head_node) if zones_node is not None else None
         self.members = members
         most = max((code for codes in members.values() for code in codes), default=0)
         self.sizes = np.bincount(self.codes.ravel(), minlength=most + 1)
@@ -57,23 +59,19 @@ class RegisteredHead:
         fractions = {name: hit[codes].sum() / max(self.sizes[codes].sum(), 1) for name, codes in self.members.items()}
         return tuple(sorted(((n, float(f)) for n, f in fractions.items() if f > 0), key=lambda pair: -pair[1]))
 
-    def fits(self, shape: tuple[int, ...]) -> bool:
-        return self.codes.shape == shape
-
 
 def measure(segmentation_node, volume_node, middle_mm: float, head: RegisteredHead | None) -> LesionMeasures:
     """Measure the lesion segment on the grid of `volume_node`. `middle_mm` is the R coordinate of the midline."""
     voxels = lesion_voxels(segmentation_node, volume_node)
-    ras_from_ijk = slicer.util.arrayFromVTKMatrix(_matrix(volume_node))
-    voxel_ml = abs(np.linalg.det(ras_from_ijk[:3, :3])) / 1000.0
+    geometry = ras_from_ijk(volume_node)
+    voxel_ml = abs(np.linalg.det(geometry[:3, :3])) / 1000.0
     place = np.flatnonzero(voxels)
     if not len(place):
         return LesionMeasures(0.0, "none", head is not None)
-    head = head if head is not None and head.fits(voxels.shape) else None
     if head is not None and head.zones is not None:
         counts = np.bincount(head.zones.ravel()[place], minlength=5)
     else:
-        counts = _counts_by_scanner(place, voxels.shape, ras_from_ijk[0], middle_mm)
+        counts = _counts_by_scanner(place, voxels.shape, geometry[0], middle_mm)
     loads = head.loads(place) if head is not None else ()
     return LesionMeasures(len(place) * voxel_ml, _side(counts, voxel_ml), head is not None, loads)
 
@@ -101,13 +99,4 @@ def head_middle_mm(volume_node) -> float:
     k, j, i = np.nonzero(array > 0.5 * float(array.mean()) + 1e-6)
     if not len(i):
         return 0.0
-    ras_from_ijk = slicer.util.arrayFromVTKMatrix(_matrix(volume_node))
-    return float(ras_from_ijk[0] @ [4 * i.mean(), 4 * j.mean(), 4 * k.mean(), 1.0])
-
-
-def _matrix(volume_node):
-    import vtk
-
-    matrix = vtk.vtkMatrix4x4()
-    volume_node.GetIJKToRASMatrix(matrix)
-    return matrix
+    return float(ras_from_ijk(volume_node)[0] @ [4 * i.mean(), 4 * j.mean(), 4 * k.mean(), 1.0])

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import slicer
-import vtk
 from RegionalBrainAgeLib.errors import InputError
 from slicer.i18n import tr as _
 
+from .grids import nearest_on_grid
 from .scales import LESION_RGB
 
 # Infarct of a brain, from the shipped terminology file; see RegionalBrainAge-lesion.term.json.
@@ -40,7 +40,7 @@ def fill_lesion_segment(segmentation_node, mask_volume, t1_volume) -> None:
     ------
     InputError : the mask has no voxel above 0 inside the head's volume.
     """
-    voxels = _on_grid_of(mask_volume, t1_volume)
+    voxels = nearest_on_grid(mask_volume, t1_volume) > 0
     if not voxels.any():
         raise InputError(
             _("The mask {name} has no voxel inside this head.").format(name=mask_volume.GetName()),
@@ -51,23 +51,3 @@ def fill_lesion_segment(segmentation_node, mask_volume, t1_volume) -> None:
     segment.SetName("Lesion")
     segment.SetColor(*LESION_RGB)
     tag_lesion(segment)
-
-
-def _on_grid_of(mask_volume, t1_volume) -> np.ndarray:
-    """Nearest voxel of the mask at every voxel of the head, through RAS, so that no grid may differ unnoticed."""
-    ijk_from_ras, ras_from_ijk = vtk.vtkMatrix4x4(), vtk.vtkMatrix4x4()
-    mask_volume.GetRASToIJKMatrix(ijk_from_ras)
-    t1_volume.GetIJKToRASMatrix(ras_from_ijk)
-    to_mask = slicer.util.arrayFromVTKMatrix(ijk_from_ras) @ slicer.util.arrayFromVTKMatrix(ras_from_ijk)
-    mask = slicer.util.arrayFromVolume(mask_volume)
-    shape = slicer.util.arrayFromVolume(t1_volume).shape
-    result = np.zeros(shape, bool)
-    j, i = np.meshgrid(np.arange(shape[1]), np.arange(shape[2]), indexing="ij")
-    for k in range(shape[0]):
-        place = np.rint(
-            to_mask[:3, 0, None, None] * i + to_mask[:3, 1, None, None] * j
-            + (to_mask[:3, 2] * k + to_mask[:3, 3])[:, None, None]
-        ).astype(int)  # fmt: skip
-        inside = np.logical_and.reduce([(place[a] >= 0) & (place[a] < mask.shape[2 - a]) for a in range(3)])
-        result[k][inside] = mask[place[2][inside], place[1][inside], place[0][inside]] > 0
-    return result

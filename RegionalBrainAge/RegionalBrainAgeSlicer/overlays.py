@@ -11,6 +11,7 @@ import vtk
 
 from . import case_nodes
 from .case_folder import CaseFolder, RegionRow
+from .grids import nearest_on_grid, ras_from_ijk
 from .scales import ColorScale, load_scale, pad_scale, thickness_scale, width_scale
 
 # Where there is nothing to show. A zero would paint a veil in the scale's middle colour; the display cuts this off.
@@ -84,7 +85,7 @@ def show_values(case_id: str, name: str, values: dict[int, float], scale: ColorS
         node = _volume_like(labels_node, name)
         case_nodes.adopt(node, case_id, "overlay")
     node.SetName(name)
-    lesion = slicer.util.arrayFromVolume(lesion_node) > 0 if lesion_node else None
+    lesion = nearest_on_grid(lesion_node, labels_node) > 0 if lesion_node else None
     slicer.util.updateVolumeFromArray(node, paint(slicer.util.arrayFromVolume(labels_node), lesion, values))
     show_scale(node, scale)
     return node
@@ -92,9 +93,7 @@ def show_values(case_id: str, name: str, values: dict[int, float], scale: ColorS
 
 def _volume_like(volume_node, name: str):
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
-    ijk_to_ras = vtk.vtkMatrix4x4()
-    volume_node.GetIJKToRASMatrix(ijk_to_ras)
-    node.SetIJKToRASMatrix(ijk_to_ras)
+    node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(ras_from_ijk(volume_node)))
     image = vtk.vtkImageData()
     image.SetDimensions(volume_node.GetImageData().GetDimensions())
     image.AllocateScalars(vtk.VTK_FLOAT, 1)

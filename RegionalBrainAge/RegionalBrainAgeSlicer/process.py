@@ -17,7 +17,7 @@ from slicer.i18n import tr as _
 
 BACKGROUND = Path(__file__).with_name("background.py")
 # "[  12.3 s]  45 %  registration", as the command line prints on stderr.
-PROGRESS = re.compile(r"\[\s*[\d.]+ s\]\s+(\d+) %\s+(.*)")
+_PROGRESS = re.compile(r"\[\s*[\d.]+ s\]\s+(\d+) %\s+(.*)")
 _GRACE_MS = 900
 _KEPT_LINES = 400
 
@@ -97,7 +97,7 @@ class BackgroundRun:
             _end(process, "kill")
 
     def _line(self, line: str) -> None:
-        match = PROGRESS.match(line)
+        match = _PROGRESS.match(line)
         if match:
             self.on_progress(int(match.group(1)), match.group(2).strip())
             return

@@ -231,9 +231,11 @@ class ReviewStep:
         labels, zones = case_nodes.find(case_id, "review regions"), case_nodes.find(case_id, "review midline")
         if labels is None:
             return None
-        if self._head is None or self._head[0] != labels.GetID():
+        volume = self.panel.parameters.t1Volume
+        key = f"{labels.GetID()} {volume.GetID()}"
+        if self._head is None or self._head[0] != key:
             names = json.loads(labels.GetAttribute("RegionalBrainAge.Names") or "{}")
-            self._head = (labels.GetID(), RegisteredHead(labels, zones, names))
+            self._head = (key, RegisteredHead(labels, zones, names, volume))
         return self._head[1]
 
     def _show_measures(self) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import slicer
-import vtk
 
 from . import case_nodes
+from .grids import ras_from_ijk
 
 # Beyond the numbers of Slicer's own layouts.
 LAYOUT_ID = 5418
@@ -112,10 +112,8 @@ def region_centre_ras(case_id: str, label: int) -> np.ndarray | None:
     k, j, i = np.nonzero(slicer.util.arrayFromVolume(node) == label)
     if not len(i):
         return None
-    matrix = vtk.vtkMatrix4x4()
-    node.GetIJKToRASMatrix(matrix)
-    ras_from_ijk = slicer.util.arrayFromVTKMatrix(matrix)
-    ras = np.stack([i, j, k], axis=1) @ ras_from_ijk[:3, :3].T + ras_from_ijk[:3, 3]
+    geometry = ras_from_ijk(node)
+    ras = np.stack([i, j, k], axis=1) @ geometry[:3, :3].T + geometry[:3, 3]
     return ras[np.argmin(((ras - ras.mean(axis=0)) ** 2).sum(axis=1))]
 
 

@@ -130,8 +130,12 @@ def test_a_head_that_was_changed_in_slicer_is_written_anew(host, tmp_path):
     assert np.abs(place - np.rint(place)).max() < 1e-3, "the same oblique, left-handed grid, axes perhaps turned round"
     there = np.asarray(after.dataobj)[tuple(np.rint(place).astype(int).T)]
     changed = np.flatnonzero(there != np.asarray(before.dataobj).ravel())
-    assert [tuple(ijk[n]) for n in changed] == [(10, 10, 10)]
+    from RegionalBrainAgeSlicer.grids import ras_from_ijk
+
+    assert len(changed) == 1
     assert there[changed[0]] == 77
+    ras = nib.affines.apply_affine(before.affine, ijk[changed[0]])
+    assert np.allclose(ras, nib.affines.apply_affine(ras_from_ijk(head), [10, 10, 10]), atol=0.01)
 
 
 def test_a_mask_on_another_grid_lands_on_the_same_anatomy(host, tmp_path):
@@ -156,3 +160,32 @@ def test_a_mask_on_another_grid_lands_on_the_same_anatomy(host, tmp_path):
     measures = measure(segmentation, head, head_middle_mm(head), None)
     assert measures.side == "L"
     assert measures.volume_ml == pytest.approx(2.14, rel=0.1)
+
+
+def test_side_and_loads_follow_the_anatomy_when_axes_are_turned_round(host, tmp_path):
+    """The registration's files and the head may store an axis in opposite directions; sizes alone do not tell."""
+    import numpy as np
+    from RegionalBrainAgeSlicer.grids import ras_from_ijk, same_grid
+    from RegionalBrainAgeSlicer.lesion_measures import RegisteredHead, measure
+    from RegionalBrainAgeSlicer.lesion_segment import fill_lesion_segment, new_lesion_segmentation
+    from RegionalBrainAgeSlicer.patient_step import read_volume
+
+    made = made_case(tmp_path, "made")
+    head, mask = read_volume(made.t1), read_volume(made.lesion)
+    labels = read_volume(made.folder / "sub-made_desc-regions_dseg.nii.gz")
+    turned = np.diag([-1.0, 1, 1, 1])
+    turned[0, 3] = head.GetImageData().GetDimensions()[0] - 1
+    head.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(ras_from_ijk(head) @ turned))
+    slicer.util.updateVolumeFromArray(head, slicer.util.arrayFromVolume(head)[:, :, ::-1].copy())
+    assert not same_grid(head, labels)
+    segmentation = new_lesion_segmentation("lesion", head)
+    fill_lesion_segment(segmentation, mask, head)
+    zones = read_volume(made.folder / "sub-made_desc-regions_dseg.nii.gz")
+    right_mm = (np.arange(60) * 2.0 - 58.0)[None, None, :] * np.ones(slicer.util.arrayFromVolume(zones).shape)
+    slicer.util.updateVolumeFromArray(zones, np.digitize(right_mm, [-5, 0, 5]).astype(np.int16) + 1)
+    registered = RegisteredHead(labels, zones, {"VAN_L": [9], "VAN_R": [10]}, head)
+    measures = measure(segmentation, head, 0.0, registered)
+    assert measures.side == "L"
+    assert measures.registered
+    assert [name for name, _load in measures.loads] in ([], ["VAN_L"])
+    assert measure(segmentation, head, 0.0, None).side == "L"
