@@ -1,10 +1,12 @@
-"""Leaves only the cortex between two surfaces: inside filled, cerebellum cut off, hemispheres apart.
+"""Which parts of a head are not cortex: the inside to be filled, the cerebellum to be cut off, and left from right.
 
 Labels are FreeSurfer's codes (aseg and aparc.a2009s), brought from the template by registration: right to a few
 millimetres, so intensities decide wherever they can.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
@@ -24,29 +26,37 @@ GROW_MM = 2.0
 KEEP_FROM_CORTEX_MM = 3.0
 
 
-def hemispheres(codes: np.ndarray, mask: np.ndarray, spacing_mm: np.ndarray) -> np.ndarray:
-    """uint8: 1 nearer to a left label, 2 nearer to a right one, 0 outside the mask."""
+@dataclass(frozen=True)
+class Landmarks:
+    """Masks over the voxels of a head.
+
+    Parameters
+    ----------
+    side : uint8. 1 left hemisphere, 2 right, 0 outside the brain.
+    inside : bool. Belongs inside the white surface whatever its intensity.
+    outside : bool. Cerebellum, brain stem and all that is not brain: outside the pial surface.
+    """
+
+    side: np.ndarray
+    inside: np.ndarray
+    outside: np.ndarray
+
+
+def landmarks(codes: np.ndarray, brain: np.ndarray, spacing_mm: np.ndarray) -> Landmarks:
+    """Landmarks from FreeSurfer codes on the voxels of a head (`codes`, int) and its brain mask (bool)."""
     left = np.isin(codes, _LEFT) | _between(codes, _LEFT_CORTEX)
     right = np.isin(codes, _RIGHT) | _between(codes, _RIGHT_CORTEX)
     nearer_left = _distance_mm(left, spacing_mm) <= _distance_mm(right, spacing_mm)
-    return np.where(mask, np.where(nearer_left, 1, 2), 0).astype(np.uint8)
+    side = np.where(brain, np.where(nearer_left, 1, 2), 0).astype(np.uint8)
 
-
-def cortical_level(level: np.ndarray, mask: np.ndarray, codes: np.ndarray, spacing_mm: np.ndarray) -> np.ndarray:
-    """The tissue level with all that is not cortex moved inside the white surface (1) or outside the pial (0)."""
     cortex = _between(codes, _LEFT_CORTEX) | _between(codes, _RIGHT_CORTEX)
     inside = np.isin(codes, INSIDE)
     below = np.isin(codes, BELOW_TENTORIUM)
     near_inside = _distance_mm(inside, spacing_mm) <= GROW_MM
     far_from_cortex = _distance_mm(cortex, spacing_mm) > KEEP_FROM_CORTEX_MM
-    result = level.copy()
-    result[inside | (near_inside & far_from_cortex)] = 1
     cerebrum = cortex | inside | np.isin(codes, _WHITE)
-    result[_distance_mm(below, spacing_mm) < _distance_mm(cerebrum, spacing_mm)] = 0
-    result[~mask] = 0
-    white = result > 0.75
-    result[ndimage.binary_fill_holes(white) & ~white] = 1
-    return result
+    outside = ~brain | (_distance_mm(below, spacing_mm) < _distance_mm(cerebrum, spacing_mm))
+    return Landmarks(side, (inside | (near_inside & far_from_cortex)) & ~outside, outside)
 
 
 def _between(codes: np.ndarray, ends: tuple[int, int]) -> np.ndarray:

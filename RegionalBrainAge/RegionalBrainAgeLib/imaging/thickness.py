@@ -6,67 +6,46 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from .image import Image, bounding_box, from_canonical, to_canonical
+from .fine import STEP_MM
+from .image import Image, from_canonical, to_canonical
+from .surfaces import PIAL_LEVEL, WHITE_LEVEL
 from .tissue import Tissue
 
-WHITE_LEVEL = 0.75
-PIAL_LEVEL = 0.25
-STEP_MM = 0.5
 # Beyond this no living cortex goes; such voxels are no ribbon.
 THICKEST_MM = 8.0
-SMALLEST_WHITE_PART_MM3 = 2000.0
 
 
-def cortical_thickness(tissue: Tissue) -> Image:
+def cortical_thickness(tissue: Tissue, threads: int = 2) -> Image:
     """Thickness (mm, float32) at every voxel of the cortical ribbon on the T1's grid, NaN elsewhere.
 
-    Both surfaces are found to a fraction of a voxel on a 0.5 mm grid, one hemisphere at a time. The thickness of a
-    ribbon voxel is the way to its nearest white surface point plus the way to its nearest pial surface point, which
-    holds in sulci whose banks touch as well (Dahnke 2013).
+    Both surfaces are found to a fraction of a voxel on a 0.5 mm grid, one hemisphere at a time. The thickness at a
+    ribbon voxel is the way to its nearest white surface point plus the way to its nearest pial surface point: the
+    projection-based thickness of Dahnke (2013) without its intermediate grid.
     """
-    level, side = to_canonical(tissue.level), to_canonical(tissue.side)
-    thickness = np.full(level.shape, np.nan, np.float32)
-    for hemisphere in (1, 2):
-        part = np.where(side.array == hemisphere, level.array, 0).astype(np.float32)
-        if (part > WHITE_LEVEL).any():
-            _measure(part, level.spacing_mm, thickness)
-    return from_canonical(level.like(thickness), tissue.level)
+    head = to_canonical(tissue.gm)
+    thickness = np.full(head.shape, np.nan, np.float32)
+    for level in (tissue.left, tissue.right):
+        if (level.array > WHITE_LEVEL).any():
+            _measure(level, head, thickness, threads)
+    return from_canonical(head.like(thickness), tissue.gm)
 
 
-def _measure(level: np.ndarray, spacing_mm: np.ndarray, thickness: np.ndarray) -> None:
-    """Writes the thickness of one hemisphere's ribbon into `thickness`."""
-    box = bounding_box(level > 0, np.ceil(2.0 / spacing_mm).astype(int))
-    level = _without_islands(level[box], spacing_mm)
-    fine = _refine(level, spacing_mm)
-    white, pial = (_crossings(fine, at) * STEP_MM for at in (WHITE_LEVEL, PIAL_LEVEL))
-    ribbon = np.argwhere((level > PIAL_LEVEL) & (level < WHITE_LEVEL))
-    points = ribbon * spacing_mm
-    total = _nearest_mm(white, points) + _nearest_mm(pial, points)
+def _measure(level: Image, head: Image, thickness: np.ndarray, threads: int) -> None:
+    """Writes the thickness of one hemisphere's ribbon into `thickness` (canonical voxels of the head)."""
+    # Both grids run along the same axes.
+    level_from_head = np.linalg.inv(level.ras_from_ijk) @ head.ras_from_ijk
+    scale, offset = np.diag(level_from_head)[:3], level_from_head[:3, 3]
+    first = np.maximum(np.ceil(-offset / scale - 1e-6), 0).astype(int)
+    room = np.floor((np.array(level.shape) - 1 - offset) / scale + 1e-6).astype(int)
+    size = np.minimum(room + 1, head.shape) - first
+    start = scale * first + offset
+    sampled = ndimage.affine_transform(level.array, np.diag(scale), start, tuple(size), order=1, mode="nearest")
+    ribbon = np.argwhere((sampled > PIAL_LEVEL) & (sampled < WHITE_LEVEL)) + first
+    points = (ribbon * scale + offset) * STEP_MM
+    white, pial = (_crossings(level.array, at) * STEP_MM for at in (WHITE_LEVEL, PIAL_LEVEL))
+    total = _nearest_mm(white, points, threads) + _nearest_mm(pial, points, threads)
     total[total > THICKEST_MM] = np.nan
-    view = thickness[box]
-    view[tuple(ribbon.T)] = total
-
-
-def _without_islands(level: np.ndarray, spacing_mm: np.ndarray) -> np.ndarray:
-    """Small white-matter parts that hang on nothing (vessels, dura, marrow) become grey."""
-    parts, count = ndimage.label(level > WHITE_LEVEL)
-    if count < 2:
-        return level
-    sizes = np.bincount(parts.ravel()) * np.prod(spacing_mm)
-    sizes[0] = np.inf
-    small = (sizes < SMALLEST_WHITE_PART_MM3)[parts]
-    return np.where(small, np.minimum(level, 0.6), level)
-
-
-def _refine(level: np.ndarray, spacing_mm: np.ndarray) -> np.ndarray:
-    """Trilinear samples every 0.5 mm, starting at the first voxel's centre."""
-    fine = level
-    for axis, (step, n) in enumerate(zip(spacing_mm, level.shape, strict=True)):
-        position = np.arange(int((n - 1) * step / STEP_MM) + 1) * STEP_MM / step
-        below = np.minimum(position.astype(int), n - 2)
-        share = (position - below).astype(np.float32).reshape([-1 if a == axis else 1 for a in range(3)])
-        fine = np.take(fine, below, axis) * (1 - share) + np.take(fine, below + 1, axis) * share
-    return fine
+    thickness[tuple(ribbon.T)] = total
 
 
 def _crossings(field: np.ndarray, at: float) -> np.ndarray:
@@ -82,8 +61,8 @@ def _crossings(field: np.ndarray, at: float) -> np.ndarray:
     return np.concatenate(points)
 
 
-def _nearest_mm(surface_mm: np.ndarray, points_mm: np.ndarray) -> np.ndarray:
+def _nearest_mm(surface_mm: np.ndarray, points_mm: np.ndarray, threads: int) -> np.ndarray:
     if len(surface_mm) == 0 or len(points_mm) == 0:
         return np.full(len(points_mm), np.nan)
     tree = cKDTree(surface_mm, balanced_tree=False, compact_nodes=False)
-    return tree.query(points_mm)[0]
+    return tree.query(points_mm, workers=threads)[0]

@@ -1,4 +1,4 @@
-"""Grey matter, white matter and fluid with partial volume, and the two surfaces of the cortex.
+"""Grey matter, white matter and fluid with partial volume, and the level between the two surfaces of the cortex.
 
 What a pipeline passes, all on the T1's grid:
 
@@ -15,40 +15,36 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
-from .image import Image, bounding_box, from_canonical, to_canonical
-from .intensities import ball, fit_intensities, fluid_mean, local_means
-from .ribbon import BELOW_TENTORIUM, VENTRICLES, cortical_level, hemispheres
+from .denoise import denoise, noise_sd
+from .fine import fine_affine
+from .image import Image, bounding_box, cropped, from_canonical, to_canonical
+from .intensities import fit_intensities, fluid_mean, local_means
+from .ribbon import BELOW_TENTORIUM, VENTRICLES, Landmarks, landmarks
+from .surfaces import cortical_level
 
-# A sulcus narrower than a voxel never gets as dark as fluid: what is darkest within this reach stands for it.
-SULCUS_REACH_MM = 1.5
-# ... but at least this share of the way from grey matter to fluid, or noise would open sulci.
-SHALLOWEST_SULCUS = 0.2
-# Likewise a thin blade of white matter never gets as bright as white matter.
-BLADE_REACH_MM = 3.0
-FAINTEST_BLADE = 0.5
-LOCAL_SMOOTHING_MM = 0.7
 CROP_MARGIN_MM = 6.0
+# From this share of the way from grey to white matter on, a voxel is white matter enough to measure noise in.
+NEARLY_WHITE = 0.8
 
 
 @dataclass(frozen=True)
 class Tissue:
-    """Tissues of a head on the T1's grid.
+    """Tissues of a head.
 
     Parameters
     ----------
-    gm, wm, csf : float32, partial volumes 0..1 that add up to 1 inside the brain, 0 outside.
-    level : float32. 0 = outside the cortex, 0.5 = cortex, 1 = inside the white surface; the pial surface is at 0.25,
-        the white surface at 0.75. Ventricles and deep nuclei count as inside, cerebellum and brain stem as outside.
-    side : uint8. Hemisphere: 1 left, 2 right, 0 outside the brain.
+    gm, wm, csf : float32 on the T1's grid; partial volumes 0..1 that add up to 1 inside the brain, 0 outside.
+    left, right : float32 on 0.5 mm grids of their own around each hemisphere. 0 = outside the pial surface, 0.5 =
+        cortex, 1 = inside the white surface (ventricles and deep nuclei included); the surfaces lie at
+        `surfaces.PIAL_LEVEL` and `surfaces.WHITE_LEVEL`.
     """
 
     gm: Image
     wm: Image
     csf: Image
-    level: Image
-    side: Image
+    left: Image
+    right: Image
 
 
 def segment_tissue(t1: Image, brain: Image, lesion: Image | None, structures: Image) -> Tissue:
@@ -58,52 +54,44 @@ def segment_tissue(t1: Image, brain: Image, lesion: Image | None, structures: Im
     ----------
     t1, brain, lesion, structures : see the top of this module.
 
-    Each voxel lies between the means of the two tissues around it (Tohka 2004), where the means are local: grey and
-    white matter drift over centimetres (residual shading, myelin), while in a narrow sulcus or a thin white blade the
-    darkest or brightest voxel nearby stands for the tissue that never fills a voxel there.
+    A voxel lies between the means of the two tissues around it, where the means of grey and white matter are local:
+    they drift over centimetres with residual shading and myelin (Tohka 2004). Noise is taken out first.
     """
-    head, mask = to_canonical(t1), to_canonical(brain).array.astype(bool)
-    labels = to_canonical(structures)
-    box = bounding_box(mask, np.ceil(CROP_MARGIN_MM / head.spacing_mm).astype(int))
+    head = to_canonical(t1)
     spacing = head.spacing_mm
-    values = np.clip(head.array[box], 0, None).astype(np.float32)
-    mask, codes = mask[box], labels.array[box]
-    sound = mask.copy() if lesion is None else mask & ~to_canonical(lesion).array[box]
-
+    mask = to_canonical(brain).array.astype(bool)
+    box = bounding_box(mask, np.ceil(CROP_MARGIN_MM / spacing).astype(int))
+    head_grid, head = head, cropped(head, box)
+    mask, codes = mask[box], to_canonical(structures).array[box]
+    values = np.clip(head.array, 0, None).astype(np.float32)
+    sound = mask if lesion is None else mask & ~to_canonical(lesion).array.astype(bool)[box]
     cerebrum = sound & ~np.isin(codes, BELOW_TENTORIUM)
-    csf = fluid_mean(values, np.isin(codes, VENTRICLES), sound, spacing)
-    tissues = fit_intensities(values[cerebrum], csf)
-    gm_mean, wm_mean = local_means(values, cerebrum, tissues, spacing)
-    level = _level(values, csf, gm_mean, wm_mean, spacing)
+    ventricles = np.isin(codes, VENTRICLES)
 
-    side = hemispheres(codes, mask, spacing)
-    parts = {
-        "gm": np.where(mask, 1 - np.abs(2 * level - 1), 0),
-        "wm": np.where(mask, np.clip(2 * level - 1, 0, 1), 0),
-        "csf": np.where(mask, np.clip(1 - 2 * level, 0, 1), 0),
-        "level": cortical_level(level, mask, codes, spacing),
-    }
-    whole = {name: _in_grid_of(part.astype(np.float32), head, box, t1) for name, part in parts.items()}
-    return Tissue(**whole, side=_in_grid_of(side, head, box, t1))
+    noisy = fit_intensities(values[cerebrum], fluid_mean(values, ventricles, sound, spacing))
+    nearly_white = cerebrum & (values > noisy.gm + NEARLY_WHITE * (noisy.wm - noisy.gm))
+    values = denoise(values, noise_sd(values, nearly_white))
+    csf = fluid_mean(values, ventricles, sound, spacing)
+    gm_mean, wm_mean = local_means(values, cerebrum, fit_intensities(values[cerebrum], csf), spacing)
 
-
-def _level(
-    values: np.ndarray, csf: float, gm_mean: np.ndarray, wm_mean: np.ndarray, spacing_mm: np.ndarray
-) -> np.ndarray:
-    """0 at fluid, 0.5 at grey matter, 1 at white matter, linear in between."""
-    smoothing = LOCAL_SMOOTHING_MM / spacing_mm
-    darkest = ndimage.minimum_filter(values, footprint=ball(SULCUS_REACH_MM, spacing_mm))
-    darkest = np.clip(darkest, csf, gm_mean - SHALLOWEST_SULCUS * (gm_mean - csf))
-    darkest = ndimage.gaussian_filter(darkest, smoothing)
-    brightest = ndimage.maximum_filter(values, footprint=ball(BLADE_REACH_MM, spacing_mm))
-    brightest = np.clip(brightest, gm_mean + FAINTEST_BLADE * (wm_mean - gm_mean), wm_mean)
-    brightest = ndimage.gaussian_filter(brightest, smoothing)
-    below = 0.5 * (values - darkest) / (gm_mean - darkest)
-    above = 0.5 + 0.5 * (values - gm_mean) / (brightest - gm_mean)
-    return np.where(values <= gm_mean, np.clip(below, 0, 0.5), np.clip(above, 0.5, 1)).astype(np.float32)
+    marks = landmarks(codes, mask, spacing)
+    surfaces = [_hemisphere(head.like(values), csf, gm_mean, wm_mean, marks, side) for side in (1, 2)]
+    white = np.clip((values - gm_mean) / (wm_mean - gm_mean), 0, 1) * mask
+    fluid = np.clip((gm_mean - values) / (gm_mean - csf), 0, 1) * mask
+    parts = []
+    for part in (mask - white - fluid, white, fluid):
+        whole = np.zeros(head_grid.shape, np.float32)
+        whole[box] = part
+        parts.append(from_canonical(head_grid.like(whole), t1))
+    return Tissue(*parts, *surfaces)
 
 
-def _in_grid_of(part: np.ndarray, head: Image, box: tuple[slice, slice, slice], t1: Image) -> Image:
-    whole = np.zeros(head.shape, part.dtype)
-    whole[box] = part
-    return from_canonical(head.like(whole), t1)
+def _hemisphere(t1: Image, csf: float, gm_mean: np.ndarray, wm_mean: np.ndarray, marks: Landmarks, side: int) -> Image:
+    this = marks.side == side
+    if not this.any():
+        return Image(np.zeros((2, 2, 2), np.float32), t1.ras_from_ijk)
+    spacing = t1.spacing_mm
+    box = bounding_box(this, np.ceil(2.0 / spacing).astype(int))
+    outside = marks.outside | ~this
+    level = cortical_level(t1.array[box], csf, gm_mean[box], wm_mean[box], marks.inside[box], outside[box], spacing)
+    return Image(level, fine_affine(cropped(t1, box).ras_from_ijk, spacing))
