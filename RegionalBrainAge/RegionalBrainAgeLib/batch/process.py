@@ -103,7 +103,7 @@ class CaseProcess:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
-                env=os.environ | bounded_threads(task.threads),
+                env=worker_environment(task.threads),
                 start_new_session=True,  # Ctrl-C in a terminal reaches the batch alone, which then ends its cases
             )
         with contextlib.suppress(BrokenPipeError):
@@ -163,9 +163,14 @@ class CaseProcess:
             self._process.stdin.close()
 
 
-def bounded_threads(threads: int) -> dict[str, str]:
-    """Environment that keeps numerical libraries to this many threads."""
-    return dict.fromkeys(_THREAD_VARIABLES, str(threads))
+def worker_environment(threads: int) -> dict[str, str]:
+    """Environment of a case: numerical libraries keep to this many threads, and this library is found where it is now.
+
+    The second matters inside an application that puts the library on its path itself.
+    """
+    library = str(Path(__file__).resolve().parents[2])
+    paths = [library, *filter(None, [os.environ.get("PYTHONPATH")])]
+    return os.environ | dict.fromkeys(_THREAD_VARIABLES, str(threads)) | {"PYTHONPATH": os.pathsep.join(paths)}
 
 
 def make_tasks(
