@@ -94,7 +94,8 @@ def calibrate(norms: Norms, controls: People, model: str, norms_sha256: str) -> 
     if len(controls) < MINIMUM_CONTROLS:
         raise InputError(
             f"{len(controls)} controls are too few to calibrate.",
-            f"Give at least {MINIMUM_CONTROLS} healthy people of the same scanner and pipeline, better {CAUTION_CONTROLS}.",
+            f"Give at least {MINIMUM_CONTROLS} healthy people of the same scanner and pipeline, better "
+            f"{CAUTION_CONTROLS}.",
         )
     sites = np.unique(controls.site)
     if len(sites) > 1:

@@ -21,6 +21,17 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
     train.add_argument("--folds", type=int, help="groups of sites held out in turn (default 5)")
     train.add_argument("--overwrite", action="store_true", help="replace an existing model folder")
     train.set_defaults(func=run_train)
+    evaluate = subparsers.add_parser("evaluate", help="measure a model on a table of healthy people, beside baselines")
+    evaluate.add_argument("model", type=Path, help="model folder, or 'default' for the shipped one")
+    evaluate.add_argument("table", type=Path, help="table, format as for train; an empty thickness is a missing parcel")
+    evaluate.add_argument("--calibration", type=Path, help="file made by calibrate for the scanner of this table")
+    evaluate.add_argument("--out", type=Path, required=True, help="folder for predictions.csv, metrics.tsv and figures")
+    evaluate.add_argument("--card", action="store_true", help="full examination on the training table: MODEL_CARD.md")
+    evaluate.add_argument("--install-card", action="store_true", help="with --card: put the card into the model folder")
+    evaluate.add_argument("--charts", type=Path, help="with --card: the charts the model was trained with")
+    evaluate.add_argument("--lesions", type=Path, help="with --card: the lesion masks the model was trained with")
+    evaluate.add_argument("--rival-steps", type=int, default=1000, help="with --card: steps of the rival networks")
+    evaluate.set_defaults(func=run_evaluate)
     calibrate = subparsers.add_parser("calibrate", help="calibrate a model to a scanner from healthy controls")
     calibrate.add_argument("model", type=Path, help="model folder, or 'default' for the shipped one")
     calibrate.add_argument("controls", type=Path, help="table of healthy people of one scanner, format as for train")
@@ -66,13 +77,53 @@ def run_train(args: argparse.Namespace) -> int:
     return 0
 
 
+def run_evaluate(args: argparse.Namespace) -> int:
+    """Writes predictions, metrics, figures and, asked for, the model card."""
+    from ..resources import shipped
+    from .calibration import read_calibration, write_text_atomically
+    from .card import model_card
+    from .evaluation import evaluate, write_evaluation
+    from .examination import examine
+    from .fit import Sources
+    from .graph import project_lesions
+    from .model import DEFAULT_MODEL, add_file, load_model
+    from .normative import read_charts
+    from .pictures import write_figures
+    from .table import read_people
+
+    model = load_model(_folder(args.model))
+    people = read_people(args.table, features=model.features)
+    calibration = read_calibration(args.calibration) if args.calibration else None
+    evaluation = evaluate(model, people, calibration)
+    write_evaluation(evaluation, args.out)
+    write_figures(evaluation, people, args.out)
+    print(evaluation.metrics.to_string(index=False), file=sys.stderr)
+    if args.card:
+        charts = read_charts(args.charts) if args.charts else None
+        holes = project_lesions(args.lesions) if args.lesions else None
+        command = f"regional-brain-age evaluate {model.name} {args.table.name} --card"
+        command += f" --charts {args.charts.name}" if args.charts else ""
+        command += f" --lesions {args.lesions.name}" if args.lesions else ""
+        found = examine(model, Sources(people, charts, holes), command, args.rival_steps, _tell)
+        card = model_card(model, found)
+        write_text_atomically(args.out / "MODEL_CARD.md", card)
+        if args.install_card:
+            add_file(_folder(args.model) or shipped("Models", DEFAULT_MODEL), "MODEL_CARD.md", card)
+    print(f"{args.out}: {len(people)} people", file=sys.stderr)
+    return 0
+
+
+def _folder(model: Path) -> Path | None:
+    return None if str(model) == "default" else model
+
+
 def run_calibrate(args: argparse.Namespace) -> int:
     """Writes a calibration file."""
     from .calibration import calibrate, write_calibration
     from .model import load_model
     from .table import read_people
 
-    model = load_model(None if str(args.model) == "default" else args.model)
+    model = load_model(_folder(args.model))
     controls = read_people(args.controls, features=model.features)
     calibration = calibrate(model.folds[-1].norms, controls, model.name, model.norms_sha256)
     write_calibration(calibration, args.out)

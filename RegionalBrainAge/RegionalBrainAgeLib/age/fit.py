@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,13 +12,14 @@ import torch
 import torch_geometric
 
 from .. import __version__
-from ..anatomy.parcels import PARCEL_NAMES
+from ..anatomy.parcels import PARCEL_NAMES, PARCELS_PER_HEMISPHERE
 from ..anatomy.regions import RegionScheme, membership
 from .calibration import MINIMUM_CONTROLS, Calibration, expected_offset, remaining_uncertainty
-from .graph import Holes, grown_holes, parcel_edges
+from .graph import Holes, grown_holes, parcel_centres_mm, parcel_edges
 from .model import BrainAgeModel, Fold
-from .network import Architecture
+from .network import Architecture, spread_membership
 from .normative import Charts, Norms, norms_from_charts, norms_from_people
+from .regional_age import Surroundings
 from .statistics import Reference, fit_age_bias
 from .table import People
 from .training import Population, Recipe, same_site, site_folds, train_network
@@ -76,16 +77,20 @@ def train_model(
         nodes=weights.shape[1],
         regions=weights.shape[0],
         features=len(people.features),
-        hidden=recipe.hidden,
         hops=recipe.hops,
     )
+    surroundings = parcel_surroundings(edges, weights, recipe.hops, len(people.features))
     holes = sources.holes or grown_holes(edges, weights.shape[1], _GROWN_HOLES, np.random.default_rng(seed))
     groups = [*site_folds(people, recipe.folds), []]
-    folds = []
+    folds, deviations = [], None
     total = len(groups) * recipe.seeds
     for index, held_out in enumerate(groups):
         norms = norms_without(sources, held_out)
-        population = Population(norms, people.take(~np.isin(people.site, held_out)), holes, recipe)
+        population = Population(
+            norms, people.take(~np.isin(people.site, held_out)), holes, surroundings, recipe, deviations
+        )
+        # One definition of the regional ages for all folds, from the sites of the first.
+        deviations = population.deviation_sd_years
         networks = []
         for member in range(recipe.seeds):
             done = index * recipe.seeds + member
@@ -119,6 +124,7 @@ def train_model(
             "sites": len(np.unique(people.site)),
             "seed": seed,
             "recipe": asdict(recipe),
+            "deviation_sd_years": [round(float(value), 2) for value in deviations],
             "versions": {
                 "regional-brain-age": __version__,
                 "python": platform.python_version(),
@@ -129,6 +135,18 @@ def train_model(
         },
     )
     return with_references(model, people, holes, seed)
+
+
+def parcel_surroundings(edges: np.ndarray, weights: np.ndarray, hops: int, features: int) -> Surroundings:
+    """Reach and places of the channels: parcels, repeated for every further feature."""
+    reach = spread_membership(edges, weights, hops) > 0
+    side = (np.arange(weights.shape[1]) >= PARCELS_PER_HEMISPHERE).astype(int)
+    return Surroundings(
+        np.tile(weights, features) / features,
+        np.tile(reach, features),
+        np.tile(parcel_centres_mm(), (features, 1)),
+        np.tile(side, features),
+    )
 
 
 def with_references(model: BrainAgeModel, people: People, holes: Holes, seed: int) -> BrainAgeModel:
@@ -171,25 +189,42 @@ def calibrated_out_of_fold_ages(
     """
     ages = np.full((len(people), len(model.region_names)), np.nan)
     fold_of = model.fold_of_sites(people.site)
+    for part, chosen in calibration_parts(people, controls, rng):
+        fold = model.folds[fold_of[part[0]]]
+        local = calibration_of(model, fold, people.take(chosen))
+        ages[part] = model.raw_ages(people.take(part), fold, local)
+    return np.nonzero(np.isfinite(ages[:, 0]))[0], ages
+
+
+def calibration_parts(
+    people: People, controls: int, rng: np.random.Generator
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Parts of every site with enough people, each with controls drawn from the other parts of the site.
+
+    Yields
+    ------
+    Row indices of the part's people and of their controls. Every person of such a site is in one part.
+    """
     for site in np.unique(people.site):
         rows = np.nonzero(people.site == site)[0]
         if len(rows) < max(controls, MINIMUM_CONTROLS) + _PEOPLE_LEFT:
             continue
-        fold = model.folds[fold_of[rows[0]]]
-        parts = max(2, int(np.ceil(len(rows) / (len(rows) - controls))))
-        for part in np.array_split(rng.permutation(rows), parts):
-            chosen = rng.choice(np.setdiff1d(rows, part), size=controls, replace=False)
-            local = calibration_of(fold.norms, people.take(chosen))
-            ages[part] = model.raw_ages(people.take(part), fold, local)
-    return np.nonzero(np.isfinite(ages[:, 0]))[0], ages
+        count = max(2, int(np.ceil(len(rows) / (len(rows) - controls))))
+        for part in np.array_split(rng.permutation(rows), count):
+            yield part, rng.choice(np.setdiff1d(rows, part), size=controls, replace=False)
 
 
-def calibration_of(norms: Norms, controls: People) -> Calibration:
-    """Calibration within training and evaluation, where norms of a fold are used and no file is written."""
+def calibration_of(model: BrainAgeModel, fold: Fold, controls: People) -> Calibration:
+    """Calibration of a site a fold held out, for measuring: from norms that never saw it; any number of controls.
+
+    The offset is given relative to the norms of the last fold, as in calibration files.
+    """
+    norms, reference = fold.norms, model.folds[-1].norms
     standardised = norms.standardise(controls.values.reshape(len(controls), -1))
-    residuals = norms.residuals(standardised, controls.age_years, controls.male)
-    offset = expected_offset(norms, residuals)
-    return Calibration("local", len(controls), offset, remaining_uncertainty(norms, len(controls)), "", "")
+    offset = expected_offset(norms, norms.residuals(standardised, controls.age_years, controls.male))
+    latent = offset * norms.scale + norms.centre - reference.centre
+    uncertainty = remaining_uncertainty(norms, len(controls))
+    return Calibration("local", len(controls), latent / reference.scale, uncertainty, model.name, model.norms_sha256)
 
 
 def with_holes(people: People, holes: Holes, rows: np.ndarray) -> People:

@@ -17,7 +17,6 @@ from ..anatomy.parcels import (
     destrieux_atlas,
 )
 from ..errors import InputError
-from ..imaging.image import Image
 
 # Parcels on two banks of a sulcus, or split by a thin gap of the volume atlas, are neighbours on the folded sheet.
 _GAP_MM = 2.5
@@ -49,6 +48,16 @@ def parcel_edges() -> np.ndarray:
             np.add.at(faces, (one[touching] - 1, other[touching] - 1), 1)
         edges.append(np.argwhere(np.triu(faces + faces.T) >= _MINIMUM_FACES))
     return np.concatenate(edges)
+
+
+def parcel_centres_mm() -> np.ndarray:
+    """(148, 3) centres of gravity of the parcels in MNI space, RAS mm."""
+    atlas = destrieux_atlas()
+    ijk = np.argwhere(atlas.array > 0)
+    label = atlas.array[tuple(ijk.T)].astype(int) - 1
+    sums = np.stack([np.bincount(label, ijk[:, axis], minlength=len(PARCEL_NAMES)) for axis in range(3)], axis=1)
+    centres = sums / np.bincount(label, minlength=len(PARCEL_NAMES))[:, None]
+    return centres @ atlas.ras_from_ijk[:3, :3].T + atlas.ras_from_ijk[:3, 3]
 
 
 def within_hops(edges: np.ndarray, nodes: int, hops: int) -> np.ndarray:
@@ -92,9 +101,12 @@ def project_lesions(folder: Path | str) -> Holes:
     if not files:
         raise InputError(f"There are no NIfTI masks in {folder}.", "Give a folder of lesion masks in MNI space.")
     atlas = destrieux_atlas()
-    count = len(PARCEL_NAMES) + 1
-    sizes = np.bincount(atlas.array.ravel(), minlength=count)[1:]
+    cortex_ijk = np.argwhere(atlas.array > 0)
+    label = atlas.array[tuple(cortex_ijk.T)].astype(int) - 1
+    cortex_mm = cortex_ijk @ atlas.ras_from_ijk[:3, :3].T + atlas.ras_from_ijk[:3, 3]
+    sizes = np.bincount(label, minlength=len(PARCEL_NAMES))
     fractions, missing = [], []
+    places: dict[bytes, np.ndarray] = {}
     for file in files:
         try:
             mask = nib.load(file)
@@ -103,46 +115,42 @@ def project_lesions(folder: Path | str) -> Holes:
             raise InputError(f"The lesion mask {file} cannot be read ({error}).", "Replace or remove it.") from error
         if lesion.ndim != 3 or not lesion.any():
             continue
-        lesion_on_atlas = _on_atlas(lesion, mask.affine, atlas)
-        if not lesion_on_atlas.any():
-            continue
-        hit = np.argwhere(lesion_on_atlas)
-        box = tuple(
-            slice(max(0, low - 4), high + 5) for low, high in zip(hit.min(axis=0), hit.max(axis=0), strict=True)
-        )
-        labels = atlas.array[box].ravel()
-        spoiled = (distance_transform_edt(~lesion_on_atlas[box]) <= LESION_MARGIN_MM).ravel()
-        fraction = np.bincount(labels[lesion_on_atlas[box].ravel()], minlength=count)[1:] / sizes
-        left = 1 - np.bincount(labels[spoiled], minlength=count)[1:] / sizes
-        if fraction.any():
-            fractions.append(fraction)
+        grid = mask.affine.tobytes()
+        if grid not in places:
+            ijk_from_ras = np.linalg.inv(mask.affine)
+            places[grid] = np.rint(cortex_mm @ ijk_from_ras[:3, :3].T + ijk_from_ras[:3, 3]).astype(np.int16)
+        hit, spoiled = _hit_and_spoiled(lesion, np.linalg.norm(mask.affine[:3, :3], axis=0), places[grid])
+        if hit.any():
+            fractions.append(np.bincount(label[hit], minlength=len(PARCEL_NAMES)) / sizes)
+            left = 1 - np.bincount(label[spoiled], minlength=len(PARCEL_NAMES)) / sizes
             missing.append(left < MINIMUM_MEASURED_FRACTION)
     if not fractions:
         raise InputError(f"No mask of {folder} touches cortex.", "Check that the masks are in MNI space.")
     return Holes(np.array(fractions, dtype=np.float32), np.array(missing))
 
 
-def _on_atlas(lesion: np.ndarray, ras_from_ijk: np.ndarray, atlas: Image) -> np.ndarray:
-    """The mask on the atlas grid, nearest neighbour, looked up only around the lesion."""
-    corners = np.argwhere(lesion)
-    low, high = corners.min(axis=0) - 1, corners.max(axis=0) + 1
-    box = np.array([[(low, high)[(n >> k) & 1][k] for k in range(3)] for n in range(8)])
-    atlas_from_mask = np.linalg.inv(atlas.ras_from_ijk) @ ras_from_ijk
-    reach = box @ atlas_from_mask[:3, :3].T + atlas_from_mask[:3, 3]
-    first = np.maximum(np.floor(reach.min(axis=0)).astype(int), 0)
-    last = np.minimum(np.ceil(reach.max(axis=0)).astype(int) + 1, atlas.array.shape)
-    result = np.zeros(atlas.array.shape, dtype=bool)
-    if (last <= first).any():
-        return result
-    grid = np.stack(np.meshgrid(*[np.arange(a, b) for a, b in zip(first, last, strict=True)], indexing="ij"), axis=-1)
-    mask_from_atlas = np.linalg.inv(atlas_from_mask)
-    ijk = np.rint(grid @ mask_from_atlas[:3, :3].T + mask_from_atlas[:3, 3]).astype(int)
-    inside = np.all((ijk >= 0) & (ijk < lesion.shape), axis=-1)
-    ijk = np.where(inside[..., None], ijk, 0)
-    result[tuple(slice(a, b) for a, b in zip(first, last, strict=True))] = (
-        inside & lesion[tuple(np.moveaxis(ijk, -1, 0))]
-    )
-    return result
+def _hit_and_spoiled(lesion: np.ndarray, size_mm: np.ndarray, ijk: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which points (N, 3 voxel indices) lie in the lesion, and which in it or in the margin around it."""
+    pad = int(np.ceil(LESION_MARGIN_MM / size_mm.min())) + 1
+    bounds = []
+    for axis in range(3):
+        used = np.nonzero(lesion.any(axis=tuple({0, 1, 2} - {axis})))[0]
+        bounds.append((used[0] - pad, used[-1] + pad + 1))
+    low, high = np.array(bounds).T
+    box = np.zeros(high - low, dtype=bool)
+    inner = tuple(slice(max(first, 0), min(last, n)) for (first, last), n in zip(bounds, lesion.shape, strict=True))
+    box[tuple(slice(part.start - first, part.stop - first) for part, first in zip(inner, low, strict=True))] = lesion[
+        inner
+    ]
+    near = (ijk[:, 0] >= low[0]) & (ijk[:, 0] < high[0])
+    for axis in (1, 2):
+        near &= (ijk[:, axis] >= low[axis]) & (ijk[:, axis] < high[axis])
+    near = np.nonzero(near)[0]
+    at = tuple((ijk[near] - low).T)
+    hit, spoiled = np.zeros(len(ijk), dtype=bool), np.zeros(len(ijk), dtype=bool)
+    hit[near] = box[at]
+    spoiled[near] = distance_transform_edt(~box, sampling=size_mm)[at] <= LESION_MARGIN_MM
+    return hit, spoiled
 
 
 def grown_holes(edges: np.ndarray, nodes: int, count: int, rng: np.random.Generator) -> Holes:

@@ -158,13 +158,10 @@ class BrainAgeModel:
             rows = np.nonzero(fold_of == index)[0]
             brain_age[rows] = self.raw_ages(people.take(rows), self.folds[index], calibration)
             bias, errors = self.errors(state, index)
-            pad = brain_age[rows] - people.age_years[rows, None]
-            corrected[rows] = bias.correct(pad, people.age_years[rows])
-            for row in rows:
-                low, high = errors.interval(people.age_years[row])
-                wider = 1 + self.missing_widening * lost[row]
-                lower[row], upper[row] = corrected[row] - high * wider, corrected[row] - low * wider
-                percentile[row] = errors.percentile(corrected[row], people.age_years[row])
+            corrected[rows] = bias.correct(brain_age[rows] - people.age_years[rows, None], people.age_years[rows])
+            lowest, highest, percentile[rows] = errors.judge(corrected[rows], people.age_years[rows])
+            wider = 1 + self.missing_widening * lost[rows]
+            lower[rows], upper[rows] = corrected[rows] - highest * wider, corrected[rows] - lowest * wider
         estimable = lost <= DAMAGE_LIMIT_FRACTION
         reason = np.full(brain_age.shape, "", dtype=object)
         for row, column in np.argwhere(~estimable):
@@ -191,7 +188,9 @@ class BrainAgeModel:
         standardised = fold.norms.standardise(people.values.reshape(len(people), -1))
         uncertainty = 1.0
         if calibration is not None:
-            standardised = standardised - calibration.offset
+            reference = self.folds[-1].norms
+            latent = calibration.offset * reference.scale + reference.centre - fold.norms.centre
+            standardised = standardised - latent / fold.norms.scale
             uncertainty = calibration.remaining_uncertainty
         channels = standardised.reshape(len(people), len(self.features), -1)
         missing = np.isnan(channels).any(axis=1)
@@ -204,7 +203,6 @@ class BrainAgeModel:
                 people.lesioned_fraction[rows],
                 people.male[rows],
                 np.full(len(people.male[rows]), uncertainty),
-                people.age_years[rows],
             )
             for network in fold.networks:
                 ages[rows] += network(*batch.inputs()).numpy() / len(fold.networks)
@@ -298,6 +296,22 @@ def save_model(model: BrainAgeModel, folder: Path | str) -> None:
     write_description(folder, description)
 
 
+def add_file(folder: Path | str, name: str, text: str) -> None:
+    """Puts MODEL_CARD.md or the default offset of the T1 route into a model folder, under its checksums.
+
+    Parameters
+    ----------
+    name : "MODEL_CARD.md" or `DEFAULT_OFFSET_FILE`.
+    """
+    folder = Path(folder)
+    if name not in _ALLOWED:
+        raise ValueError(f"{name} does not belong into a model folder")
+    description = read_description(folder)
+    write_text_atomically(folder / name, text)
+    description["sha256"][name] = hashlib.sha256(text.encode("utf-8")).hexdigest()
+    write_description(folder, description)
+
+
 _NO_SEAL = "0" * 64
 
 
@@ -308,7 +322,7 @@ def write_description(folder: Path, description: dict) -> None:
     write_text_atomically(folder / "model.json", text.replace(_NO_SEAL, seal))
 
 
-def read_description(folder: Path) -> dict:
+def read_description(folder: Path, wanted_format: str = FORMAT) -> dict:
     """Reads model.json and checks its seal.
 
     Raises
@@ -326,9 +340,9 @@ def read_description(folder: Path) -> dict:
     seal = description.get("seal") if isinstance(description, dict) else None
     if not isinstance(seal, str) or hashlib.sha256(text.replace(seal, _NO_SEAL).encode()).hexdigest() != seal:
         raise InputError(f"{path} was altered after training.", "Copy the model folder again or train anew.")
-    if description.get("format") != FORMAT:
+    if description.get("format") != wanted_format:
         raise InputError(
-            f"{path} has the format '{description.get('format')}', this software reads '{FORMAT}'.",
+            f"{path} has the format '{description.get('format')}', needed is '{wanted_format}'.",
             "Use the software version the model was made with, or train anew.",
         )
     return description
@@ -356,7 +370,8 @@ def load_model(path: Path | str | None = None, scheme: RegionScheme | None = Non
             "Remove it; pickles and other code are never loaded.",
         )
     description = read_description(folder)
-    arrays = {name: _read_arrays(folder, name, description) for name in _FILES}
+    contents = {name: _read_file(folder, name, description) for name in (*_FILES, *description.get("sha256", {}))}
+    arrays = {name: _arrays(folder / name, contents[name]) for name in _FILES}
     if tuple(description["parcels"]) != PARCEL_NAMES and description["architecture"]["node_weights"]:
         raise InputError(f"The model {folder} has other parcels than this software.", "Train it anew.")
     try:
@@ -365,6 +380,12 @@ def load_model(path: Path | str | None = None, scheme: RegionScheme | None = Non
         raise InputError(f"The model {folder} is incomplete ({error}).", "Copy the folder again.") from error
     if scheme is not None:
         model.check_scheme(scheme)
+    unlisted = [name for name in ("MODEL_CARD.md", DEFAULT_OFFSET_FILE) if name not in description["sha256"]]
+    for name in unlisted:
+        if (folder / name).exists():
+            raise InputError(
+                f"{folder / name} is not part of the model as saved.", "Remove it or copy the folder again."
+            )
     offset_file = folder / DEFAULT_OFFSET_FILE
     if offset_file.is_file():
         offset = read_calibration(offset_file)
@@ -373,13 +394,18 @@ def load_model(path: Path | str | None = None, scheme: RegionScheme | None = Non
     return model
 
 
-def _read_arrays(folder: Path, name: str, description: dict) -> dict[str, np.ndarray]:
+def _read_file(folder: Path, name: str, description: dict) -> bytes:
+    """Content of a file of the folder, checked against model.json."""
     path = folder / name
     if not path.is_file():
         raise InputError(f"The model folder {folder} has no {name}.", "Copy the model folder again.")
     content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != description.get("sha256", {}).get(name):
+    if hashlib.sha256(content).hexdigest() != description["sha256"].get(name):
         raise InputError(f"{path} is not the file the model was saved with (sha256).", "Copy the model folder again.")
+    return content
+
+
+def _arrays(path: Path, content: bytes) -> dict[str, np.ndarray]:
     try:
         return load_arrays(content)
     except SafetensorError as error:

@@ -2,7 +2,8 @@
 
 Two sources give the same `Norms`: lifespan charts (Rutherford et al. 2022, eLife: warped Bayesian linear regressions,
 formulas in the charts' own documentation) with the residual correlation of real people, or a table of people alone.
-All values are latent: ``latent = sinh(b * asinh(x) + epsilon * b)`` makes the residuals of a chart Gaussian; norms from a
+All values are latent: ``latent = sinh(b * asinh(x) + epsilon * b)`` makes the residuals of a chart Gaussian; norms
+from a
 table use b = 1, epsilon = 0, so that latent is the measurement itself.
 """
 
@@ -24,7 +25,7 @@ REFERENCE_AGE_YEARS = 45.0
 _CHART_KNOTS_YEARS = np.linspace(-5.0, 110.0, 5)
 _TABLE_KNOTS_YEARS = np.linspace(0.0, 100.0, 4)
 # Shrinkage of the correlation of residuals towards none, and of the covariance of site offsets towards its diagonal.
-_CORRELATION_SHRINKAGE = 0.1
+_CORRELATION_SHRINKAGE = 0.05
 _SITE_SHRINKAGE = 0.1
 # Where a table has few sites, their covariance is filled up with this one, in residual SDs: a part common to all
 # parcels and one of each parcel (the mean size over the 82 sites of the charts).
@@ -167,7 +168,7 @@ class Norms:
 
 
 def norms_from_charts(charts: Charts, people: People) -> Norms:
-    """Means, spread and scanner offsets of charts; correlation of residuals of real people, their sites' means removed."""
+    """Means, spread and scanner offsets of charts; correlation of residuals of real people within their sites."""
     scale = charts.residual_sd
     reference = charts.site_offsets.mean(axis=0)
     latent = np.stack([charts.latent_mean(AGE_GRID_YEARS, np.full(len(AGE_GRID_YEARS), float(sex))) for sex in (0, 1)])
@@ -263,7 +264,7 @@ def residual_statistics(
 
 
 def _smooth_growth(age_years: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """Root mean square of residual sizes around every grid age (Gaussian window of 8 years), 1 at the young adult level."""
+    """Root mean square of residual sizes around every grid age (Gaussian window, 8 years)."""
     weights = np.exp(-0.5 * ((AGE_GRID_YEARS[:, None] - age_years) / 8.0) ** 2)
     # a pull of 20 people towards the overall size keeps ages without data tame
     overall = np.mean(size**2)

@@ -72,26 +72,37 @@ class Errors:
     """
 
     def __init__(self, reference: Reference, bias: AgeBias) -> None:
-        order = np.argsort(reference.age_years, kind="stable")
-        self._age_years = reference.age_years[order]
-        self._corrected = bias.correct(reference.pad_years, reference.age_years)[order]
+        self._age_years = reference.age_years
+        self._corrected = bias.correct(reference.pad_years, reference.age_years)
+        self._windows: dict[int, np.ndarray] = {}
 
-    def window(self, age_years: float) -> np.ndarray:
-        """Corrected PADs (n, R) of people of about this age."""
-        near = np.abs(self._age_years - age_years)
-        reach = max(_WINDOW_YEARS, np.sort(near)[min(_PEOPLE_IN_WINDOW, len(near)) - 1])
-        return self._corrected[near <= reach]
+    def window(self, age_years: int) -> np.ndarray:
+        """Corrected PADs (n, R) of people of about this age, each column sorted."""
+        if age_years not in self._windows:
+            far = np.abs(self._age_years - age_years)
+            reach = max(_WINDOW_YEARS, np.sort(far)[min(_PEOPLE_IN_WINDOW, len(far)) - 1])
+            self._windows[age_years] = np.sort(self._corrected[far <= reach], axis=0)
+        return self._windows[age_years]
 
-    def interval(self, age_years: float, coverage: float = COVERAGE) -> tuple[np.ndarray, np.ndarray]:
-        """Lower and upper (R,) conformal bounds of the corrected PAD of healthy people of this age."""
-        values = np.sort(self.window(age_years), axis=0)
-        count = len(values)
-        rank = int(np.ceil((count + 1) * (1 + coverage) / 2)) - 1
-        high = min(rank, count - 1)
-        return values[count - 1 - high], values[high]
+    def judge(
+        self, corrected_pad_years: np.ndarray, age_years: np.ndarray, coverage: float = COVERAGE
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Conformal bounds and percentiles of corrected PADs (N, R).
 
-    def percentile(self, corrected_pad_years: np.ndarray, age_years: float) -> np.ndarray:
-        """Percentage (R,) of healthy people of this age with a lower corrected PAD."""
-        values = self.window(age_years)
-        below = (values < corrected_pad_years).sum(axis=0) + 0.5 * (values == corrected_pad_years).sum(axis=0)
-        return 100 * (below + 0.5) / (len(values) + 1)
+        Returns
+        -------
+        lowest, highest : (N, R) corrected PADs between which healthy people of that age lie with this coverage.
+        percentile : (N, R) percentage of healthy people of that age with a lower corrected PAD.
+        """
+        lowest, highest, percentile = (np.empty_like(corrected_pad_years) for _ in range(3))
+        whole_years = np.rint(age_years).astype(int)
+        for age in np.unique(whole_years):
+            rows = np.nonzero(whole_years == age)[0]
+            values = self.window(int(age))
+            count = len(values)
+            rank = min(int(np.ceil((count + 1) * (1 + coverage) / 2)) - 1, count - 1)
+            lowest[rows], highest[rows] = values[count - 1 - rank], values[rank]
+            for region in range(values.shape[1]):
+                below = np.searchsorted(values[:, region], corrected_pad_years[rows, region])
+                percentile[rows, region] = 100 * (below + 0.5) / (count + 1)
+        return lowest, highest, percentile

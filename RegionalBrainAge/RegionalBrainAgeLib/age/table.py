@@ -133,7 +133,8 @@ def _names(path: Path, frame: pd.DataFrame, column: str) -> np.ndarray:
     empty = names.str.lower().isin(["", "nan", "na", "n/a"])
     if empty.any():
         raise InputError(
-            f"The column {column} of {path} is empty in {int(empty.sum())} row(s), first in line {int(np.argmax(empty)) + 2}.",
+            f"The column {column} of {path} is empty in {int(empty.sum())} row(s), first in line "
+            f"{int(np.argmax(empty)) + 2}.",
             f"Give every row a {column}.",
         )
     return names.to_numpy(dtype=str)
@@ -157,7 +158,8 @@ def _refuse_copies(path: Path, people: People) -> None:
     if (counts > 1).any():
         example = names[first[counts > 1][0]]
         raise InputError(
-            f"{int((counts > 1).sum())} people of {path} have exactly the measurements of another, for example {example}.",
+            f"{int((counts > 1).sum())} people of {path} have exactly the measurements of another, for example "
+            f"{example}.",
             "Keep one row per person.",
         )
 

@@ -1,4 +1,4 @@
-"""Trains the graph network on people drawn from norms and on real people."""
+"""Trains the graph network on people drawn from norms and on real people moved to other scanners."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ from .calibration import expected_offset, remaining_covariance, remaining_uncert
 from .graph import Holes
 from .network import Architecture, RegionalAgeNetwork
 from .normative import Norms, square_root
+from .regional_age import RegionalAgeReader, Surroundings, fit_deviations, regional_age_reader
 from .table import People
 
 _REAL_BIN_YEARS = 10
 # Controls a scanner was calibrated with, and how often each happens in training; None is a perfectly known scanner.
 _CONTROLS_SEEN: tuple[tuple[int | None, float], ...] = ((0, 0.4), (10, 0.1), (20, 0.25), (50, 0.15), (None, 0.1))
 _SPREAD_OF_PEOPLE = 0.15
-_KNEE_YEARS = 5.0
+_FILL_WEIGHT = 20.0
+_FITTING_PEOPLE = 150
+_WARM_UP_SHARE = 0.05
 
 
 @dataclass(frozen=True)
@@ -29,58 +32,79 @@ class Recipe:
 
     Parameters
     ----------
-    hidden, hops : of the network.
     steps, batch, learning_rate : of one network.
     folds, seeds : networks are trained for every fold of sites (held out) and for all sites, each this many times.
+    hops : steps of the graph from which a region collects evidence; 0 trains the network without message passing.
     real_fraction : share of real people in a batch; the others are drawn from the norms.
-    hole_fraction : share of people with a lesion-shaped hole.
+    hole_fraction : share of people with a lesion-shaped hole; 0 trains a model that has never seen damage.
     age_range_years : of drawn people.
     """
 
-    hidden: int = 24
-    hops: int = 3
-    steps: int = 800
+    steps: int = 1000
     batch: int = 256
-    learning_rate: float = 4e-3
+    learning_rate: float = 3e-3
     folds: int = 5
     seeds: int = 1
+    hops: int = 3
     real_fraction: float = 0.3
     hole_fraction: float = 0.3
-    age_range_years: tuple[float, float] = (18.0, 96.0)
+    age_range_years: tuple[float, float] = (16.0, 98.0)
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Inputs of the network for B people and their ages."""
+    """Inputs of the network for B people."""
 
     values: torch.Tensor
     missing: torch.Tensor
     lesioned: torch.Tensor
     male: torch.Tensor
     scanner_uncertainty: torch.Tensor
-    age_years: torch.Tensor
 
     def inputs(self) -> tuple[torch.Tensor, ...]:
+        """In the order of `RegionalAgeNetwork.forward`."""
         return self.values, self.missing, self.lesioned, self.male, self.scanner_uncertainty
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on a device."""
-        return Batch(*(tensor.to(device) for tensor in (*self.inputs(), self.age_years)))
+        return Batch(*(tensor.to(device) for tensor in self.inputs()))
+
+
+def make_batch(
+    channels: np.ndarray, missing: np.ndarray, lesioned: np.ndarray, male: np.ndarray, scanner_uncertainty: np.ndarray
+) -> Batch:
+    """Arrays as tensors; channels (B, F, N) standardised, NaN allowed where missing."""
+
+    def tensor(array: np.ndarray) -> torch.Tensor:
+        return torch.as_tensor(np.ascontiguousarray(array), dtype=torch.float32)
+
+    values = np.where(missing[:, None], 0.0, channels).transpose(0, 2, 1)
+    return Batch(tensor(values), tensor(missing), tensor(lesioned), tensor(male), tensor(scanner_uncertainty))
 
 
 class Population:
-    """Draws training people: from norms, and from real people moved to other scanners, with lesion-shaped holes.
+    """Draws training people: from norms, and real people moved to other scanners, with lesion-shaped holes.
 
     Parameters
     ----------
     norms : of the healthy population.
     people : real people (healthy).
     holes : damage to choose from.
+    surroundings : where parcels and regions lie.
+    recipe : shares and age range.
+    deviation_sd_years : (R,) of regional ages; fitted to the people when not given.
     """
 
-    def __init__(self, norms: Norms, people: People, holes: Holes, recipe: Recipe) -> None:
-        self.norms, self.recipe = norms, recipe
-        self.holes = holes
+    def __init__(
+        self,
+        norms: Norms,
+        people: People,
+        holes: Holes,
+        surroundings: Surroundings,
+        recipe: Recipe,
+        deviation_sd_years: np.ndarray | None = None,
+    ) -> None:
+        self.norms, self.recipe, self.holes = norms, recipe, holes
         self.nodes = people.values.shape[2]
         self.age_years, self.male = people.age_years, people.male
         standardised = norms.standardise(people.values.reshape(len(people), -1))
@@ -93,61 +117,69 @@ class Population:
         bins = (people.age_years // _REAL_BIN_YEARS).astype(int)
         counts = np.bincount(bins)[bins]
         inside = (people.age_years >= recipe.age_range_years[0]) & (people.age_years <= recipe.age_range_years[1])
-        # between age-balanced and as they come: repeating few old people too often would memorise them
+        # Between age-balanced and as they come: repeating few old people too often would memorise them.
         weights = inside / np.sqrt(counts)
         self.real_weights = weights / weights.sum()
+        self.unmeasured = np.isnan(self.real)
+        self.complete = np.where(self.unmeasured, norms.expected(people.age_years, people.male), self.real)
+        if deviation_sd_years is None:
+            some = np.random.default_rng(0).choice(
+                len(people),
+                size=min(_FITTING_PEOPLE, int(inside.sum())),
+                replace=False,
+                p=self._balanced(inside, counts),
+            )
+            deviation_sd_years = fit_deviations(norms, surroundings, self.complete[some], people.male[some])
+        self.deviation_sd_years = deviation_sd_years
         self.residual_root = square_root(norms.residual_covariance)
-        self.scanner_roots, self.scanner_uncertainty = [], []
+        self.scanner_roots: list[np.ndarray] = []
+        self.scanner_uncertainty: list[float] = []
+        self.readers: list[RegionalAgeReader] = []
         for controls, _ in _CONTROLS_SEEN:
             left = np.zeros_like(norms.site_covariance) if controls is None else remaining_covariance(norms, controls)
             self.scanner_roots.append(square_root(left))
             self.scanner_uncertainty.append(0.0 if controls is None else remaining_uncertainty(norms, controls))
+            self.readers.append(regional_age_reader(norms, surroundings, deviation_sd_years, left))
 
-    def draw(self, rng: np.random.Generator) -> Batch:
-        """One batch."""
-        count = self.recipe.batch
-        real = int(round(count * self.recipe.real_fraction))
-        drawn = count - real
-        age_drawn = rng.uniform(*self.recipe.age_range_years, size=drawn)
-        male_drawn = rng.integers(0, 2, size=drawn).astype(float)
-        spread = self.norms.growth(age_drawn) * np.exp(_SPREAD_OF_PEOPLE * rng.standard_normal(drawn))
+    @staticmethod
+    def _balanced(inside: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        weights = inside / counts
+        return weights / weights.sum()
+
+    def draw(self, rng: np.random.Generator) -> tuple[Batch, np.ndarray, np.ndarray]:
+        """One batch, its targets (B, R), and the values (B, F, N) before damage.
+
+        The target is the regional age read from the undamaged cortex: a smoother teacher than the age in the passport,
+        of which it is the best guess, and one that a hole does not change.
+        """
+        recipe = self.recipe
+        real = round(recipe.batch * recipe.real_fraction)
+        drawn = recipe.batch - real
+        age_years = rng.uniform(*recipe.age_range_years, size=drawn)
+        male = rng.integers(0, 2, size=drawn).astype(float)
+        spread = self.norms.growth(age_years) * np.exp(_SPREAD_OF_PEOPLE * rng.standard_normal(drawn))
         own = rng.standard_normal((drawn, len(self.norms.scale))) @ self.residual_root.T * spread[:, None]
-        values = self.norms.expected(age_drawn, male_drawn) + own
+        values = self.norms.expected(age_years, male) + own
         rows = rng.choice(len(self.real), size=real, p=self.real_weights)
-        values = np.concatenate([values, self.real[rows]])
-        age_years = np.concatenate([age_drawn, self.age_years[rows]])
-        male = np.concatenate([male_drawn, self.male[rows]])
-        state = rng.choice(len(_CONTROLS_SEEN), size=count, p=[share for _, share in _CONTROLS_SEEN])
+        values = np.concatenate([values, self.complete[rows]])
+        male = np.concatenate([male, self.male[rows]])
+        state = rng.choice(len(_CONTROLS_SEEN), size=recipe.batch, p=[share for _, share in _CONTROLS_SEEN])
+        target = np.empty((recipe.batch, len(self.deviation_sd_years)))
         for index, root in enumerate(self.scanner_roots):
             chosen = state == index
             values[chosen] += rng.standard_normal((int(chosen.sum()), values.shape[1])) @ root.T
-        lesioned = np.zeros((count, self.nodes))
-        holed = rng.random(count) < self.recipe.hole_fraction
-        missing = np.zeros((count, self.nodes), dtype=bool)
+            target[chosen] = self.readers[index].mean_age(values[chosen], male[chosen])
+        lesioned = np.zeros((recipe.batch, self.nodes))
+        missing = np.zeros((recipe.batch, self.nodes), dtype=bool)
+        holed = rng.random(recipe.batch) < recipe.hole_fraction
         chosen = rng.integers(0, len(self.holes), size=int(holed.sum()))
         lesioned[holed], missing[holed] = self.holes.lesioned_fraction[chosen], self.holes.missing[chosen]
-        channels = values.reshape(count, -1, self.nodes)
-        missing |= np.isnan(channels).any(axis=1)
-        return make_batch(channels, missing, lesioned, male, np.array(self.scanner_uncertainty)[state], age_years)
-
-
-def make_batch(
-    channels: np.ndarray,
-    missing: np.ndarray,
-    lesioned: np.ndarray,
-    male: np.ndarray,
-    scanner_uncertainty: np.ndarray,
-    age_years: np.ndarray,
-) -> Batch:
-    """Arrays as tensors; channels (B, F, N) standardised, NaN allowed where missing."""
-
-    def tensor(array: np.ndarray) -> torch.Tensor:
-        return torch.as_tensor(np.ascontiguousarray(array), dtype=torch.float32)
-
-    values = np.where(missing[:, None], 0.0, channels).transpose(0, 2, 1)
-    return Batch(
-        tensor(values), tensor(missing), tensor(lesioned), tensor(male), tensor(scanner_uncertainty), tensor(age_years)
-    )
+        if recipe.hole_fraction > 0:
+            unmeasured = self.unmeasured[rows].reshape(real, -1, self.nodes).any(axis=1)
+            missing[drawn:] |= unmeasured
+        channels = values.reshape(recipe.batch, -1, self.nodes)
+        uncertainty = np.array(self.scanner_uncertainty)[state]
+        return make_batch(channels, missing, lesioned, male, uncertainty), target, channels
 
 
 def site_folds(people: People, folds: int) -> list[list[str]]:
@@ -170,6 +202,24 @@ def same_site(chart_site: str, site: str) -> bool:
     return one == other or SequenceMatcher(None, one, other).ratio() >= 0.88
 
 
+def start_from_reader(network: RegionalAgeNetwork, population: Population) -> None:
+    """Sets the evidence weights to the main directions of the linear reader, unknown and known scanner apart."""
+    evidence = network.architecture.evidence
+    unknown, known = population.readers[0].weights, population.readers[-1].weights
+    reach = network.spread.numpy() > 0
+    with torch.no_grad():
+        for region in range(network.architecture.regions):
+            flat = unknown[region].reshape(-1, unknown.shape[-1])
+            flat_known = known[region].reshape(flat.shape)
+            mean = flat.mean(axis=0), flat_known.mean(axis=0)
+            direction = np.linalg.svd(flat - mean[0], full_matrices=False)[0][:, :evidence].T
+            one, zero = direction @ (flat - mean[0]), direction @ (flat_known - mean[1])
+            size = np.std(population.complete @ one.T, axis=0)
+            one, zero = one / size[:, None] * reach[region], zero / size[:, None] * reach[region]
+            start = np.stack([zero, one - zero, 0 * zero])
+            network.collect[region] = torch.as_tensor(start.transpose(2, 0, 1), dtype=torch.float32)
+
+
 def train_network(
     population: Population,
     architecture: Architecture,
@@ -183,22 +233,28 @@ def train_network(
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    network = RegionalAgeNetwork(architecture, edges, membership).to(device)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.learning_rate, weight_decay=1e-3)
-    warm = max(1, recipe.steps // 20)
+    network = RegionalAgeNetwork(architecture, edges, membership)
+    if architecture.node_weights and architecture.features == 1:
+        start_from_reader(network, population)
+    network = network.to(device)
+    optimiser = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
     for step in range(recipe.steps):
-        rate = min(1.0, (step + 1) / warm) * 0.5 * (1 + math.cos(math.pi * step / recipe.steps))
+        warm = min(1.0, (step + 1) / max(1.0, _WARM_UP_SHARE * recipe.steps))
         for group in optimiser.param_groups:
-            group["lr"] = recipe.learning_rate * rate
-        batch = population.draw(rng).to(device)
-        predicted = network(*batch.inputs())
-        loss = torch.nn.functional.smooth_l1_loss(
-            predicted, batch.age_years[:, None].expand_as(predicted), beta=_KNEE_YEARS
+            group["lr"] = recipe.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * step / recipe.steps))
+        batch, target, whole = population.draw(rng)
+        batch = batch.to(device)
+        age_error = network(*batch.inputs()) - torch.as_tensor(target, dtype=torch.float32, device=device)
+        loss = (age_error**2).mean()
+        fill_error = network.filled(*batch.inputs()) - torch.as_tensor(
+            whole.transpose(0, 2, 1), dtype=torch.float32, device=device
         )
+        gone = batch.missing.sum().clamp(min=1)
+        loss = loss + _FILL_WEIGHT * ((fill_error * batch.missing[..., None]) ** 2).sum() / gone
         optimiser.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 200.0)
         optimiser.step()
         if progress is not None:
-            progress(step, float(loss.detach()))
+            progress(step, float((age_error.detach() ** 2).mean().sqrt()))
     return network.cpu().eval()
