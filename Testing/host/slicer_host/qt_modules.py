@@ -17,6 +17,14 @@ _TRUE_PROPERTY = 0x02
 _ATTRIBUTE_STYLE = ["slicer.util", "qt"]
 
 
+def _uses_qt(module: ModuleType) -> bool:
+    return any(name in vars(module) for name in ("PySide6", "QtCore", "QtGui", "QtTest", "QtWidgets"))
+
+
+# PySide6 reads the source of every loaded module to find this out: slow, and fatal on some of torch's.
+feature._mod_uses_pyside = _uses_qt
+
+
 def attribute_style(module_name: str) -> None:
     """Let a module read and write Qt properties as attributes."""
     feature.set_selection(_TRUE_PROPERTY, module_name)
