@@ -142,14 +142,27 @@ class _Profile:
         zpz = np.diag(self.site_n * shrink) - zvx @ covariance @ zvx.T
         return zvx, zpz, self.site_y * shrink - zvx @ shift, covariance, rss
 
+    def slopes(self, psi: np.ndarray) -> np.ndarray:
+        """Derivative of the profiled criterion by psi, at many psi at once."""
+        shrink = 1.0 / (1.0 + np.outer(psi, self.site_n))
+        weight = psi[:, None] * shrink
+        information = np.eye(self.p) - (self.site_x.T * weight[:, None, :]) @ self.site_x
+        score = -(weight * self.site_y) @ self.site_x
+        covariance = np.linalg.inv(information)
+        shift = np.einsum("kij,kj->ki", covariance, score)
+        rss = self.total - weight @ self.site_y**2 - np.einsum("ki,ki->k", score, shift)
+        zpy = shrink * (self.site_y - shift @ self.site_x.T)
+        squared = (self.site_x.T * (shrink**2)[:, None, :]) @ self.site_x
+        trace = shrink @ self.site_n - np.einsum("kij,kji->k", covariance, squared)
+        return trace - (self.n - self.p) * np.einsum("kq,kq->k", zpy, zpy) / rss
+
     def slope(self, psi: float) -> float:
-        """Derivative of the profiled criterion by psi."""
-        _, zpz, zpy, _, rss = self.projections(psi)
-        return float(np.trace(zpz)) - (self.n - self.p) * float(zpy @ zpy) / rss
+        """Derivative of the profiled criterion at one psi."""
+        return float(self.slopes(np.array([psi]))[0])
 
     def minimum(self) -> float:
         """theta at the global minimum: zero, or the best root of the slope found on a wide grid."""
-        slopes = np.array([self.slope(theta**2) for theta in _THETA_GRID])
+        slopes = self.slopes(_THETA_GRID**2)
         candidates = [0.0] if slopes[0] >= 0 else []
         for i in np.flatnonzero((slopes[:-1] < 0) & (slopes[1:] >= 0)):
             low, high = _THETA_GRID[i], _THETA_GRID[i + 1]
