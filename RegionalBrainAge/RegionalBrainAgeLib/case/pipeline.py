@@ -135,7 +135,7 @@ def estimate(
             *(head.warnings if head else ()),
             *quality.reasons,
             *([calibration.caution] if calibration and calibration.caution else []),
-            *advice(case.days_post_stroke, lesion.side),
+            *advice(case.age_years, tested_ages_years(model), case.days_post_stroke, lesion.side),
         ),
         calibration=ages.calibrated,
         model={"name": model.name, "version": model.version},
@@ -149,6 +149,12 @@ def estimate(
         },
     )
     return result, head, scan
+
+
+def tested_ages_years(model: BrainAgeModel) -> tuple[float, float]:
+    """Youngest and oldest healthy person a model's errors were measured on."""
+    ages = np.concatenate([reference.age_years for reference in model.references.values()])
+    return float(ages.min()), float(ages.max())
 
 
 def _lesion(head: Head | None) -> LesionResult:

@@ -30,14 +30,14 @@ SIDE_NAMES = {"L": "left", "R": "right", "bilateral": "both hemispheres", "none"
 CALIBRATION = {
     "none": (
         "Not calibrated to this scanner",
-        "A scanner the model has never seen can shift every age by ten years and more, all in the same direction. "
+        "A scanner the model has never seen can shift all ages together; shifts of 10 to 35 years have been reported. "
         "Only contrasts within this patient are safe to read: ipsilesional minus contralesional. "
         "Do not compare these ages with other people's.",
     ),
     "default offset": (
         "Not calibrated to this scanner",
         "Only the shipped default offset of the built-in thickness measurement was applied; it was measured on few "
-        "heads and knows nothing of this scanner, which can shift every age by ten years and more. "
+        "heads and knows nothing of this scanner, which can shift all ages together (by 10 to 35 years, as reported). "
         "Only contrasts within this patient are safe to read: ipsilesional minus contralesional. "
         "Do not compare these ages with other people's.",
     ),
@@ -54,8 +54,9 @@ LIMITS = (
     "One person's interval is wide. A PAD whose 90 % interval holds zero is not evidence of anything in this person.",
     "An ipsilesional region is estimated from what the lesion left of it and from its neighbours. Where too much is "
     "lost the region is called not estimable instead.",
-    "Registration to the template fills the lesion from the mirrored hemisphere, so an ipsilesional region's position "
-    "is not quite independent of its mirror. No thickness is measured inside or next to the lesion.",
+    "For registration and for the surfaces beside it the lesion is filled with tissue of the mirrored hemisphere, so "
+    "what surrounds the lesion is not quite independent of its mirror. No thickness is measured inside the lesion or "
+    "within 3 mm of it.",
     "Brain age has not been shown to predict recovery better than grey-matter volume or lesion size. It says nothing "
     "about what causes a difference.",
     "The nine networks by two hemispheres follow public label lists of the study this software reproduces; that the "
