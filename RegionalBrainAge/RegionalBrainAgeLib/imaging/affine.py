@@ -30,6 +30,8 @@ SURROUNDINGS_MM = 6.0
 # Aligned heads reach 0.92; 5 mm off 0.81, 10 mm 0.63, 15 degrees 0.71: Testing/benchmarks/registration_benchmark.py.
 MINIMUM_SIMILARITY = 0.72
 PLAUSIBLE_SCALE = (0.7, 1.4)
+# Share of the template that must lie in the head's field of view.
+MINIMUM_OVERLAP = 0.5
 
 
 @dataclass(frozen=True)
@@ -82,17 +84,23 @@ class _Pyramid:
         box = bounding_box(brain.array, np.ceil(10.0 / head.spacing_mm).astype(int))
         self._head = cropped(head.like(stripped), box)
         self._damaged = None if lesion is None else cropped(lesion.like(lesion.array.astype(np.float32)), box)
-        self._template = _template_pyramid_base()
-        self.centre_template = _centre_mm(self._template.like(self._template.array > 0))
+        template = _template_pyramid_base()
+        self.centre_template = _centre_mm(template.like(template.array > 0))
         self.centre_head = _centre_mm(brain)
 
     def level(self, mm: float) -> _Level:
-        template = _sampled(self._template, mm)
-        surroundings_mm = ndimage.distance_transform_edt(template.array < 0.1, sampling=template.spacing_mm)
-        use = surroundings_mm <= SURROUNDINGS_MM
-        points_mm = np.argwhere(use) @ template.ras_from_ijk[:3, :3].T + template.ras_from_ijk[:3, 3]
         damaged = None if self._damaged is None else _sampled(self._damaged, mm)
-        return _Level(template.array[use].astype(float), points_mm, _sampled(self._head, mm), damaged)
+        return _Level(*_template_points(mm), _sampled(self._head, mm), damaged)
+
+
+@lru_cache(maxsize=3)
+def _template_points(mm: float) -> tuple[np.ndarray, np.ndarray]:
+    """Values of the template and its surroundings every `mm`, and where they lie (RAS mm), shapes (N,) and (N, 3)."""
+    template = _sampled(_template_pyramid_base(), mm)
+    surroundings_mm = ndimage.distance_transform_edt(template.array < 0.1, sampling=template.spacing_mm)
+    use = surroundings_mm <= SURROUNDINGS_MM
+    points_mm = np.argwhere(use) @ template.ras_from_ijk[:3, :3].T + template.ras_from_ijk[:3, 3]
+    return template.array[use].astype(float), points_mm
 
 
 @lru_cache(maxsize=1)
@@ -124,7 +132,7 @@ class _Level:
     def similarity(self, matrix: np.ndarray) -> float:
         """Weighted correlation of the template with the best parabola of the head; 0 with too little overlap."""
         voxels, weight = self._sample(matrix)
-        if weight.mean() < 0.5:
+        if weight.mean() < MINIMUM_OVERLAP:
             return 0.0
         observed = ndimage.map_coordinates(self._head.array, voxels, order=1).astype(float)
         return curve_correlation(self._values, observed, weight)
@@ -141,6 +149,8 @@ class _Level:
         to_unit = np.diag([0.02, 0.02, 0.02, 1.0]) @ _shift(-centre)
         for _ in range(iterations):
             voxels, weight = self._sample(matrix)
+            if weight.mean() < MINIMUM_OVERLAP:  # it ran away: nothing here resembles the template
+                break
             observed = ndimage.map_coordinates(self._head.array, voxels, order=1).astype(float)
             curve = _parabola(observed)
             _, linear, quadratic = _least_squares(curve, self._values, weight)

@@ -66,7 +66,7 @@ class Displacement:
         offset = (np.linalg.inv(self.ras_from_ijk) @ image.ras_from_ijk[:, 3])[:3]
         return np.stack(
             [
-                ndimage.affine_transform(v, np.full(3, step), offset, output_shape=image.shape, order=1)
+                ndimage.affine_transform(v, np.eye(3) * step, offset, output_shape=image.shape, order=1)
                 for v in self.vectors_mm
             ]
         )

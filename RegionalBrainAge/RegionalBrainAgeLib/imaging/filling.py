@@ -50,5 +50,5 @@ def fill_lesion(t1: Image, brain: Image, lesion: Image, native_from_template: np
     blend = np.clip(ndimage.gaussian_filter(damaged.astype(np.float32), 1.0 / spacing) * 2.0, 0.0, 1.0)
     blend[damaged] = 1.0
     result = head.copy()
-    result[box] = blend * filled + (1.0 - blend) * head[box]
+    result[box] = np.where(blend > 0.0, blend * filled + (1.0 - blend) * head[box], head[box])
     return t1.like(result)

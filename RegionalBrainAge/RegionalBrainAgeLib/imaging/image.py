@@ -155,7 +155,7 @@ def subsampled(image: Image, mm: float) -> Image:
     last = np.array(image.shape) - 1
     size = np.floor(last / step).astype(int) + 1
     margin = (last - (size - 1) * step) / 2
-    array = ndimage.affine_transform(smooth, step, margin, output_shape=tuple(size), order=1, mode="nearest")
+    array = ndimage.affine_transform(smooth, np.diag(step), margin, output_shape=tuple(size), order=1, mode="nearest")
     ras_from_ijk = image.ras_from_ijk @ np.diag([*step, 1.0])
     ras_from_ijk[:3, 3] = (image.ras_from_ijk @ [*margin, 1.0])[:3]
     return Image(array, ras_from_ijk)
