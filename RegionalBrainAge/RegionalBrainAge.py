@@ -82,7 +82,7 @@ class RegionalBrainAgeWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.estimate, self.results, self.save = EstimateStep(self), ResultsStep(self), SaveStep(self)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.on_scene_start_close)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.on_scene_end_close)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.on_scene_end_close)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.on_scene_end_import)
         self.use_parameter_node()
 
     def enter(self) -> None:
@@ -112,6 +112,12 @@ class RegionalBrainAgeWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.use_parameter_node()
             self.review.enter()
             self.refresh()
+
+    def on_scene_end_import(self, caller=None, event=None) -> None:
+        self.on_scene_end_close()
+        if self.parameters is not None:
+            # After the import: results add nodes of their own.
+            qt.QTimer.singleShot(0, self.estimate.resume)
 
     def use_parameter_node(self) -> None:
         """Bind the panel to the scene's parameter node."""

@@ -94,6 +94,7 @@ class EstimateStep:
         self.ui.progressLabel.text = _("Starting {case}").format(case=self._case_name)
         self.run = BackgroundRun(self._on_progress, self._on_finished, self._on_line, launch=self.panel.launch)
         self.run.start(arguments, clean=(self._out_dir, self._case_name))
+        self.panel.parameters.estimatePending = True
 
     def _make_working_folder(self) -> None:
         try:
@@ -121,6 +122,20 @@ class EstimateStep:
         fields["model"] = None if str(model) in ("", ".") else str(model)
         return command_line(fields)
 
+    def resume(self) -> None:
+        """A scene was opened that was saved during a run: show the result if it is there by now."""
+        parameters = self.panel.parameters
+        if not parameters.estimatePending or self.running:
+            return
+        parameters.estimatePending = False
+        folder = self.panel.working_folder() / self.panel.case_name()
+        if folder.is_dir():
+            self.panel.results.on_estimated(folder, folder.name)
+        else:
+            self.ui.progressLabel.text = _("The estimate of {case} was interrupted. Estimate again.").format(
+                case=folder.name
+            )
+
     def on_cancel(self, *_unused) -> None:
         if self.run is not None:
             self.ui.progressLabel.text = _("Cancelling")
@@ -136,6 +151,8 @@ class EstimateStep:
     def _on_finished(self, outcome: Outcome) -> None:
         self.run = None
         folder = self._out_dir / self._case_name
+        if self.panel.parameters is not None:
+            self.panel.parameters.estimatePending = False
         self.ui.progressBar.value = 100 if outcome.succeeded else 0
         if not outcome.succeeded:
             self.ui.progressLabel.text = outcome.message

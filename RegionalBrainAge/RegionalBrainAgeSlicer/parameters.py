@@ -14,7 +14,8 @@ class RegionalBrainAgeParameterNode:
     t1Volume, freesurferFolder, caseId, ageYears (0: not given), sex ("F", "M" or "not given"), site,
     daysPostStroke (-1: not known), motor (0..1; below 0: not known), calibrationFile - the patient.
     lesionSegmentation, noLesion, maskSource, reviewer, approvedBy, approvedAt - the review.
-    modelFolder, wheelsFolder, workingFolder - the estimate.
+    modelFolder, wheelsFolder, workingFolder, estimatePending (a run was begun and its result not yet shown) - the
+    estimate.
     caseShown, overlay, overlayOpacityPercent - the results. outputFolder - where cases are saved.
     """
 
@@ -36,6 +37,7 @@ class RegionalBrainAgeParameterNode:
     modelFolder: pathlib.Path
     wheelsFolder: pathlib.Path
     workingFolder: pathlib.Path
+    estimatePending: bool = False
     caseShown: str
     overlay: str = "pad"
     overlayOpacityPercent: int = 80

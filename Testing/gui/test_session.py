@@ -254,6 +254,40 @@ def test_a_scene_closed_during_the_estimate_gets_its_result_back(session, host, 
     assert session.panel.parameters.caseShown == "walk"
 
 
+def test_a_scene_saved_during_the_estimate_shows_the_result_when_it_is_opened_later(session, host, dialogs, tmp_path):
+    session.patient()
+    session.lesion()
+    session.approve()
+    session.estimate()
+    host.wait(lambda: session.ui.progressBar.value() >= 20, 20)
+    assert slicer.util.saveScene(str(tmp_path / "scene"))
+    scene_file = str(next((tmp_path / "scene").rglob("*.mrml")))
+    session.finish()
+    slicer.mrmlScene.Clear(0)
+    assert session.ui.resultsTable.rowCount() == 0
+    slicer.util.loadScene(scene_file)
+    assert host.wait(lambda: session.ui.resultsTable.rowCount() == 18, 10)
+
+    (session.folder / "working" / "sub-walk").rename(session.folder / "gone")
+    slicer.mrmlScene.Clear(0)
+    slicer.util.loadScene(scene_file)
+    assert host.wait(lambda: "was interrupted" in session.ui.progressLabel.text(), 10)
+    assert dialogs.said == []
+
+
+def test_every_overlay_can_be_chosen_by_the_user(session, host):
+    session.panel.results.open(session.made.folder)
+    for key in ("load", "width", "thickness", "pad"):
+        combo = session.ui.overlayCombo
+        combo.setCurrentIndex(combo.findData(key))
+        assert session.panel.parameters.overlay == key
+        assert slicer.util.getNode(f"sub-made {combo.currentText()}") is not None
+    session.ui.opacitySlider.setValue(30)
+    composite = host.slices["Red"].logic.GetSliceCompositeNode()
+    assert composite.GetForegroundOpacity() == pytest.approx(0.3)
+    assert session.panel.parameters.overlayOpacityPercent == 30
+
+
 @pytest.mark.parametrize(
     ("behaviour", "sentence", "detail"),
     [
