@@ -98,12 +98,12 @@ def compute(task: Task, run_case: Callable[..., CaseResult], progress: Callable[
 
 def _draw(task: Task) -> None:
     """Small pictures for the quality page. A case without them is still a case."""
-    head = task.case.t1
-    if head is None or not (task.out_dir / task.name / f"{task.name}_desc-brain_mask.nii.gz").exists():
+    if not (task.out_dir / task.name / f"{task.name}_desc-brain_mask.nii.gz").exists():
         return
+    from ..case.head import t1_path
     from .thumbnails import draw_thumbnails
 
-    store = Store(task.out_dir)
+    store, head = Store(task.out_dir), t1_path(task.case)
     try:
         for kind, content in draw_thumbnails(task.out_dir / task.name, head).items():
             store.thumbnail_path(task.name, kind).write_bytes(content)
