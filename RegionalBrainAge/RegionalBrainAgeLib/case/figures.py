@@ -78,7 +78,7 @@ def overview_png(stage: Stage, planes: int = 7) -> bytes:
         rgb[outline(plane_labels(stage.brain[:, :, k], 2))] = (0.30, 0.62, 0.86)
         mark_lesion(rgb, plane_labels(stage.lesion[:, :, k], 2))
         tiles.append(rgb)
-    return _strip([tiles], ["brain outline (blue) and lesion (hatched)"])
+    return _strip([tiles], ["brain outline (blue)" + (" and lesion (hatched)" if stage.lesion.any() else "")])
 
 
 def registration_png(stage: Stage) -> bytes:
