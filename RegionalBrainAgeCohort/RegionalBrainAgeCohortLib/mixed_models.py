@@ -59,28 +59,29 @@ def code_columns(data: pd.DataFrame, columns: Sequence[str]) -> tuple[list[str],
 
 def fit_terms(
     data: pd.DataFrame, outcome: str, predictors: Sequence[str], site: str = "site"
-) -> tuple[list[str], InterceptFit, pd.DataFrame]:
+) -> tuple[list[str], InterceptFit, np.ndarray]:
     """Fit ``outcome ~ predictors + (1 | site)`` on the complete cases of `data`.
 
-    Returns the term names (intercept first), the fit, and the design with the outcome as a table, which holds what
-    the standardised coefficients need.
+    Returns the term names (intercept first), the fit, and SD(term) / SD(outcome) over the cases used, which turns an
+    estimate into a standardised coefficient.
     """
     columns = list(dict.fromkeys([outcome, *predictors, site]))
     used = data[columns].dropna()
     names, values = code_columns(used, predictors)
     design = np.column_stack([np.ones(len(used)), values])
-    fit = fit_random_intercept(used[outcome].to_numpy(float), design, used[site].to_numpy(str))
-    frame = pd.DataFrame(design, columns=[INTERCEPT, *names])
-    frame["__outcome__"] = used[outcome].to_numpy(float)
-    return [INTERCEPT, *names], fit, frame
+    y = used[outcome].to_numpy(float)
+    fit = fit_random_intercept(y, design, used[site].to_numpy(str))
+    spread = y.std(ddof=1) if len(y) > 1 else np.nan
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scale = (design.std(axis=0, ddof=1) if len(y) > 1 else np.full(design.shape[1], np.nan)) / spread
+    return [INTERCEPT, *names], fit, scale
 
 
 def term_rows(
     data: pd.DataFrame, outcome: str, predictors: Sequence[str], only: Sequence[str] | None = None
 ) -> list[dict]:
     """Result rows of one model, one per term (or per term of `only`); dropped terms have NaN and say why."""
-    names, fit, frame = fit_terms(data, outcome, predictors)
-    spread = frame.std(ddof=1)
+    names, fit, scale = fit_terms(data, outcome, predictors)
     dropped = [names[j] for j in fit.dropped if fit.status != "constant"]
     notes = []
     if fit.status == "constant":
@@ -95,8 +96,6 @@ def term_rows(
     for j, name in enumerate(names):
         if only is not None and name not in only:
             continue
-        outcome_sd = spread["__outcome__"]
-        std_beta = fit.estimate[j] * spread[name] / outcome_sd if outcome_sd > 0 else np.nan
         rows.append(
             {
                 "outcome": outcome,
@@ -108,7 +107,7 @@ def term_rows(
                 "p": fit.p[j],
                 "ci_low": fit.ci_low[j],
                 "ci_high": fit.ci_high[j],
-                "std_beta": np.nan if j == 0 else std_beta,
+                "std_beta": np.nan if j == 0 else fit.estimate[j] * scale[j],
                 "n": fit.n,
                 "n_sites": fit.n_sites,
                 "site_variance": fit.site_variance,
