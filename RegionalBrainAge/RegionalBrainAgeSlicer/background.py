@@ -2,7 +2,6 @@
 
 The first argument is a command of ``regional-brain-age``, or one of those this file adds for the panels:
 
-    check           import every package the library needs and say what works, as one JSON line
     propose         write a lesion proposal and the regions in the head's space, for the review step
     cohort-check    read a table of cases and say what can be used, as one JSON line
     template        write the template's brain and its regions, for maps of coefficients
@@ -12,7 +11,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import json
 import os
 import sys
 from pathlib import Path
@@ -51,9 +49,8 @@ def main(arguments: list[str]) -> int:
     # Without a display, and without plots that would want one.
     os.environ["MPLBACKEND"] = "Agg"
     command = arguments[0] if arguments else ""
-    if command == "check":
-        print("check: " + json.dumps(check()))
-        return 0
+    # A case takes about a minute on the CPU; a GPU whose driver does not fit this torch could only spoil it.
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
     modules = NEEDED_EVERYWHERE | (NEEDED_BY_COHORTS if command in _COHORT_COMMANDS else NEEDED_BY_CASES)
     files = {} if command in _COHORT_COMMANDS else NEEDED_FILES
     broken = {name: text for name, text in states(modules, files).items() if text != "ok"}
@@ -69,12 +66,6 @@ def main(arguments: list[str]) -> int:
     from RegionalBrainAgeLib.__main__ import main as library_main
 
     return library_main(arguments)
-
-
-def check() -> dict[str, str]:
-    """Distribution -> "ok", or what is wrong with it; under "device", what torch will compute on."""
-    found = states(NEEDED_EVERYWHERE | NEEDED_BY_CASES | NEEDED_BY_COHORTS, NEEDED_FILES)
-    return found | {"device": _device() if found["torch"] == "ok" else "none"}
 
 
 def states(modules: dict[str, str], files: dict[str, str]) -> dict[str, str]:
@@ -98,18 +89,6 @@ def _state(module: str) -> str:
     except (ImportError, OSError, AttributeError, SyntaxError) as error:
         return f"is only half installed ({type(error).__name__}: {error})"
     return "ok"
-
-
-def _device() -> str:
-    import torch
-
-    try:
-        if torch.cuda.is_available():
-            torch.zeros(1, device="cuda").add_(1).item()
-            return f"GPU {torch.cuda.get_device_name(0)}"
-    except RuntimeError as error:
-        return f"CPU (the GPU is not usable: {str(error).splitlines()[0]})"
-    return "CPU (no usable GPU)"
 
 
 def run_for_panel(command: str, arguments: list[str]) -> int:

@@ -47,7 +47,7 @@ class Packages:
     def sentence(self) -> str:
         """One sentence for the panel."""
         if self.complete:
-            return _("All Python packages are installed.")
+            return _("All Python packages are installed. Cases are computed on the CPU; no GPU is needed.")
         parts = []
         names = [*(["torch"] if not self.torch else []), *self.missing, *self.missing_alone]
         if names:

@@ -146,9 +146,9 @@ import slicer_host
 slicer_host.start()
 import slicer
 slicer.modules.terminologies
-start = time.perf_counter()
+start = time.process_time()
 import {module}
-took = time.perf_counter() - start
+took = time.process_time() - start
 heavy = [m for m in ("torch", "nibabel", "SimpleITK", "pandas", "sklearn", "statsmodels", "scipy") if m in sys.modules]
 print("RESULT", took, heavy)
 """
