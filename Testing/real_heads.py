@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lesions_into_heads import heads, lesion_in_head
-from RegionalBrainAgeLib.imaging.image import Image
+from RegionalBrainAgeLib.imaging.image import Image, resample
 from RegionalBrainAgeLib.imaging.reading import read_labels, write_image
 from RegionalBrainAgeLib.imaging.registration import Registration
 
@@ -34,5 +34,6 @@ def bring_lesion(case_folder: Path, lesion: Image, path: Path) -> Path:
     """Writes an MNI lesion on the grid of a head that was processed before, through that case's transforms."""
     brain = read_labels(case_folder / f"{case_folder.name}_desc-brain_mask.nii.gz")
     registration = Registration.load(case_folder, case_folder.name)
-    write_image(lesion_in_head(lesion, registration, brain.like(brain.array > 0)), path)
+    brain = resample(brain.like(brain.array > 0), registration.t1_grid)
+    write_image(lesion_in_head(lesion, registration, brain), path)
     return path

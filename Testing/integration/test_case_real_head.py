@@ -12,8 +12,11 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from RegionalBrainAgeLib.anatomy.regions import load_scheme, region_masks
 from RegionalBrainAgeLib.case import table
 from RegionalBrainAgeLib.case.demo import LESION_NAME
+from RegionalBrainAgeLib.case.volumes import RegionVolume
+from RegionalBrainAgeLib.imaging.registration import Registration
 from RegionalBrainAgeLib.resources import package_file
 
 pytestmark = pytest.mark.slow
@@ -78,6 +81,14 @@ def test_all_volumes_lie_on_the_heads_own_grid(demo):
         image = nib.load(demo / f"{demo.name}_desc-{name}.nii.gz")
         assert image.shape == head.shape
         assert np.allclose(image.affine, head.affine, atol=1e-3)
+
+
+def test_saved_transforms_bring_template_labels_onto_the_heads_own_grid(demo):
+    registration = Registration.load(demo, demo.name)
+    codes = RegionVolume.combine(region_masks(load_scheme()))
+    regions = codes.with_codes(registration.to_native(codes.codes)).first_region()
+    written = nib.load(demo / f"{demo.name}_desc-regions_dseg.nii.gz")
+    assert np.mean(regions.array != np.asarray(written.dataobj)) < 1e-3
 
 
 def test_numbers_in_table_row_and_volumes_agree(demo):

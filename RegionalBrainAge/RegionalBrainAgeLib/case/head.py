@@ -1,7 +1,7 @@
 """From a head's files to its anatomy: what is measured before any age is estimated.
 
 All volumes are worked on in canonical voxel order (right, anterior, superior), so every storage order of a head gives
-the same numbers; `volumes.in_t1_grid` takes results back to the file's own order.
+the same numbers; `writing` takes results back to the file's own order.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from ..anatomy.parcels import PARCEL_NAMES
 from ..anatomy.regions import RegionScheme
 from ..imaging.image import Image, from_canonical
 from ..imaging.reading import write_image
+from ..imaging.registration import Registration
 from .canvas import set_stage, surface_views
 from .case import CaseResult
 from .figures import load_png, overview_png, pad_png, paired_svg, registration_png, thickness_png
@@ -71,7 +72,7 @@ def write_case(
         write_table(folder / f"{stem}_parcels.tsv", map(asdict, result.parcels), PARCEL_COLUMNS)
         if head is not None and scan is not None:
             _write_volumes(folder, stem, result, scheme, head, scan)
-            _write_transforms(folder, stem, head)
+            _write_transforms(folder, stem, replace(head.registration, t1_grid=scan.file_grid))
     provenance = {
         **result.provenance,
         "peak_memory_mb": peak_memory_mb(),
@@ -122,9 +123,9 @@ def _write_volumes(folder: Path, stem: str, result: CaseResult, scheme: RegionSc
         _write_names(folder / f"{stem}_desc-parcels_dseg.tsv", PARCEL_NAMES)
 
 
-def _write_transforms(folder: Path, stem: str, head: Head) -> None:
+def _write_transforms(folder: Path, stem: str, registration: Registration) -> None:
     try:
-        head.registration.save(folder, stem)
+        registration.save(folder, stem)
     except RuntimeError as error:  # what SimpleITK makes of a full disk
         raise OSError(errno.EIO, "the transforms could not be written (is the disk full?)") from error
 
