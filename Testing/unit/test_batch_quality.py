@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 import json
 import re
+import shutil
+import subprocess
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from made_up_head import made_up_result, made_up_volumes
 from PIL import Image as Picture
+from RegionalBrainAgeLib.batch.decisions import apply_decisions
 from RegionalBrainAgeLib.batch.outliers import METRICS, case_metrics, find_outliers, modified_z
 from RegionalBrainAgeLib.batch.qc_page import write_quality_page
 from RegionalBrainAgeLib.batch.store import Store
@@ -22,6 +25,27 @@ from RegionalBrainAgeLib.imaging.reading import write_image
 from scipy import ndimage
 
 NETWORKS = ["fpn", "vis"]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+# What a reviewer does, and what the page then shows and saves.
+CLICKS = """<script>
+const told = [];
+const ids = () => [...document.querySelectorAll("#cases tbody tr")].filter(r => !r.hidden).map(r => r.dataset.case);
+document.querySelector("button[data-key=similarity]").click(); told.push(ids());
+document.querySelector("button[data-key=similarity]").click(); told.push(ids());
+const row = id => document.querySelector(`tr[data-case=${id}]`);
+row("P03").dispatchEvent(new KeyboardEvent("keydown", { key: "r", bubbles: true }));
+document.querySelector("#reviewer").value = "Dr A";
+row("P05").querySelector("input[value=accept]").click();
+row("P05").querySelector(".note").value = "ok\\tthen";
+row("P05").querySelector(".note").dispatchEvent(new Event("change", { bubbles: true }));
+HTMLAnchorElement.prototype.click = function () {
+  told.push([this.download, decodeURIComponent(this.href.split(",")[1])]);
+};
+document.querySelector("#save").click();
+document.querySelector("#show").value = "reject"; document.querySelector("#show").dispatchEvent(new Event("change"));
+told.push(ids());
+document.body.innerHTML = "<pre></pre>"; document.querySelector("pre").textContent = JSON.stringify(told);
+</script></body>"""
 
 
 def leave_volumes(folder, flip=()):
@@ -133,3 +157,20 @@ def test_a_rejected_case_fails_in_the_table_and_an_accepted_one_passes(tmp_path)
     made_cases(tmp_path, 3)
     found = {row["case_id"]: row["qc"] for row in read_table(tmp_path / PROCESSED_NAME)}
     assert (found["P00"], found["P01"]) == ("fail", "pass")
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+def test_a_reviewer_sorts_decides_saves_and_the_file_takes_effect(tmp_path):
+    made_cases(tmp_path, 12, odd=4)
+    page = write_quality_page(tmp_path)
+    page.write_text(page.read_text().replace("</body>", CLICKS))
+    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
+    shown = subprocess.run([*command, "--dump-dom", page.as_uri()], capture_output=True, text=True, timeout=120).stdout
+    up, down, (name, saved), rejected = json.loads(re.search(r"<pre>(.*)</pre>", shown, re.DOTALL).group(1))
+    assert (up[0], down[-1]) == ("P04", "P04")  # the case made unlike the others is the least similar
+    assert up[1:] == sorted(up[1:])
+    assert down[:-1] == up[:0:-1]
+    assert rejected == ["P03"]
+    (tmp_path / name).write_text(saved)
+    assert saved.splitlines()[1:] == ["P03\treject\tn/a\tn/a", "P05\taccept\tDr A\tok then"]
+    assert apply_decisions(tmp_path) == {"accept": 1, "reject": 1, "unknown": 0}
