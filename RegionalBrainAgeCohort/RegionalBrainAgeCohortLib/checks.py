@@ -77,7 +77,7 @@ def _classes(data: pd.DataFrame, settings: Settings) -> list[Finding]:
         kind = "severe" if severe.iloc[0] == 1 else "mild"
         return [Finding("warning", f"All {len(severe)} cases are {kind} ({cut}): there are no groups to compare.")]
     by_site = severe.groupby(data["site"]).nunique()
-    if len(by_site) > 1 and (by_site == 1).all():
+    if 1 < len(by_site) < len(severe) and (by_site == 1).all():
         return [
             Finding(
                 "warning",
@@ -143,7 +143,7 @@ def _parts(design: np.ndarray, kept: np.ndarray, dropped: int, names: list[str])
 def _missing(data: pd.DataFrame, networks: tuple[str, ...], settings: Settings) -> list[Finding]:
     found = []
     for column in analysed_columns(data, settings):
-        if data[column].isna().all():
+        if data[column].isna().all() and column != "log_lesion_volume":
             found.append(Finding("warning", f"Column {column} is empty."))
     pads = [c for c in data.columns if c.startswith(("pad_ipsi_", "pad_contra_"))]
     holes = int(data[pads].isna().any(axis=1).sum())
