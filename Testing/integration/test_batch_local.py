@@ -80,6 +80,9 @@ def test_a_case_that_comes_to_fail_loses_its_old_row(tmp_path):
     (tmp_path / "in" / "head1.nii").write_text("fail")
     assert quick_batch(cases, tmp_path / "out", resume=True).exit_code == 3
     assert [row["case_id"] for row in read_table(tmp_path / "out" / PROCESSED_NAME)] == ["P000"]
+    cases.write_text(cases.read_text().replace("head0.nii,40", "head0.nii,forty"))
+    quick_batch(cases, tmp_path / "out", resume=True)
+    assert read_table(tmp_path / "out" / PROCESSED_NAME) == []
 
 
 def test_results_that_are_there_are_not_overwritten_unasked(tmp_path):

@@ -177,7 +177,8 @@ class Ledger:
 
     def save(self) -> None:
         """Write processed_cases.csv as far as it is known."""
-        self.others = write_processed(self._store.out_dir, self._columns, self.case_ids, self._rows)
+        listed = dict.fromkeys([*self.case_ids, *(case.case_id for case in self.failed)])
+        self.others = write_processed(self._store.out_dir, self._columns, list(listed), self._rows)
 
     def save_if_possible(self) -> None:
         """The same on the way, where a full disk must not end the batch: the last `save` tells."""
