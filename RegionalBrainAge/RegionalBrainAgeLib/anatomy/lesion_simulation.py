@@ -9,10 +9,9 @@ import numpy as np
 from scipy import ndimage
 
 from ..errors import InputError
-from ..imaging.image import Image, resample
+from ..imaging.image import Image, bounding_box, resample
 from ..imaging.template import template_brain
 from .atlases import load_atlas
-from .neighbourhood import bounding_box
 
 # Nothing grows nearer to the mid-sagittal plane than this.
 MIDLINE_CLEARANCE_MM = 3.0
@@ -80,7 +79,7 @@ def simulate_lesion(volume_ml: float, side: str = "L", territory: str = "MCA", s
     area = TERRITORIES[territory]
     brain = template_brain()
     whole, coordinates = _one_hemisphere(side)
-    box = bounding_box(whole)
+    box = bounding_box(whole, np.zeros(3, dtype=int))
     allowed = whole[box]
     coordinates = tuple(
         c[tuple(part if c.shape[n] > 1 else slice(None) for n, part in enumerate(box))] for c in coordinates

@@ -5,19 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from ..imaging.image import Image
-
-
-def bounding_box(mask: np.ndarray, margin_voxels: np.ndarray | int = 0) -> tuple[slice, slice, slice]:
-    """Slices around the True voxels of a mask, widened by a margin and cut at the edge; empty for an empty mask."""
-    margins = np.broadcast_to(margin_voxels, 3)
-    found = ndimage.find_objects(mask.astype(np.uint8))
-    if not found:
-        return (slice(0, 0), slice(0, 0), slice(0, 0))
-    return tuple(
-        slice(max(0, part.start - int(margin)), min(size, part.stop + int(margin)))
-        for part, margin, size in zip(found[0], margins, mask.shape, strict=True)
-    )
+from ..imaging.image import Image, bounding_box
 
 
 def within_mm(mask: Image, distance_mm: float) -> np.ndarray:
