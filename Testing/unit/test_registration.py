@@ -196,25 +196,25 @@ def test_a_lesion_is_filled_from_the_other_side(head):
     dark = symmetric.like(np.where(lesion.array, 5.0, symmetric.array).astype(np.float32))
     filled = fill_lesion(dark, brain, lesion, np.eye(4))
     assert np.abs(filled.array - symmetric.array)[lesion.array].mean() < 1.0
-    far = ndimage.distance_transform_edt(~lesion.array) > 4
+    far = ndimage.distance_transform_edt(~lesion.array) > 7
     np.testing.assert_array_equal(filled.array[far], dark.array[far])
 
 
 @pytest.mark.slow
 def test_a_lesion_pulls_less_when_it_is_known(head, registration):
-    """Far from a painted lesion the registration barely moves; without its mask it moves more."""
+    """6 to 23 mm from a painted lesion the registration barely moves; without its mask it moves more."""
     t1, brain = head
     distance = np.linalg.norm(np.indices(template_brain().shape) - np.array([56, 140, 95])[:, None, None, None], axis=0)
     lesion = lesion_in_head(template_brain().like(distance < 22), registration, brain)
     painted = paint_lesion(t1, lesion, brain)
     near = template_brain().array > 0
-    near &= distance < 40
+    near &= (distance > 28) & (distance < 45)
     moved = {}
     for handling in ("fill", "none"):
         again = register(painted, brain, lesion, lesion_handling=handling)
         moved[handling] = movement_mm(again, registration, near)
-    assert moved["fill"] < 0.35
-    assert moved["fill"] < 0.7 * moved["none"]
+    assert moved["fill"] < 0.15
+    assert moved["fill"] < 0.5 * moved["none"]
 
 
 def movement_mm(a: Registration, b: Registration, where: np.ndarray) -> float:
