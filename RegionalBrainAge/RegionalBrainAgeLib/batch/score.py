@@ -18,7 +18,7 @@ from ..age.model import BrainAgeModel, RegionAges, load_model
 from ..age.table import People
 from ..anatomy.regions import RegionScheme, load_scheme, membership
 from ..case.case import CaseResult, RegionResult, side_word
-from ..case.quality import advice, judge
+from ..case.quality import judge
 from ..case.table import PROCESSED_NAME, REGION_COLUMNS, processed_columns, sidecar_text, write_atomically
 from ..errors import Cancelled, InputError
 from .batch import BatchSummary
@@ -120,7 +120,7 @@ class Scorer:
             lesion=person.lesion,
             scheme=self.scheme.name,
             qc=quality.verdict,
-            warnings=(*quality.reasons, *advice(person.case.days_post_stroke, person.lesion.side)),
+            warnings=quality.reasons,
             calibration=ages.calibrated,
             model={"name": self.model.name, "version": self.model.version},
             seconds={},
