@@ -56,8 +56,9 @@ def main() -> None:
     parser.add_argument("--write", type=Path, help="write the offset of all heads as a calibration file")
     args = parser.parse_args()
     model, data = load_model(), data_folder()
-    heads = real_heads(data)
-    routes = {name: features_of(args.cases / f"sub-{name.removeprefix('sub-')}_none") for name in heads}
+    folders = {name: args.cases / f"sub-{name.removeprefix('sub-')}_none" for name in real_heads(data)}
+    heads = {name: head for name, head in real_heads(data).items() if folders[name].exists()}
+    routes = {name: features_of(folders[name]) for name in heads}
     own = {"sub-0001": read_subject(data / "heads" / "freesurfer" / "sub-0001")}
     known = [name for name, head in heads.items() if head.age_known]
     residuals = {name: residual(model, routes[name], heads[name], own.get(name)) for name in known}
@@ -66,7 +67,7 @@ def main() -> None:
     everything = offset_from(model, list(residuals.values()))
     for name, head in heads.items():
         others = [residuals[other] for other in known if other != name]
-        states = [None, offset_from(model, others), everything]
+        states = [None, offset_from(model, others) if others else None, everything]
         pads = [
             np.nanmedian(model.predict(routes[name], head.age_years, head.sex, state).pad_corrected_years)
             for state in states
