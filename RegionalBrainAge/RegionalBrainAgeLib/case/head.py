@@ -144,7 +144,7 @@ def measure_head(scan: Scan, scheme: RegionScheme, steps: Steps, threads: int, s
         whole = t1 if lesion is None else fill_lesion(t1, brain, lesion, registration.native_from_template)
         tissue = segment_tissue(whole, brain, lesion, structures)
     with steps.step("thickness"):
-        thickness = cortical_thickness(tissue)
+        thickness = cortical_thickness(tissue, lesion, threads)
     with steps.step("parcels"):
         ribbon = thickness.like(np.isfinite(thickness.array))
         parcels = parcels_in_ribbon(registration.to_native(propagation_atlas()), ribbon, lesion)

@@ -7,21 +7,19 @@ from scipy import ndimage
 
 from .fine import STEP_MM, cubic, linear, nearest
 
-# The level of the two surfaces.
+# The level of the two surfaces: half-way between the means of the tissues on either side.
 WHITE_LEVEL = 0.75
-PIAL_LEVEL = 0.28
+PIAL_LEVEL = 0.25
 # A sulcus narrower than a voxel never gets as dark as fluid: what is darkest within this box stands for it ...
 SULCUS_BOX_MM = 2.5
 # ... but at least this share of the way from grey matter to fluid, or noise would open sulci.
-SHALLOWEST_SULCUS = 0.15
+SHALLOWEST_SULCUS = 0.1
 # Shallow dips are judged against the grey matter on both sides of them, within this box; from the second depth on a dip
 # is fluid without a doubt and judged against the mean of grey matter.
 BANKS_BOX_MM = 3.5
 DOUBTFUL_DEPTHS = (0.3, 0.6)
 # Nearer than this to white matter there is no sulcus, only a sharpened image's ringing, unless it is surely fluid.
 THINNEST_MM = 1.0
-# Fluid in specks smaller than this is noise.
-SMALLEST_FLUID_PART_MM3 = 4.0
 # A thin blade of white matter never gets as bright as white matter: what is brightest within this box stands for it.
 BLADE_BOX_MM = 4.5
 FAINTEST_BLADE = 0.5
@@ -80,10 +78,7 @@ def _voxels(box_mm: float) -> int:
 
 
 def _tidy(level: np.ndarray) -> np.ndarray:
-    """Takes out white islands and specks of fluid, and closes whatever white matter encloses."""
-    parts, _ = ndimage.label(level < PIAL_LEVEL)
-    sizes = np.bincount(parts.ravel()) * STEP_MM**3
-    level[(sizes < SMALLEST_FLUID_PART_MM3)[parts] & (parts > 0)] = 0.5
+    """Takes out white islands outside white matter, and closes whatever white matter encloses."""
     white = level > WHITE_LEVEL
     parts, count = ndimage.label(white)
     if count > 1:
