@@ -82,6 +82,9 @@ def main() -> None:
     differences, pads = [], []
     for head in heads.values():
         ids = [f"sub-{head.name.removeprefix('sub-')}_ses-{scan}" for scan in (1, 2)]
+        if not all((out / name / f"{name}_parcels.tsv").exists() for name in ids):
+            print(f"{head.name} is left out: not both scans were completed")
+            continue
         first, second = (_column(out / name / f"{name}_parcels.tsv", "thickness_mm") for name in ids)
         differences.append(second - first)
         first, second = (_column(out / name / f"{name}_regions.tsv", "pad_corrected_years") for name in ids)
@@ -92,7 +95,7 @@ def main() -> None:
     if args.write:
         content = {
             "source": (
-                f"{len(heads)} healthy heads, each scanned again twice in simulation (turn {TURN_DEGREES:g} degrees, "
+                f"{len(differences)} healthy heads, each scanned again twice in simulation (turn {TURN_DEGREES:g} deg, "
                 f"shift {SHIFT_MM:g} mm, shading {100 * SHADE_FRACTION:g} %, noise {100 * NOISE_FRACTION:g} %), "
                 "through the whole T1 route. Real rescans vary more: a lower bound."
             ),

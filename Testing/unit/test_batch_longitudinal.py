@@ -11,7 +11,7 @@ import pytest
 from made_up_head import made_up_result
 from RegionalBrainAgeLib.anatomy.parcels import PARCEL_NAMES
 from RegionalBrainAgeLib.batch.longitudinal import write_longitudinal
-from RegionalBrainAgeLib.batch.rescans import Rescans, smallest_detectable_change
+from RegionalBrainAgeLib.batch.rescans import Rescans, load_rescans, smallest_detectable_change
 from RegionalBrainAgeLib.batch.tables import write_processed
 from RegionalBrainAgeLib.case.case import ParcelResult
 from RegionalBrainAgeLib.case.table import processed_columns, read_table
@@ -86,6 +86,19 @@ def test_sessions_are_ordered_compared_with_the_first_and_judged_by_the_limit(tm
     assert "<h2>A</h2>" in text
     assert "<h2>B</h2>" not in text
     assert '<td class="beyond">+8.0</td>' in text
+
+
+def test_without_measured_rescans_changes_have_no_limit_and_none_is_beyond_it(tmp_path):
+    leave_session(tmp_path, "A_ses-1", {"VIS_L": 1.0})
+    leave_session(tmp_path, "A_ses-2", {"VIS_L": 9.0})
+    write_sessions(tmp_path, ["A_ses-1", "A_ses-2"])
+    write_longitudinal(tmp_path, LinearModel(), Rescans("not measured", np.zeros((0, len(PARCEL_NAMES)))))
+    row = next(row for row in read_table(tmp_path / "longitudinal.tsv") if row["region"] == "VIS_L")
+    assert (row["change_years"], row["smallest_detectable_change_years"], row["beyond_noise"]) == ("8", "n/a", "n/a")
+
+
+def test_the_shipped_rescans_can_be_read():
+    assert load_rescans().difference_mm.shape[1] == len(PARCEL_NAMES)
 
 
 def test_sessions_of_different_models_are_not_compared(tmp_path):

@@ -29,7 +29,7 @@ class Rescans:
     Parameters
     ----------
     source : how they were measured, for the reader.
-    difference_mm : shape (pairs, 148), NaN where a parcel was missing.
+    difference_mm : shape (pairs, 148), NaN where a parcel was missing. Without pairs there are no limits.
     """
 
     source: str
@@ -49,7 +49,7 @@ def load_rescans(path: Path = _FILE) -> Rescans:
         raise RegionalBrainAgeError(f"{path} cannot be read ({error}).", "Reinstall this software.") from error
     if tuple(content["parcels"]) != PARCEL_NAMES:
         raise RegionalBrainAgeError(f"{path} is of other parcels.", "Reinstall this software.")
-    return Rescans(content["source"], np.array(content["difference_mm"], dtype=float))
+    return Rescans(content["source"], np.array(content["difference_mm"], dtype=float).reshape(-1, len(PARCEL_NAMES)))
 
 
 def smallest_detectable_change(
@@ -69,8 +69,10 @@ def smallest_detectable_change(
 
     Returns
     -------
-    ndarray, shape (regions,), NaN where a region is not estimable.
+    ndarray, shape (regions,), NaN where a region is not estimable, and everywhere without rescans.
     """
+    if len(rescans.difference_mm) == 0:
+        return np.full(pads_of(thickness_mm[None]).shape[1], np.nan)
     steps = np.nan_to_num(rescans.difference_mm)
     people = np.vstack([thickness_mm, thickness_mm + steps, thickness_mm - steps])
     pads = pads_of(people)
