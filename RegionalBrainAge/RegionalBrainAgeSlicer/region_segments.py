@@ -7,10 +7,12 @@ import slicer
 import vtk
 
 from . import case_nodes
+from .grids import ras_from_ijk
 from .lesion_segment import tag_lesion
 from .scales import LESION_RGB, NOT_ESTIMABLE_RGB
 
 LESION_SEGMENT = "Lesion"
+_SURFACE_VOXEL_MM = 2.0
 
 
 def show_segments(case_id: str, labels_node, names: dict[int, str], lesion_node=None) -> None:
@@ -20,9 +22,11 @@ def show_segments(case_id: str, labels_node, names: dict[int, str], lesion_node=
     node.CreateDefaultDisplayNodes()
     node.SetReferenceImageGeometryParameterFromVolumeNode(labels_node)
     logic = slicer.modules.segmentations.logic()
-    logic.ImportLabelmapToSegmentationNode(labels_node, node)
+    coarse = _coarse(labels_node)
+    logic.ImportLabelmapToSegmentationNode(coarse, node)
+    labels = [int(v) for v in np.unique(slicer.util.arrayFromVolume(coarse)) if v]
+    case_nodes.remove_with_parts(coarse)
     segmentation = node.GetSegmentation()
-    labels = [int(v) for v in np.unique(slicer.util.arrayFromVolume(labels_node)) if v]
     for segment_id, label in zip(list(segmentation.GetSegmentIDs()), labels, strict=True):
         segmentation.GetSegment(segment_id).SetName(names.get(label, str(label)))
     if lesion_node is not None and slicer.util.arrayFromVolume(lesion_node).any():
@@ -36,6 +40,17 @@ def show_segments(case_id: str, labels_node, names: dict[int, str], lesion_node=
     segmentation.SetConversionParameter("Smoothing factor", "0.5")
     segmentation.SetConversionParameter("Decimation factor", "0.6")
     node.CreateClosedSurfaceRepresentation()
+
+
+def _coarse(labels_node):
+    """The labels at about 2 mm: surfaces of a whole brain's regions take seconds at 1 mm, a fraction of one at 2 mm."""
+    geometry = ras_from_ijk(labels_node)
+    step = np.maximum(np.rint(_SURFACE_VOXEL_MM / np.linalg.norm(geometry[:3, :3], axis=0)).astype(int), 1)
+    array = slicer.util.arrayFromVolume(labels_node)[:: step[2], :: step[1], :: step[0]].copy()
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "coarse labels")
+    node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(geometry @ np.diag([*step, 1.0])))
+    slicer.util.updateVolumeFromArray(node, array)
+    return node
 
 
 def color_segments(case_id: str, colors: dict[str, tuple[float, float, float]]) -> None:

@@ -105,6 +105,9 @@ def main() -> None:
     def picture(name: str) -> None:
         host.screenshot("RegionalBrainAge", out / "pictures" / f"{name}.png")
 
+    dialogs = QtCore.QTimer()
+    dialogs.timeout.connect(_answer)
+    dialogs.start(200)
     print(f"{'step':<28}{'time':>11}{'blocked':>12}")
     qt.QFileDialog.answer = str(head)
     step("open head", lambda: click(ui.loadT1Button))
@@ -115,6 +118,10 @@ def main() -> None:
     step("propose a mask", lambda: click(ui.proposeButton), lambda: panel.review.run is None)
     volume = panel.parameters.t1Volume
     true_mask = _truth(host, truth)
+    if panel.parameters.lesionSegmentation is None:
+        print("  no proposal; the true mask is opened instead")
+        qt.QFileDialog.answer = str(truth)
+        step("open mask", lambda: click(ui.loadMaskButton))
     from RegionalBrainAgeSlicer.inputs import lesion_voxels
 
     proposed = lesion_voxels(panel.parameters.lesionSegmentation, volume)
@@ -158,6 +165,14 @@ def main() -> None:
     step("open the case again", lambda: click(ui.openCaseButton))
     picture("7-case-again")
     host.close_module("RegionalBrainAge")
+
+
+def _answer() -> None:
+    """Tell what a message box says and close it."""
+    box = QtWidgets.QApplication.activeModalWidget()
+    if isinstance(box, QtWidgets.QMessageBox):
+        print(f"  dialog: {box.text()}\n{box.detailedText()[-600:]}", flush=True)
+        box.buttons()[0].click()
 
 
 def _truth(host, path: Path) -> np.ndarray:
