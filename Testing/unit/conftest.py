@@ -5,15 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from RegionalBrainAgeLib.age.fit import Sources, train_model
 from RegionalBrainAgeLib.age.table import People
+from RegionalBrainAgeLib.age.training import Recipe
 from RegionalBrainAgeLib.anatomy.parcels import PARCEL_NAMES
+from RegionalBrainAgeLib.anatomy.regions import load_scheme
 
 PEOPLE, SITES = 240, 4
 SLOPE_MM_PER_YEAR = -0.004
 
 
-@pytest.fixture
-def made_table() -> pd.DataFrame:
+def make_table() -> pd.DataFrame:
     """240 people of 4 sites in the format of `train`; -0.004 mm a year, SD 0.12 mm, site shifts of about 0.1 mm."""
     rng = np.random.default_rng(7)
     age = rng.uniform(18, 90, PEOPLE)
@@ -31,7 +34,13 @@ def made_table() -> pd.DataFrame:
 
 
 @pytest.fixture
-def made_people(made_table) -> People:
+def made_table() -> pd.DataFrame:
+    return make_table()
+
+
+@pytest.fixture(scope="session")
+def made_people() -> People:
+    made_table = make_table()
     values = made_table[list(PARCEL_NAMES)].to_numpy()[:, None]
     return People(
         made_table.person.to_numpy(str),
@@ -42,3 +51,11 @@ def made_people(made_table) -> People:
         values,
         np.zeros((len(made_table), len(PARCEL_NAMES))),
     )
+
+
+@pytest.fixture(scope="session")
+def tiny_model(made_people):
+    """A model of the made people, trained for a few steps in two folds of sites."""
+    recipe = Recipe(steps=60, batch=64, folds=2, age_range_years=(18.0, 90.0))
+    torch.set_num_threads(1)
+    return train_model(Sources(made_people), load_scheme(), recipe, 0, "tiny", {"table": "made"})

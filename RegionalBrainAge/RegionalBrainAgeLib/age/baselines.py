@@ -14,22 +14,16 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 
-from .fit import Sources, norms_without, parcel_surroundings
+from .calibration import expected_offset, remaining_covariance
+from .fit import Sources, calibration_parts, norms_without, parcel_surroundings
 from .model import BrainAgeModel, Fold
 from .network import Architecture
 from .normative import Norms
+from .regional_age import Surroundings, regional_age_reader
 from .table import People
 from .training import Population, Recipe, train_network
 
 _BIN_YEARS = 10
-NAMES = (
-    "median age",
-    "age-balanced mean",
-    "ridge",
-    "SVR",
-    "global (ridge, one age)",
-    "network without message passing",
-)
 
 
 def fold_baselines(train: People, test: People, norms: Norms, membership: np.ndarray) -> dict[str, np.ndarray]:
@@ -79,16 +73,57 @@ def _retrained(
     model: BrainAgeModel, sources: Sources, recipe: Recipe, architecture: Architecture, seed: int
 ) -> BrainAgeModel:
     surroundings = parcel_surroundings(model.edges, model.membership, recipe.hops, len(model.features))
-    deviations = np.array(model.about["deviation_sd_years"])
     folds = []
     for index, fold in enumerate(model.folds[:-1]):
         held_out = list(fold.held_out_sites)
         people = sources.people.take(~np.isin(sources.people.site, held_out))
         norms = norms_without(sources, held_out)
+        deviations = np.array(model.about["deviation_sd_years"][index])
         population = Population(norms, people, sources.holes, surroundings, recipe, deviations)
         network = train_network(population, architecture, model.edges, model.membership, 1000 * seed + index)
         folds.append(Fold(fold.held_out_sites, norms, (network,)))
     return replace(model, architecture=architecture, folds=(*folds, model.folds[-1]), references={}, _errors={})
+
+
+def global_posterior(
+    model: BrainAgeModel, people: People, controls: int = 0, seed: int = 1
+) -> tuple[People, np.ndarray]:
+    """One age from all parcels of both hemispheres, read with the same norms and calibration as the regional ages.
+
+    What a model may reach that gives up regions: the strongest rival of a regional model on accuracy alone.
+
+    Returns
+    -------
+    people, (N, R) : the people judged (with controls, those of sites that have enough) and their one age, repeated.
+    """
+    channels = people.values[0].size
+    everything = Surroundings(
+        np.full((1, channels), 1.0 / channels),
+        np.ones((1, channels), dtype=bool),
+        np.zeros((channels, 3)),
+        np.zeros(channels, dtype=int),
+    )
+    fold_of = model.fold_of_sites(people.site)
+    readers = []
+    for fold in model.folds:
+        unknown = remaining_covariance(fold.norms, controls)
+        readers.append(regional_age_reader(fold.norms, everything, np.zeros(1), unknown))
+    if controls:
+        parts = list(calibration_parts(people, controls, np.random.default_rng(seed)))
+    else:
+        parts = [(np.nonzero(fold_of == index)[0], None) for index in np.unique(fold_of)]
+    ages = []
+    for part, used in parts:
+        fold, reader = model.folds[fold_of[part[0]]], readers[fold_of[part[0]]]
+        standardised = fold.norms.standardise(people.values[part].reshape(len(part), -1))
+        if used is not None:
+            control_values = fold.norms.standardise(people.values[used].reshape(len(used), -1))
+            residuals = fold.norms.residuals(control_values, people.age_years[used], people.male[used])
+            standardised = standardised - expected_offset(fold.norms, residuals)
+        known = np.where(np.isnan(standardised), np.nanmean(standardised, axis=1, keepdims=True), standardised)
+        ages.append(reader.mean_age(known, people.male[part]))
+    rows = np.concatenate([part for part, _ in parts])
+    return people.take(rows), np.repeat(np.concatenate(ages), len(model.region_names), axis=1)
 
 
 def balanced_weights(age_years: np.ndarray) -> np.ndarray:

@@ -92,7 +92,8 @@ def _data(model: BrainAgeModel, found: Examination) -> str:
         "this table "
         "among them: leaving a site out here cannot undo that.",
         "- Outcome: chronological age at scanning. Predictors: thickness, sex, and how well the scanner is known.",
-        "- Missing: a thickness of 0 counts as not measured. Nothing was imputed outside the network.",
+        "- Missing: a thickness of 0 counts as not measured; the network estimates such parcels from their neighbours.",
+        "- Norms: the average scanner lies half way between the scanners of the charts and those of the table.",
     ]
     return "\n".join(lines)
 
@@ -263,4 +264,4 @@ def _limits(model: BrainAgeModel, found: Examination) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None or not np.isfinite(value) else f"{value:.2f}"
+    return "" if value is None or not np.isfinite(value) else f"{value:.3f}" if abs(value) < 1 else f"{value:.2f}"

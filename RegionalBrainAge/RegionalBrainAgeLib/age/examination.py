@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .baselines import network_without_holes, network_without_messages
+from .baselines import global_posterior, network_without_holes, network_without_messages
 from .card import Examination
 from .evaluation import MODEL_METHOD, accuracy, calibrated_baseline, calibrated_evaluation, evaluate
 from .experiments import calibration_curve, lesion_holes, planted_atrophy, rescan_stability
-from .fit import Sources, out_of_fold_ages
+from .fit import REFERENCE_CONTROLS, Sources, out_of_fold_ages
 from .metrics import (
     balanced_mae_years,
     between_region_correlation,
@@ -27,6 +27,7 @@ ADULT_YEARS = 18.0
 _FEWEST_IN_DECADE = 40
 _FEWEST_OLD = 200
 WITH_CONTROLS = ", 20 local controls"
+GLOBAL_METHOD = "global (same norms, one age)"
 
 
 def examine(
@@ -53,6 +54,8 @@ def examine(
     tell("predictions and quick baselines", 0.0)
     evaluation = evaluate(model, people)
     raw = {MODEL_METHOD: evaluation.ages.brain_age_years, **evaluation.baselines}
+    judged, ages = global_posterior(model, people)
+    raw[GLOBAL_METHOD] = ages[_rows_of(people, judged)]
     tell("network without message passing", 0.15)
     raw["network without message passing"] = out_of_fold_ages(
         network_without_messages(model, sources, steps, 1), people
@@ -63,6 +66,8 @@ def examine(
     for method, ages in raw.items():
         if method == MODEL_METHOD:
             judged, calibrated = some, local.brain_age_years
+        elif method == GLOBAL_METHOD:
+            judged, calibrated = global_posterior(model, people, REFERENCE_CONTROLS)
         else:
             judged, calibrated = calibrated_baseline(people, ages)
         table[method] |= _with_controls(judged, calibrated)
@@ -78,6 +83,7 @@ def examine(
         "correlation of corrected PADs between regions (20 local controls)": between_region_correlation(
             local.pad_corrected_years
         ),
+        "slope of raw ages on true age (20 local controls)": mean_slope(local.brain_age_years, some.age_years),
         "coverage without calibration": coverage(evaluation.ages.pad_lower_years, evaluation.ages.pad_upper_years),
     }
     curve = calibration_curve(model, people)
@@ -119,5 +125,10 @@ def _with_controls(people: People, ages: np.ndarray) -> dict[str, float]:
     return {
         f"MAE 40-90, age-balanced, years{WITH_CONTROLS}": balanced_mae_years(error, people.age_years),
         f"mean error, years{WITH_CONTROLS}": float(error.mean()),
-        f"slope of predicted on true age{WITH_CONTROLS}": mean_slope(ages, people.age_years),
     }
+
+
+def _rows_of(people: People, among: People) -> np.ndarray:
+    """For every person, the row of the same person among others."""
+    place = {name: row for row, name in enumerate(among.person)}
+    return np.array([place[name] for name in people.person])

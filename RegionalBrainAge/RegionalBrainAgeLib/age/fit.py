@@ -82,15 +82,12 @@ def train_model(
     surroundings = parcel_surroundings(edges, weights, recipe.hops, len(people.features))
     holes = sources.holes or grown_holes(edges, weights.shape[1], _GROWN_HOLES, np.random.default_rng(seed))
     groups = [*site_folds(people, recipe.folds), []]
-    folds, deviations = [], None
+    folds, deviations = [], []
     total = len(groups) * recipe.seeds
     for index, held_out in enumerate(groups):
         norms = norms_without(sources, held_out)
-        population = Population(
-            norms, people.take(~np.isin(people.site, held_out)), holes, surroundings, recipe, deviations
-        )
-        # One definition of the regional ages for all folds, from the sites of the first.
-        deviations = population.deviation_sd_years
+        population = Population(norms, people.take(~np.isin(people.site, held_out)), holes, surroundings, recipe)
+        deviations.append([round(float(value), 2) for value in population.deviation_sd_years])
         networks = []
         for member in range(recipe.seeds):
             done = index * recipe.seeds + member
@@ -124,7 +121,7 @@ def train_model(
             "sites": len(np.unique(people.site)),
             "seed": seed,
             "recipe": asdict(recipe),
-            "deviation_sd_years": [round(float(value), 2) for value in deviations],
+            "deviation_sd_years": deviations,
             "versions": {
                 "regional-brain-age": __version__,
                 "python": platform.python_version(),

@@ -60,13 +60,6 @@ def parcel_centres_mm() -> np.ndarray:
     return centres @ atlas.ras_from_ijk[:3, :3].T + atlas.ras_from_ijk[:3, 3]
 
 
-def within_hops(edges: np.ndarray, nodes: int, hops: int) -> np.ndarray:
-    """(nodes, nodes) boolean: can be reached in at most this many steps."""
-    adjacent = np.eye(nodes, dtype=int)
-    adjacent[edges[:, 0], edges[:, 1]] = adjacent[edges[:, 1], edges[:, 0]] = 1
-    return np.linalg.matrix_power(adjacent, hops) > 0
-
-
 @dataclass(frozen=True)
 class Holes:
     """Damage of H lesions on N nodes.

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
 from .. import __version__
@@ -18,7 +15,17 @@ from ..anatomy.parcels import PARCEL_NAMES, ParcelFeatures
 from ..anatomy.regions import RegionScheme
 from ..errors import InputError
 from ..resources import shipped
-from .calibration import Calibration, read_calibration, write_text_atomically
+from .calibration import Calibration, read_calibration
+from .folder import (
+    ARRAY_FILES,
+    DEFAULT_OFFSET_FILE,
+    FORMAT,
+    arrays_of,
+    check_contents,
+    checked_contents,
+    read_description,
+    write_description,
+)
 from .network import Architecture, RegionalAgeNetwork
 from .normative import Norms
 from .statistics import AgeBias, Errors, Reference, fit_age_bias
@@ -26,10 +33,6 @@ from .table import People
 from .training import make_batch
 
 DEFAULT_MODEL = "destrieux-nine-networks"
-FORMAT = "regional-brain-age-model/1"
-DEFAULT_OFFSET_FILE = "calibration-t1-route.json"
-_FILES = ("weights.safetensors", "norms.safetensors")
-_ALLOWED = {*_FILES, "model.json", "MODEL_CARD.md", DEFAULT_OFFSET_FILE}
 # A region has no age when this share of its cortex, by membership weight, could not be measured.
 DAMAGE_LIMIT_FRACTION = 0.5
 _CHUNK = 2048
@@ -296,58 +299,6 @@ def save_model(model: BrainAgeModel, folder: Path | str) -> None:
     write_description(folder, description)
 
 
-def add_file(folder: Path | str, name: str, text: str) -> None:
-    """Puts MODEL_CARD.md or the default offset of the T1 route into a model folder, under its checksums.
-
-    Parameters
-    ----------
-    name : "MODEL_CARD.md" or `DEFAULT_OFFSET_FILE`.
-    """
-    folder = Path(folder)
-    if name not in _ALLOWED:
-        raise ValueError(f"{name} does not belong into a model folder")
-    description = read_description(folder)
-    write_text_atomically(folder / name, text)
-    description["sha256"][name] = hashlib.sha256(text.encode("utf-8")).hexdigest()
-    write_description(folder, description)
-
-
-_NO_SEAL = "0" * 64
-
-
-def write_description(folder: Path, description: dict) -> None:
-    """Writes model.json with a seal: the sha256 of its own text with the seal's digits as zeros."""
-    text = json.dumps({**description, "seal": _NO_SEAL}, indent=1) + "\n"
-    seal = hashlib.sha256(text.encode()).hexdigest()
-    write_text_atomically(folder / "model.json", text.replace(_NO_SEAL, seal))
-
-
-def read_description(folder: Path, wanted_format: str = FORMAT) -> dict:
-    """Reads model.json and checks its seal.
-
-    Raises
-    ------
-    InputError : missing, unreadable or altered.
-    """
-    path = folder / "model.json"
-    if not path.is_file():
-        raise InputError(f"The model folder {folder} has no model.json.", "Give the folder that `train` wrote.")
-    try:
-        text = path.read_text(encoding="utf-8")
-        description = json.loads(text)
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"{path} cannot be read ({error}).", "Copy the model folder again.") from error
-    seal = description.get("seal") if isinstance(description, dict) else None
-    if not isinstance(seal, str) or hashlib.sha256(text.replace(seal, _NO_SEAL).encode()).hexdigest() != seal:
-        raise InputError(f"{path} was altered after training.", "Copy the model folder again or train anew.")
-    if description.get("format") != wanted_format:
-        raise InputError(
-            f"{path} has the format '{description.get('format')}', needed is '{wanted_format}'.",
-            "Use the software version the model was made with, or train anew.",
-        )
-    return description
-
-
 def load_model(path: Path | str | None = None, scheme: RegionScheme | None = None) -> BrainAgeModel:
     """Reads a model folder; without a path, the model this software ships.
 
@@ -361,17 +312,10 @@ def load_model(path: Path | str | None = None, scheme: RegionScheme | None = Non
     InputError : a missing, altered or foreign file, a pickle, or another scheme.
     """
     folder = Path(path) if path is not None else shipped("Models", DEFAULT_MODEL)
-    if not folder.is_dir():
-        raise InputError(f"There is no model folder at {folder}.", "Give the folder that `train` wrote.")
-    foreign = sorted(file.name for file in folder.iterdir() if file.name not in _ALLOWED)
-    if foreign:
-        raise InputError(
-            f"The model folder {folder} holds {', '.join(foreign[:3])}, which a model does not have.",
-            "Remove it; pickles and other code are never loaded.",
-        )
+    check_contents(folder)
     description = read_description(folder)
-    contents = {name: _read_file(folder, name, description) for name in (*_FILES, *description.get("sha256", {}))}
-    arrays = {name: _arrays(folder / name, contents[name]) for name in _FILES}
+    contents = checked_contents(folder, description)
+    arrays = {name: arrays_of(folder / name, contents[name]) for name in ARRAY_FILES}
     if tuple(description["parcels"]) != PARCEL_NAMES and description["architecture"]["node_weights"]:
         raise InputError(f"The model {folder} has other parcels than this software.", "Train it anew.")
     try:
@@ -380,36 +324,12 @@ def load_model(path: Path | str | None = None, scheme: RegionScheme | None = Non
         raise InputError(f"The model {folder} is incomplete ({error}).", "Copy the folder again.") from error
     if scheme is not None:
         model.check_scheme(scheme)
-    unlisted = [name for name in ("MODEL_CARD.md", DEFAULT_OFFSET_FILE) if name not in description["sha256"]]
-    for name in unlisted:
-        if (folder / name).exists():
-            raise InputError(
-                f"{folder / name} is not part of the model as saved.", "Remove it or copy the folder again."
-            )
     offset_file = folder / DEFAULT_OFFSET_FILE
     if offset_file.is_file():
         offset = read_calibration(offset_file)
         model.check_calibration(offset)
         object.__setattr__(model, "default_offset", offset)
     return model
-
-
-def _read_file(folder: Path, name: str, description: dict) -> bytes:
-    """Content of a file of the folder, checked against model.json."""
-    path = folder / name
-    if not path.is_file():
-        raise InputError(f"The model folder {folder} has no {name}.", "Copy the model folder again.")
-    content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != description["sha256"].get(name):
-        raise InputError(f"{path} is not the file the model was saved with (sha256).", "Copy the model folder again.")
-    return content
-
-
-def _arrays(path: Path, content: bytes) -> dict[str, np.ndarray]:
-    try:
-        return load_arrays(content)
-    except SafetensorError as error:
-        raise InputError(f"{path} is not a safetensors file ({error}).", "Copy the model folder again.") from error
 
 
 def _build(name: str, description: dict, weights: dict, arrays: dict) -> BrainAgeModel:

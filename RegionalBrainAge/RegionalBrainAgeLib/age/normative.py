@@ -31,6 +31,7 @@ _SITE_SHRINKAGE = 0.1
 # parcels and one of each parcel (the mean size over the 82 sites of the charts).
 _PRIOR_SITE_SD_COMMON, _PRIOR_SITE_SD_OWN = 0.44, 0.38
 _PRIOR_SITES = 10
+_FEWEST_OF_SITE = 10
 
 
 def spline_basis(age_years: np.ndarray, knots_years: np.ndarray = _CHART_KNOTS_YEARS) -> np.ndarray:
@@ -185,6 +186,7 @@ def norms_from_charts(charts: Charts, people: People) -> Norms:
         np.ones(len(AGE_GRID_YEARS)),
         _shrink(np.cov(offsets.T), _SITE_SHRINKAGE),
     )
+    draft = _between_charts_and_table(draft, people)
     return _with_residuals_of(draft, people)
 
 
@@ -221,6 +223,33 @@ def norms_from_people(people: People) -> Norms:
         weight * np.cov(offsets.T) + (1 - weight) * prior,
     )
     return _with_residuals_of(draft, people)
+
+
+def _between_charts_and_table(draft: Norms, people: People) -> Norms:
+    """Norms of a scanner that is as likely to be like those of the table as like those of the charts.
+
+    The table's scanners may differ from the charts' as a group (older sequences, another software version): the average
+    scanner moves half way towards them and the covariance of offsets grows by what lies between the groups.
+    """
+    standardised = draft.standardise(people.values.reshape(len(people), -1))
+    residuals = draft.residuals(standardised, people.age_years, people.male)
+    means = []
+    for site in np.unique(people.site):
+        block = residuals[people.site == site]
+        if len(block) >= _FEWEST_OF_SITE:
+            known = np.isfinite(block).any(axis=0)
+            mean = np.full(block.shape[1], np.nan)
+            mean[known] = np.nanmean(block[:, known], axis=0)
+            means.append(mean)
+    if not means:
+        return draft
+    table = np.nanmean(means, axis=0)
+    half = 0.5 * np.where(np.isfinite(table), table, 0.0)
+    # The mean stays 0 at the reference age: the shift goes into what standardised 0 means.
+    values = {field.name: getattr(draft, field.name) for field in fields(draft)}
+    values["centre"] = draft.centre + half * draft.scale
+    values["site_covariance"] = draft.site_covariance + np.outer(half, half)
+    return Norms(**values)
 
 
 def _with_residuals_of(draft: Norms, people: People) -> Norms:

@@ -29,7 +29,7 @@ _SLOPE_AGES_YEARS = np.arange(25.0, 90.0)
 _START_SD_YEARS, _LARGEST_SD_YEARS = 18.0, 45.0
 _ROUNDS = 14
 _THINNING_SD = 0.5
-_WANTED_SHARE, _GENEROUS_SHARE = 0.93, 0.97
+_WANTED_SHARE, _GENEROUS_SHARE = 0.94, 0.975
 
 
 @dataclass(frozen=True)
@@ -111,8 +111,10 @@ def regional_age_reader(
     return RegionalAgeReader(weights, bias)
 
 
-def thinned(standardised: np.ndarray, norms: Norms, nodes: np.ndarray, amount_sd: float = _THINNING_SD) -> np.ndarray:
-    """The values with these nodes (boolean) thinner by a share of their residual SD."""
+def thinned(
+    standardised: np.ndarray, norms: Norms, nodes: np.ndarray, amount_sd: float | np.ndarray = _THINNING_SD
+) -> np.ndarray:
+    """The values (n, K) with these nodes (boolean, (K,) or (n, K)) thinner by a share of their residual SD."""
     return standardised - amount_sd * np.sqrt(np.diag(norms.residual_covariance)) * nodes
 
 

@@ -72,16 +72,28 @@ class Errors:
     """
 
     def __init__(self, reference: Reference, bias: AgeBias) -> None:
-        self._age_years = reference.age_years
-        self._corrected = bias.correct(reference.pad_years, reference.age_years)
-        self._windows: dict[int, np.ndarray] = {}
+        self._age_years, self._site = reference.age_years, reference.site
+        self._site_share = _site_share(self._corrected_of(reference, bias), reference.site)
+        self._corrected = self._corrected_of(reference, bias)
+        self._windows: dict[int, tuple[np.ndarray, float]] = {}
 
-    def window(self, age_years: int) -> np.ndarray:
-        """Corrected PADs (n, R) of people of about this age, each column sorted."""
+    @staticmethod
+    def _corrected_of(reference: Reference, bias: AgeBias) -> np.ndarray:
+        return bias.correct(reference.pad_years, reference.age_years)
+
+    def window(self, age_years: int) -> tuple[np.ndarray, float]:
+        """Corrected PADs (n, R) of people of about this age, each column sorted, and a factor on their spread.
+
+        People of one site share an error; what few sites show says little of a new one. With k sites (effective number)
+        in the window the error of a new site has a variance larger by the share of variance between sites over k.
+        """
         if age_years not in self._windows:
             far = np.abs(self._age_years - age_years)
             reach = max(_WINDOW_YEARS, np.sort(far)[min(_PEOPLE_IN_WINDOW, len(far)) - 1])
-            self._windows[age_years] = np.sort(self._corrected[far <= reach], axis=0)
+            near = far <= reach
+            shares = np.unique(self._site[near], return_counts=True)[1] / near.sum()
+            widening = float(np.sqrt(1 + self._site_share * (shares**2).sum()))
+            self._windows[age_years] = (np.sort(self._corrected[near], axis=0), widening)
         return self._windows[age_years]
 
     def judge(
@@ -98,11 +110,25 @@ class Errors:
         whole_years = np.rint(age_years).astype(int)
         for age in np.unique(whole_years):
             rows = np.nonzero(whole_years == age)[0]
-            values = self.window(int(age))
+            values, widening = self.window(int(age))
             count = len(values)
             rank = min(int(np.ceil((count + 1) * (1 + coverage) / 2)) - 1, count - 1)
-            lowest[rows], highest[rows] = values[count - 1 - rank], values[rank]
+            middle = np.median(values, axis=0)
+            lowest[rows] = middle + widening * (values[count - 1 - rank] - middle)
+            highest[rows] = middle + widening * (values[rank] - middle)
             for region in range(values.shape[1]):
                 below = np.searchsorted(values[:, region], corrected_pad_years[rows, region])
                 percentile[rows, region] = 100 * (below + 0.5) / (count + 1)
         return lowest, highest, percentile
+
+
+def _site_share(corrected: np.ndarray, site: np.ndarray, fewest: int = 10) -> float:
+    """Share of the variance of corrected PADs that lies between sites, averaged over regions (one-way ANOVA)."""
+    names, index, counts = np.unique(site, return_inverse=True, return_counts=True)
+    groups = [corrected[index == number] for number in range(len(names)) if counts[number] >= fewest]
+    if len(groups) < 2:
+        return 1.0
+    within = np.mean([group.var(axis=0, ddof=1) for group in groups])
+    noise = np.mean([group.var(axis=0, ddof=1) / len(group) for group in groups])
+    between = max(0.0, float(np.var([group.mean(axis=0) for group in groups], axis=0, ddof=1).mean() - noise))
+    return between / (between + float(within))

@@ -14,7 +14,7 @@ from .calibration import expected_offset, remaining_covariance, remaining_uncert
 from .graph import Holes
 from .network import Architecture, RegionalAgeNetwork
 from .normative import Norms, square_root
-from .regional_age import RegionalAgeReader, Surroundings, fit_deviations, regional_age_reader
+from .regional_age import RegionalAgeReader, Surroundings, fit_deviations, regional_age_reader, thinned
 from .table import People
 
 _REAL_BIN_YEARS = 10
@@ -22,6 +22,8 @@ _REAL_BIN_YEARS = 10
 _CONTROLS_SEEN: tuple[tuple[int | None, float], ...] = ((0, 0.4), (10, 0.1), (20, 0.25), (50, 0.15), (None, 0.1))
 _SPREAD_OF_PEOPLE = 0.15
 _FILL_WEIGHT = 20.0
+# Share of a batch that comes twice, once with a region thinned, and the weight of the difference between the two ages.
+_TWIN_SHARE, _TWIN_WEIGHT = 0.25, 10.0
 _FITTING_PEOPLE = 150
 _WARM_UP_SHARE = 0.05
 
@@ -40,7 +42,7 @@ class Recipe:
     age_range_years : of drawn people.
     """
 
-    steps: int = 1000
+    steps: int = 1200
     batch: int = 256
     learning_rate: float = 3e-3
     folds: int = 5
@@ -105,6 +107,7 @@ class Population:
         deviation_sd_years: np.ndarray | None = None,
     ) -> None:
         self.norms, self.recipe, self.holes = norms, recipe, holes
+        self.membership = surroundings.membership
         self.nodes = people.values.shape[2]
         self.age_years, self.male = people.age_years, people.male
         standardised = norms.standardise(people.values.reshape(len(people), -1))
@@ -164,22 +167,38 @@ class Population:
         values = np.concatenate([values, self.complete[rows]])
         male = np.concatenate([male, self.male[rows]])
         state = rng.choice(len(_CONTROLS_SEEN), size=recipe.batch, p=[share for _, share in _CONTROLS_SEEN])
-        target = np.empty((recipe.batch, len(self.deviation_sd_years)))
         for index, root in enumerate(self.scanner_roots):
             chosen = state == index
             values[chosen] += rng.standard_normal((int(chosen.sum()), values.shape[1])) @ root.T
-            target[chosen] = self.readers[index].mean_age(values[chosen], male[chosen])
         lesioned = np.zeros((recipe.batch, self.nodes))
         missing = np.zeros((recipe.batch, self.nodes), dtype=bool)
         holed = rng.random(recipe.batch) < recipe.hole_fraction
         chosen = rng.integers(0, len(self.holes), size=int(holed.sum()))
         lesioned[holed], missing[holed] = self.holes.lesioned_fraction[chosen], self.holes.missing[chosen]
         if recipe.hole_fraction > 0:
-            unmeasured = self.unmeasured[rows].reshape(real, -1, self.nodes).any(axis=1)
-            missing[drawn:] |= unmeasured
-        channels = values.reshape(recipe.batch, -1, self.nodes)
+            missing[drawn:] |= self.unmeasured[rows].reshape(real, -1, self.nodes).any(axis=1)
+        # Twins come from the first rows, undamaged, and differ by one thinned region.
+        twins = self.twins
+        lesioned[:twins], missing[:twins] = 0.0, False
+        region = rng.integers(0, len(self.membership), size=twins)
+        amount = rng.uniform(0.2, 1.0, size=(twins, 1))
+        thin = thinned(values[:twins], self.norms, self.membership[region] > 0, amount)
+        values, male, state = (
+            np.concatenate(p) for p in ((values, thin), (male, male[:twins]), (state, state[:twins]))
+        )
+        lesioned, missing = (np.concatenate([array, array[:twins]]) for array in (lesioned, missing))
+        target = np.empty((len(values), len(self.deviation_sd_years)))
+        for index, reader in enumerate(self.readers):
+            chosen = state == index
+            target[chosen] = reader.mean_age(values[chosen], male[chosen])
+        channels = values.reshape(len(values), -1, self.nodes)
         uncertainty = np.array(self.scanner_uncertainty)[state]
         return make_batch(channels, missing, lesioned, male, uncertainty), target, channels
+
+    @property
+    def twins(self) -> int:
+        """Number of people at the end of a batch who are thinned copies of its first ones."""
+        return int(self.recipe.batch * _TWIN_SHARE)
 
 
 def site_folds(people: People, folds: int) -> list[list[str]]:
@@ -204,20 +223,21 @@ def same_site(chart_site: str, site: str) -> bool:
 
 def start_from_reader(network: RegionalAgeNetwork, population: Population) -> None:
     """Sets the evidence weights to the main directions of the linear reader, unknown and known scanner apart."""
-    evidence = network.architecture.evidence
+    sizes = network.architecture
     unknown, known = population.readers[0].weights, population.readers[-1].weights
-    reach = network.spread.numpy() > 0
+    reach = np.tile(network.spread.numpy() > 0, sizes.features)
     with torch.no_grad():
-        for region in range(network.architecture.regions):
+        for region in range(sizes.regions):
             flat = unknown[region].reshape(-1, unknown.shape[-1])
             flat_known = known[region].reshape(flat.shape)
-            mean = flat.mean(axis=0), flat_known.mean(axis=0)
-            direction = np.linalg.svd(flat - mean[0], full_matrices=False)[0][:, :evidence].T
-            one, zero = direction @ (flat - mean[0]), direction @ (flat_known - mean[1])
+            mean, mean_known = flat.mean(axis=0), flat_known.mean(axis=0)
+            direction = np.linalg.svd(flat - mean, full_matrices=False)[0][:, : sizes.evidence].T
+            one, zero = direction @ (flat - mean), direction @ (flat_known - mean_known)
             size = np.std(population.complete @ one.T, axis=0)
             one, zero = one / size[:, None] * reach[region], zero / size[:, None] * reach[region]
-            start = np.stack([zero, one - zero, 0 * zero])
-            network.collect[region] = torch.as_tensor(start.transpose(2, 0, 1), dtype=torch.float32)
+            start = np.stack([zero, one - zero, 0 * zero]).reshape(3, sizes.evidence, sizes.features, sizes.nodes)
+            start = start.transpose(3, 0, 2, 1).reshape(sizes.nodes, 3 * sizes.features, sizes.evidence)
+            network.collect[region] = torch.as_tensor(np.ascontiguousarray(start), dtype=torch.float32)
 
 
 def train_network(
@@ -234,7 +254,7 @@ def train_network(
     rng = np.random.default_rng(seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network = RegionalAgeNetwork(architecture, edges, membership)
-    if architecture.node_weights and architecture.features == 1:
+    if architecture.node_weights:
         start_from_reader(network, population)
     network = network.to(device)
     optimiser = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
@@ -245,7 +265,8 @@ def train_network(
         batch, target, whole = population.draw(rng)
         batch = batch.to(device)
         age_error = network(*batch.inputs()) - torch.as_tensor(target, dtype=torch.float32, device=device)
-        loss = (age_error**2).mean()
+        twins = population.twins
+        loss = (age_error**2).mean() + _TWIN_WEIGHT * ((age_error[-twins:] - age_error[:twins]) ** 2).mean()
         fill_error = network.filled(*batch.inputs()) - torch.as_tensor(
             whole.transpose(0, 2, 1), dtype=torch.float32, device=device
         )

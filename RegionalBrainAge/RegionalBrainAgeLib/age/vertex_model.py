@@ -15,8 +15,8 @@ from safetensors.numpy import save as save_arrays
 
 from ..anatomy.regions import RegionScheme
 from ..errors import InputError
+from .folder import read_description, write_description
 from .graph import grown_holes
-from .model import read_description, write_description
 from .network import Architecture, RegionalAgeNetwork
 from .vertex import Mesh, VertexPeople, load_mesh, mesh_of, vertex_membership
 
