@@ -34,6 +34,7 @@ class Stage:
     ----------
     t1 : float32, 0..1. brain, lesion : bool. region : int16, first region at a voxel, from 1. parcel : int16 or None.
     thickness : float32 mm or None. template : float32, 0..1. left : bool, the left hemisphere's side of the brain.
+    hemispheres : "L" or "R" of each region of the scheme.
     """
 
     t1: np.ndarray
@@ -44,6 +45,7 @@ class Stage:
     thickness: np.ndarray | None
     template: np.ndarray
     left: np.ndarray
+    hemispheres: tuple[str, ...]
 
 
 def set_stage(volumes: CaseVolumes, hemispheres: tuple[str, ...]) -> Stage:
@@ -67,6 +69,7 @@ def set_stage(volumes: CaseVolumes, hemispheres: tuple[str, ...]) -> Stage:
         thickness=_nearest_float(volumes.thickness, grid) if volumes.thickness else None,
         template=_unit_range(template, template > 0),
         left=_left_side(region, hemispheres),
+        hemispheres=hemispheres,
     )
 
 
@@ -184,17 +187,24 @@ class Surface:
 def surface_views(stage: Stage) -> list[Surface]:
     """The cortex from the left, the right, above, and both medial faces."""
     solid = _tissue(stage)
-    labels = _reach(stage.region, stage.brain)
+    # Each hemisphere shows its own regions: near the midline atlas voxels stray across.
+    own = {side: _reach(_of_side(stage, side), stage.brain) for side in "LR"}
+    both = np.where(stage.left, own["L"], own["R"])
     lesion = ndimage.binary_dilation(stage.lesion, iterations=2)
     left, right = solid * stage.left, solid * ~stage.left
     views = [
-        ("right, outside", right, 0, True),
-        ("left, outside", left, 0, False),
-        ("from above", solid, 2, True),
-        ("right, inside", right, 0, False),
-        ("left, inside", left, 0, True),
+        ("right, outside", right, own["R"], 0, True),
+        ("left, outside", left, own["L"], 0, False),
+        ("from above", solid, both, 2, True),
+        ("right, inside", right, own["R"], 0, False),
+        ("left, inside", left, own["L"], 0, True),
     ]
-    return [_cast(name, volume, labels, lesion, axis, far) for name, volume, axis, far in views]
+    return [_cast(name, volume, labels, lesion, axis, far) for name, volume, labels, axis, far in views]
+
+
+def _of_side(stage: Stage, side: str) -> np.ndarray:
+    of_side = np.array([False, *(hemisphere == side for hemisphere in stage.hemispheres)])
+    return np.where(of_side[stage.region], stage.region, 0)
 
 
 def _tissue(stage: Stage) -> np.ndarray:
