@@ -79,7 +79,7 @@ class Session:
         self.choose(self.made.t1)
         self.click(self.ui.loadT1Button)
         self.write(self.ui.caseIdEdit, "walk")
-        self.write(self.ui.ageSpin, "61")
+        self.write(self.ui.ageSpin, "61.5")
         QtTest.QTest.keyClicks(self.ui.sexCombo, "F")
         assert self.ui.patientMessage.text() == "Ready for the lesion review."
 
@@ -117,6 +117,7 @@ def test_a_whole_session_by_clicks(session, host, dialogs, tmp_path):
     session.picture("0-empty")
 
     session.patient()
+    assert panel.parameters.ageYears == 61.5, "a decimal survives typing"
     assert not ui.reviewSection.isCollapsed()
     assert not ui.estimateButton.isEnabled(), "not before the review"
     session.picture("1-patient")
