@@ -16,7 +16,6 @@ from .fingerprint import case_fingerprint, settings_fingerprint
 from .options import BatchOptions
 from .process import WORKER, Task, make_tasks
 from .progress import Meter, Progress
-from .runner import Update
 from .store import DONE, Record, Store
 from .tables import FAILED_NAME, write_failed, write_processed
 
@@ -147,6 +146,7 @@ class Ledger:
         self.done = 0
         self.others = 0
         self.peak_memory_mb = 0.0
+        self._saved, self._behind = time.monotonic(), False
         self.planned = {planned.case.name: planned for planned in case_list.cases}
         self._store = store
         self._columns = columns
@@ -169,6 +169,7 @@ class Ledger:
             self.done += 1
             self.peak_memory_mb = max(self.peak_memory_mb, record.peak_memory_mb)
             self._rows[self._case_id(record.name)] = record.row
+            self._behind = True
             return
         log = self._store.log_path(record.name)
         where = log.relative_to(self._store.out_dir).as_posix() if log.exists() else ""
@@ -184,6 +185,12 @@ class Ledger:
         """The same on the way, where a full disk must not end the batch: the last `save` tells."""
         with contextlib.suppress(RegionalBrainAgeError):
             self.save()
+        self._saved, self._behind = time.monotonic(), False
+
+    def save_now_and_then(self) -> None:
+        """The same if there are new rows and the last writing is a while ago."""
+        if self._behind and time.monotonic() - self._saved > _TABLE_INTERVAL_S:
+            self.save_if_possible()
 
     def sweep(self) -> None:
         """Remove what killed processes left."""
@@ -200,15 +207,15 @@ def _compute(
     meter: Meter,
     cancelled: Callable[[], bool] | None,
 ) -> None:
-    saved = time.monotonic()
+    def update(processes: Sequence) -> None:
+        ledger.save_now_and_then()
+        meter.update([(process.task.name, process.step, process.fraction) for process in processes])
+
     try:
-        with contextlib.closing(execute(tasks, update=_updater(meter), cancelled=cancelled)) as records:
+        with contextlib.closing(execute(tasks, update=update, cancelled=cancelled)) as records:
             for record in records:
                 ledger.enter(record)
                 meter.ended(record.status != DONE)
-                if time.monotonic() - saved > _TABLE_INTERVAL_S:
-                    ledger.save_if_possible()
-                    saved = time.monotonic()
     except (KeyboardInterrupt, Cancelled):
         ledger.save_if_possible()
         what = f"Stopped: {ledger.complete} of {len(ledger.planned)} cases are complete."
@@ -246,13 +253,6 @@ def _refuse_existing(store: Store, tasks: Sequence[Task]) -> None:
             f"{store.out_dir} has results of {len(existing)} of these cases already, for example {existing[0]}.",
             "Use --resume to keep what is complete and unchanged, --overwrite to compute all again, or another --out.",
         )
-
-
-def _updater(meter: Meter) -> Update:
-    def update(processes: Sequence) -> None:
-        meter.update([(process.task.name, process.step, process.fraction) for process in processes])
-
-    return update
 
 
 def _remarks(ledger: Ledger) -> list[str]:
