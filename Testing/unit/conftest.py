@@ -5,12 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-import torch
-from RegionalBrainAgeLib.age.fit import Sources, train_model
 from RegionalBrainAgeLib.age.table import People
-from RegionalBrainAgeLib.age.training import Recipe
 from RegionalBrainAgeLib.anatomy.parcels import PARCEL_NAMES
-from RegionalBrainAgeLib.anatomy.regions import load_scheme
 
 PEOPLE, SITES = 240, 4
 SLOPE_MM_PER_YEAR = -0.004
@@ -56,6 +52,12 @@ def made_people() -> People:
 @pytest.fixture(scope="session")
 def tiny_model(made_people):
     """A model of the made people, trained for a few steps in two folds of sites."""
+    # Imported here: torch is slow to import, and most unit tests do not need it.
+    import torch
+    from RegionalBrainAgeLib.age.fit import Sources, train_model
+    from RegionalBrainAgeLib.age.training import Recipe
+    from RegionalBrainAgeLib.anatomy.regions import load_scheme
+
     recipe = Recipe(steps=60, batch=64, folds=2, age_range_years=(18.0, 90.0))
     torch.set_num_threads(1)
     return train_model(Sources(made_people), load_scheme(), recipe, 0, "tiny", {"table": "made"})

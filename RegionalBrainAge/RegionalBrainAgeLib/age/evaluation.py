@@ -53,13 +53,7 @@ def evaluate(model: BrainAgeModel, people: People, calibration: Calibration | No
     People of sites the model was trained on are predicted by the networks that did not see their site. Baselines are
     trained on the table itself, the site (or the model's fold of sites) held out; where it has one site only, on other
     people of that site, which favours them.
-
-    Raises
-    ------
-    InputError : fewer than 10 people.
     """
-    if len(people) < 10:
-        raise InputError(f"The table has {len(people)} people.", "Evaluate with at least 10.")
     ages = model.predict_people(people, calibration)
     groups, split = _groups(model, people)
     baselines = _baselines(model, people, groups)

@@ -156,7 +156,8 @@ class BrainAgeModel:
         missing = np.isnan(people.values).any(axis=1)
         lost = missing @ self.membership.T
         fold_of = self.fold_of_sites(people.site)
-        state = "none" if calibration is None else "local"
+        # A default offset knows the pipeline, not the scanner: the errors are those of an unknown scanner.
+        state = "local" if calibration is not None and calibration.kind == "local" else "none"
         for index in np.unique(fold_of):
             rows = np.nonzero(fold_of == index)[0]
             brain_age[rows] = self.raw_ages(people.take(rows), self.folds[index], calibration)

@@ -96,7 +96,7 @@ class RegionalAgeNetwork(nn.Module):
         collected = 3 * features + (0 if architecture.node_weights else hidden)
         self.collect = nn.Parameter(torch.randn(regions, own, collected, evidence) / np.sqrt(collected))
         self.shift = nn.Parameter(torch.zeros(regions, evidence))
-        width = 3 * evidence if evidence != 6 else 16
+        width = 3 * evidence
         self.hidden_weight = nn.Parameter(torch.randn(regions, evidence + 2, width) / np.sqrt(evidence + 2))
         self.hidden_bias = nn.Parameter(torch.zeros(regions, width))
         self.out = nn.Parameter(torch.randn(regions, width) / np.sqrt(width))

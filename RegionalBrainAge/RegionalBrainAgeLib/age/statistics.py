@@ -73,13 +73,9 @@ class Errors:
 
     def __init__(self, reference: Reference, bias: AgeBias) -> None:
         self._age_years, self._site = reference.age_years, reference.site
-        self._site_share = _site_share(self._corrected_of(reference, bias), reference.site)
-        self._corrected = self._corrected_of(reference, bias)
+        self._corrected = bias.correct(reference.pad_years, reference.age_years)
+        self._site_share = _site_share(self._corrected, reference.site)
         self._windows: dict[int, tuple[np.ndarray, float]] = {}
-
-    @staticmethod
-    def _corrected_of(reference: Reference, bias: AgeBias) -> np.ndarray:
-        return bias.correct(reference.pad_years, reference.age_years)
 
     def window(self, age_years: int) -> tuple[np.ndarray, float]:
         """Corrected PADs (n, R) of people of about this age, each column sorted, and a factor on their spread.
