@@ -1,6 +1,6 @@
 """The default offset of the built-in T1 route: measured on the heads at hand, shrunken, shown with what it does.
 
-    python Testing/benchmarks/t1_route_offset.py CASES [--write FILE]
+    python Testing/benchmarks/t1_route_offset.py CASES [--install]
 
 CASES is the folder that ``case_benchmark.py heads CASES`` filled; its cases without a lesion are used. For sub-0001 the
 route is compared with that person's own FreeSurfer thickness; for sub-0002 with what the norms expect at her age and
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +20,13 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from conftest import data_folder
 from real_heads import RealHead, real_heads
-from RegionalBrainAgeLib.age.calibration import Calibration, expected_offset, remaining_uncertainty, write_calibration
-from RegionalBrainAgeLib.age.model import BrainAgeModel, load_model
+from RegionalBrainAgeLib.age.calibration import Calibration, expected_offset, write_calibration
+from RegionalBrainAgeLib.age.folder import DEFAULT_OFFSET_FILE, add_file
+from RegionalBrainAgeLib.age.model import DEFAULT_MODEL, BrainAgeModel, load_model
 from RegionalBrainAgeLib.anatomy.freesurfer import read_subject
 from RegionalBrainAgeLib.anatomy.parcels import ParcelFeatures
 from RegionalBrainAgeLib.case.table import number, read_table
+from RegionalBrainAgeLib.resources import shipped
 
 
 def features_of(case_folder: Path) -> ParcelFeatures:
@@ -46,14 +49,14 @@ def residual(model: BrainAgeModel, route: ParcelFeatures, head: RealHead, own: P
 def offset_from(model: BrainAgeModel, residuals: list[np.ndarray]) -> Calibration:
     norms = model.folds[-1].norms
     offset = expected_offset(norms, np.array(residuals))
-    remaining = remaining_uncertainty(norms, len(residuals))
-    return Calibration("default offset", len(residuals), offset, remaining, model.name, model.norms_sha256)
+    # The offset is the pipeline's; of the scanner nothing is known, hence an uncertainty of 1.
+    return Calibration("default offset", len(residuals), offset, 1.0, model.name, model.norms_sha256)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cases", type=Path)
-    parser.add_argument("--write", type=Path, help="write the offset of all heads as a calibration file")
+    parser.add_argument("--install", action="store_true", help="put it into the shipped model folder")
     args = parser.parse_args()
     model, data = load_model(), data_folder()
     folders = {name: args.cases / f"sub-{name.removeprefix('sub-')}_none" for name in real_heads(data)}
@@ -80,8 +83,11 @@ def main() -> None:
         )
     raw = np.nanmean(list(residuals.values()))
     print(f"mean offset kept after shrinking: {everything.offset.mean():.2f} SD of {raw:.2f}")
-    if args.write:
-        write_calibration(everything, args.write)
+    if args.install:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / DEFAULT_OFFSET_FILE
+            write_calibration(everything, path)
+            add_file(shipped("Models", DEFAULT_MODEL), DEFAULT_OFFSET_FILE, path.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":
