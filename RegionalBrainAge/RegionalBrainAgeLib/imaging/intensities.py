@@ -15,6 +15,8 @@ HISTOGRAM_BINS = 256
 # Partial-volume voxels are modelled as mixtures in these shares of the brighter tissue.
 MIXTURE_STEPS = (np.arange(6) + 0.5) / 6
 EM_ROUNDS = 200
+# The contrast of heads differs: grey matter may lie anywhere between fluid (0) and white matter (1).
+GREY_STARTS = (0.35, 0.5, 0.65)
 # Reach of the local means, their grid, and how much tissue counts as much as the head's own mean.
 LOCAL_SIGMA_MM = 10.0
 LOCAL_GRID_MM = 4.0
@@ -64,20 +66,32 @@ def fit_intensities(values: np.ndarray, csf: float) -> TissueIntensities:
     x = (edges[1:] + edges[:-1]) / 2
     weight = counts / counts.sum()
     wm = float(np.percentile(values, 90))
-    mean = np.array([csf, csf + 0.6 * (wm - csf), wm])
+    fits = [_expectation_maximisation(x, weight, csf, csf + start * (wm - csf), wm) for start in GREY_STARTS]
+    mean, sd, shares, _ = max(fits, key=lambda fit: fit[3])
+    return TissueIntensities(*map(float, mean), *map(float, sd), shares)
+
+
+def _expectation_maximisation(
+    x: np.ndarray, weight: np.ndarray, csf: float, gm: float, wm: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+    """Means, spreads, shares and log likelihood reached from one start."""
+    mean = np.array([csf, gm, wm])
     sd = np.array([0.06, 0.08, 0.05]) * wm
     narrowest = np.array([0.02, 0.02, 0.01]) * wm
     shares = np.array([0.1, 0.25, 0.25, 0.2, 0.2])
+    likelihood = -np.inf
     for _ in range(EM_ROUNDS):
         joint = shares[:, None] * _densities(x, mean, sd)
-        responsibility = joint / (joint.sum(axis=0) + 1e-300) * weight
+        density = joint.sum(axis=0) + 1e-300
+        likelihood = float(weight @ np.log(density))
+        responsibility = joint / density * weight
         shares = responsibility.sum(axis=1)
         pure = responsibility[:3]
         total = pure.sum(axis=1) + 1e-12
         mean = np.array([csf, *((pure @ x) / total)[1:]])
         spread = (pure * (x - mean[:, None]) ** 2).sum(axis=1) / total
         sd = np.maximum(np.sqrt(spread), narrowest)
-    return TissueIntensities(*map(float, mean), *map(float, sd), shares)
+    return mean, sd, shares, likelihood
 
 
 def local_means(
