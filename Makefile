@@ -4,13 +4,17 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 OUT    ?= demo-output
 
-.PHONY: demo test test-all lint benchmark clean
+.PHONY: demo test lint clean
 
 demo: $(VENV)/.installed
 	$(BIN)/regional-brain-age demo --out $(OUT)
 
+# One process per kind of test: the quick ones first, and Qt's event loop apart from everything else.
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q Testing/unit
+	$(BIN)/python -m pytest -q Testing/slicer
+	$(BIN)/python -m pytest -q Testing/gui
+	$(BIN)/python -m pytest -q Testing/integration
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
