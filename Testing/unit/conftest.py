@@ -58,6 +58,6 @@ def tiny_model(made_people):
     from RegionalBrainAgeLib.age.training import Recipe
     from RegionalBrainAgeLib.anatomy.regions import load_scheme
 
-    recipe = Recipe(steps=60, batch=64, folds=2, age_range_years=(18.0, 90.0))
+    recipe = Recipe(steps=40, batch=64, folds=2, age_range_years=(18.0, 90.0))
     torch.set_num_threads(1)
     return train_model(Sources(made_people), load_scheme(), recipe, 0, "tiny", {"table": "made"})

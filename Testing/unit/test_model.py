@@ -10,10 +10,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from RegionalBrainAgeLib.age.calibration import calibrate
+from RegionalBrainAgeLib.age.fit import out_of_fold_ages
 from RegionalBrainAgeLib.age.folder import DEFAULT_OFFSET_FILE, add_file
 from RegionalBrainAgeLib.age.model import load_model, save_model
 from RegionalBrainAgeLib.age.network import spread_membership
-from RegionalBrainAgeLib.age.table import People
+from RegionalBrainAgeLib.age.table import People, read_people
 from RegionalBrainAgeLib.anatomy.parcels import PARCEL_NAMES, ParcelFeatures
 from RegionalBrainAgeLib.anatomy.regions import Region, RegionScheme, load_scheme
 from RegionalBrainAgeLib.errors import InputError
@@ -42,6 +43,21 @@ def test_a_saved_model_gives_the_same_ages(tiny_model, folder, made_people):
     np.testing.assert_allclose(after.pad_lower_years, before.pad_lower_years, atol=2e-2)
 
 
+def test_arrays_come_back_as_they_were_whatever_their_order_in_memory(tiny_model, tmp_path):
+    turned = replace(tiny_model, edges=np.asfortranarray(tiny_model.edges))
+    save_model(turned, tmp_path / "m")
+    np.testing.assert_array_equal(load_model(tmp_path / "m").edges, tiny_model.edges)
+
+
+@pytest.mark.data
+def test_the_shipped_model_gives_the_errors_it_was_trained_to_report(shipped_model, shared_data):
+    """Its reference errors were measured in training, before it was written to disk."""
+    people = read_people(shared_data / "normative" / "thickness_destrieux.csv")
+    adults = people.take(people.age_years >= 18)
+    pad_years = out_of_fold_ages(shipped_model, adults) - adults.age_years[:, None]
+    np.testing.assert_allclose(pad_years, shipped_model.references["none"].pad_years, atol=0.01)
+
+
 def test_one_person_alone_gets_the_age_of_the_table(shipped_model, made_people):
     stranger = replace(made_people, site=np.full(len(made_people), "elsewhere"))
     table = shipped_model.predict_people(stranger)
@@ -56,7 +72,8 @@ def test_one_person_alone_gets_the_age_of_the_table(shipped_model, made_people):
 def test_thinner_cortex_is_older(shipped_model, made_people):
     whole = shipped_model.predict(features_of(made_people, 0), 50.0, "F")
     thin = shipped_model.predict(features_of(made_people, 0, made_people.thickness_mm[0] - 0.2), 50.0, "F")
-    assert (thin.brain_age_years > whole.brain_age_years).mean() > 0.9
+    # A shift of all parcels alike is in part taken for the scanner's: not every region must follow.
+    assert np.mean(thin.brain_age_years - whole.brain_age_years) > 2
 
 
 def test_nothing_out_of_reach_moves_an_age(shipped_model, made_people):

@@ -108,6 +108,7 @@ def examine(
         stability=stability,
         holes=holes,
         command=command,
+        notes=[f"The rival networks (no message passing, no holes) were trained for {steps} steps each."],
     )
 
 

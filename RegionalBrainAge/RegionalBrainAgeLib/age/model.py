@@ -265,7 +265,7 @@ def save_model(model: BrainAgeModel, folder: Path | str) -> None:
     for state, reference in model.references.items():
         norms[f"reference.{state}.age_years"] = reference.age_years.astype(np.float32)
         norms[f"reference.{state}.pad_years"] = reference.pad_years.astype(np.float32)
-    contents = {"weights.safetensors": save_arrays(weights), "norms.safetensors": save_arrays(norms)}
+    contents = {"weights.safetensors": _packed(weights), "norms.safetensors": _packed(norms)}
     for name, content in contents.items():
         (folder / name).write_bytes(content)
     sites = sorted({site for reference in model.references.values() for site in reference.site})
@@ -298,6 +298,11 @@ def save_model(model: BrainAgeModel, folder: Path | str) -> None:
         "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()},
     }
     write_description(folder, description)
+
+
+def _packed(arrays: dict[str, np.ndarray]) -> bytes:
+    """safetensors writes memory as it lies: an array in Fortran order would come back scrambled."""
+    return save_arrays({name: np.ascontiguousarray(array) for name, array in arrays.items()})
 
 
 def load_model(path: Path | str | None = None, scheme: RegionScheme | None = None) -> BrainAgeModel:

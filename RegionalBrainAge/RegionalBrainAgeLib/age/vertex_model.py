@@ -146,7 +146,7 @@ def save_vertex_model(model: VertexModel, folder: Path | str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     arrays = {key: value.numpy() for key, value in model.network.state_dict().items()}
     arrays |= {"feature_mean": model.mean.astype(np.float32), "feature_sd": model.sd.astype(np.float32)}
-    content = save_arrays(arrays)
+    content = save_arrays({name: np.ascontiguousarray(array) for name, array in arrays.items()})
     (folder / "weights.safetensors").write_bytes(content)
     description = {
         "format": FORMAT,
