@@ -13,8 +13,10 @@ def parse(*words: str):
 
 
 def test_options_reach_the_batch(tmp_path):
+    cases = tmp_path / "cases.csv"
+    cases.touch()
     args = parse(
-        "cases.csv", "--out", "o", "--workers", "3", "--memory-per-case", "4", "--resume", "--slurm-profile", "p"
+        str(cases), "--out", "o", "--workers", "3", "--memory-per-case", "4", "--resume", "--slurm-profile", "p"
     )
     options = options_from(args)
     assert (options.workers, options.memory_per_case_mb, options.resume, options.slurm) == (3, 4000, True, True)
@@ -35,6 +37,7 @@ def test_options_reach_the_batch(tmp_path):
 )
 def test_what_cannot_be_meant_is_told_before_anything_is_computed(words, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "cases.csv").touch()
     assert main(["batch", *words, "--out", "out"]) == 2
     said = capsys.readouterr().err
     assert said.startswith("error: ")

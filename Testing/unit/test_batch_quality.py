@@ -165,7 +165,7 @@ def test_a_reviewer_sorts_decides_saves_and_the_file_takes_effect(tmp_path):
     page = write_quality_page(tmp_path)
     page.write_text(page.read_text().replace("</body>", CLICKS))
     command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
-    shown = subprocess.run([*command, "--dump-dom", page.as_uri()], capture_output=True, text=True, timeout=120).stdout
+    shown = subprocess.run([*command, "--dump-dom", page.as_uri()], capture_output=True, text=True, timeout=300).stdout
     up, down, (name, saved), rejected = json.loads(re.search(r"<pre>(.*)</pre>", shown, re.DOTALL).group(1))
     assert (up[0], down[-1]) == ("P04", "P04")  # the case made unlike the others is the least similar
     assert up[1:] == sorted(up[1:])

@@ -98,6 +98,8 @@ def options_from(args: argparse.Namespace) -> BatchOptions:
         raise InputError(f"There is no BIDS dataset at {args.bids}.", "Give its folder.")
     if args.cases is not None and args.cases.is_dir():
         raise InputError(f"{args.cases} is a folder.", "Give a CSV, or --bids for a BIDS dataset.")
+    if args.cases is not None and not args.cases.exists():
+        raise InputError(f"There is no list of cases at {args.cases}.", "Check the path.")
     if args.resume and args.overwrite:
         raise InputError("--resume and --overwrite exclude each other.", "Give one of them.")
     slurm = args.slurm or args.slurm_profile is not None
