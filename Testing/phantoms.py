@@ -1,6 +1,6 @@
 """Made heads with a cortex of known thickness: a spherical shell, and a folded one whose sulci are narrow.
 
-Every voxel holds the exact share of each tissue (partial volume from a grid ten times finer in the plane of the folds,
+Every voxel holds the exact share of each tissue (partial volume from a grid five times finer in the plane of the folds,
 three times finer for the sphere), blurred a little as a scanner does, with noise on top.
 """
 
@@ -57,7 +57,7 @@ def folded_shell(
     The white surface is the curve r = 28 + depth/2 cos(folds * angle); a sulcus is half a wavelength wide less twice
     the thickness. The column is cut above and below, so voxels near its ends are not judged.
     """
-    half, height, finer = int(28 + depth_mm / 2 + thickness_mm + 8), 40, 10
+    half, height, finer = int(28 + depth_mm / 2 + thickness_mm + 8), 40, 5
     n = 2 * half + 1
     fine = (np.arange(finer * n) - (finer - 1) / 2) / finer - half
     angle = np.linspace(0, 2 * np.pi, 40000, endpoint=False)
