@@ -7,6 +7,7 @@ same calls as the application's. A stand-in never does more than the application
 
 from __future__ import annotations
 
+import ctypes
 import sys
 from pathlib import Path
 
@@ -30,7 +31,17 @@ def start():
     global _HOST
     if _HOST is None:
         import_slicer()
+        _keep_none_alive()
         from .host import Host
 
         _HOST = Host()
     return _HOST
+
+
+def _keep_none_alive() -> None:
+    """Before Python 3.12 None is counted, and the bindings drop a reference too many: long sessions ended in
+    "none_dealloc: bug likely caused by a refcount error in a C extension". Spare references outlast any session.
+    """
+    none = ctypes.py_object(None)
+    for _ in range(1_000_000):
+        ctypes.pythonapi.Py_IncRef(none)
