@@ -107,7 +107,8 @@ def test_numbers_in_table_row_and_volumes_agree(demo):
     labels = nib.load(demo / "sub-demo_desc-regions_dseg.nii.gz").get_fdata().astype(int)
     painted = nib.load(demo / "sub-demo_desc-pad_map.nii.gz").get_fdata()
     for number in range(1, 19):
-        assert np.nanmedian(painted[labels == number]) == pytest.approx(pads[number - 1], abs=1e-3, nan_ok=True)
+        values = painted[labels == number]
+        assert np.median(values) == pytest.approx(pads[number - 1], abs=1e-3, nan_ok=True)
 
 
 def test_the_case_keeps_within_four_gigabytes(demo):
@@ -141,11 +142,13 @@ def test_a_mirrored_head_swaps_left_and_right_and_nothing_else(demo, out, tmp_pa
     row = table.read_table(out / "processed_cases.csv")[-1]
     assert (row["case_id"], row["lesion_side"]) == ("mirrored", "R")
     swapped = np.arange(18).reshape(9, 2)[:, ::-1].ravel()
-    for column, tolerance in (("thickness_mm", 0.25), ("load_fraction", 0.08)):
-        here, there = regions(folder, column)[swapped], regions(demo, column)
-        # The template and its labels are not symmetric themselves, so the agreement is close, not exact.
-        assert np.nanmedian(abs(here - there)) <= tolerance / 3
-        assert np.nanmax(abs(here - there)) <= tolerance
+    # The template and its labels are not symmetric themselves, so the agreement is close, not exact.
+    both = np.isfinite(regions(folder, "pad_years")[swapped]) & np.isfinite(regions(demo, "pad_years"))
+    thinner_mm = abs(regions(folder, "thickness_mm")[swapped] - regions(demo, "thickness_mm"))[both]
+    assert thinner_mm.max() <= 0.15
+    loads, mirrored_loads = regions(demo, "load_fraction"), regions(folder, "load_fraction")[swapped]
+    assert np.median(abs(loads - mirrored_loads)) <= 0.01
+    assert np.corrcoef(loads, mirrored_loads)[0, 1] >= 0.85
     assert regions(folder, "load_fraction")[0::2].max() == 0
 
 
