@@ -22,7 +22,7 @@ DOUBTFUL_DEPTHS = (0.3, 0.6)
 THINNEST_MM = 1.0
 # A thin blade of white matter never gets as bright as white matter: what is brightest within this box stands for it.
 BLADE_BOX_MM = 4.5
-FAINTEST_BLADE = 0.5
+FAINTEST_BLADE = 0.7
 SMOOTHING_MM = 0.7
 # White matter that hangs on nothing (vessels, dura, marrow), and specks within white matter.
 SMALLEST_WHITE_PART_MM3 = 2000.0
