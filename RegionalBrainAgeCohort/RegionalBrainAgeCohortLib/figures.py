@@ -170,7 +170,7 @@ def forest_groups(table: pd.DataFrame, most: int = 16) -> Picture:
     figure.subplots_adjust(left=0.09, right=0.86, wspace=0.85, top=1 - 0.35 / figure.get_figheight(),
                            bottom=0.55 / figure.get_figheight())  # fmt: skip
     for ax, (title, part, colour, digits) in zip(axes, parts, strict=True):
-        stars = ["▸ " if top else "" for top in part.get("top_predictor", [False] * len(part))]
+        stars = ["» " if top else "" for top in part.get("top_predictor", [False] * len(part))]
         _forest(
             ax, part, [s + words(v, short=True) for s, v in zip(stars, part["variable"], strict=True)], colour, digits
         )
@@ -179,7 +179,7 @@ def forest_groups(table: pd.DataFrame, most: int = 16) -> Picture:
         ax.set_xlabel("mild minus severe, adjusted")
     caption = (
         f"Adjusted mean difference between the motor groups with 95 % interval, the {most} strongest of each kind. "
-        "Filled: corrected p < 0.05. ▸ a leading predictor of the best classifier."
+        "Filled: corrected p < 0.05. » a leading predictor of the best classifier."
     )
     return Picture(to_svg(figure), "What differs between mild and severe impairment", caption)
 
