@@ -13,8 +13,8 @@ import numpy as np
 COVERAGE = 0.90
 # Ages counted as alike for intervals and percentiles; the window widens until it holds enough people.
 _WINDOW_YEARS, _PEOPLE_IN_WINDOW = 7.5, 80
-# Few people in a window may happen to lie close together: bounds lie further out by this many SDs of the count of people
-# beyond them, so that about 7 of 10 windows, and not half of them, cover at least what they say (Vovk 2012).
+# Few people in a window may happen to lie close together: bounds lie further out by this many SDs of the number
+# of people beyond them, so that about 7 of 10 windows, and not half of them, cover at least what they say (Vovk 2012).
 _LUCK_SD = 0.5
 
 
