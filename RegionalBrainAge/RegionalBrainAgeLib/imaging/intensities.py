@@ -18,7 +18,7 @@ EM_ROUNDS = 200
 # The contrast of heads differs: grey matter may lie anywhere between fluid (0) and white matter (1).
 GREY_STARTS = (0.35, 0.5, 0.65)
 # Reach of the local means, their grid, and how much tissue counts as much as the head's own mean.
-LOCAL_SIGMA_MM = 10.0
+LOCAL_SIGMA_MM = 7.0
 LOCAL_GRID_MM = 4.0
 LOCAL_PRIOR_MM3 = 50.0
 LOCAL_ROUNDS = 3
