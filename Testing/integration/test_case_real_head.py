@@ -143,10 +143,12 @@ def test_a_mirrored_head_swaps_left_and_right_and_nothing_else(demo, out, tmp_pa
     assert (row["case_id"], row["lesion_side"]) == ("mirrored", "R")
     swapped = np.arange(18).reshape(9, 2)[:, ::-1].ravel()
     # The template and its labels are not symmetric themselves, so the agreement is close, not exact.
-    both = np.isfinite(regions(folder, "pad_years")[swapped]) & np.isfinite(regions(demo, "pad_years"))
-    thinner_mm = abs(regions(folder, "thickness_mm")[swapped] - regions(demo, "thickness_mm"))[both]
-    assert thinner_mm.max() <= 0.15
+    # Of a lesioned region different remnants are left on either side: thickness is compared where little is lost.
     loads, mirrored_loads = regions(demo, "load_fraction"), regions(folder, "load_fraction")[swapped]
+    spared = np.maximum(loads, mirrored_loads) < 0.1
+    assert spared.sum() >= 12
+    thinner_mm = abs(regions(folder, "thickness_mm")[swapped] - regions(demo, "thickness_mm"))[spared]
+    assert thinner_mm.max() <= 0.15
     assert np.median(abs(loads - mirrored_loads)) <= 0.01
     assert np.corrcoef(loads, mirrored_loads)[0, 1] >= 0.85
     assert regions(folder, "load_fraction")[0::2].max() == 0
