@@ -17,7 +17,8 @@ from ..age.calibration import Calibration, read_calibration
 from ..age.model import BrainAgeModel, RegionAges, load_model
 from ..age.table import People
 from ..anatomy.regions import RegionScheme, load_scheme, membership
-from ..case.case import CaseResult, RegionResult, side_word
+from ..case.case import CaseResult
+from ..case.pipeline import region_rows
 from ..case.quality import judge
 from ..case.table import PROCESSED_NAME, REGION_COLUMNS, processed_columns, sidecar_text, write_atomically
 from ..errors import Cancelled, InputError
@@ -78,35 +79,17 @@ class Scorer:
         return self.model.predict_people(people, calibration)
 
     def _result(self, person: Measured, ages: RegionAges) -> CaseResult:
-        measured = self.weights * np.isfinite(person.thickness_mm)
-        with np.errstate(invalid="ignore"):
-            thickness_mm = measured @ np.nan_to_num(person.thickness_mm) / measured.sum(axis=1)
-        lesioned = self.weights @ person.lesioned_fraction
         absent = 0.0 if person.lesion.side == "none" else np.nan
-        regions = []
-        for index, region in enumerate(self.scheme.regions):
-            regions.append(
-                RegionResult(
-                    region=region.name,
-                    network=region.network,
-                    hemisphere=region.hemisphere,
-                    side=side_word(region.hemisphere, person.lesion.side),
-                    brain_age_years=float(ages.brain_age_years[index]),
-                    pad_years=float(ages.pad_years[index]),
-                    pad_corrected_years=float(ages.pad_corrected_years[index]),
-                    pad_lower_years=float(ages.pad_lower_years[index]),
-                    pad_upper_years=float(ages.pad_upper_years[index]),
-                    pad_percentile=float(ages.pad_percentile[index]),
-                    estimable=bool(ages.estimable[index]),
-                    reason=str(ages.reason[index]),
-                    load_fraction=person.loads.get((region.network.lower(), region.hemisphere), absent),
-                    lesion_volume_ml=np.nan,
-                    region_volume_ml=np.nan,
-                    thickness_mm=float(thickness_mm[index]),
-                    parcels=int(np.count_nonzero(self.weights[index])),
-                    parcels_lesioned_fraction=float(lesioned[index]),
-                )
-            )
+        regions = region_rows(
+            self.scheme,
+            self.weights,
+            ages,
+            person.thickness_mm,
+            person.lesioned_fraction,
+            person.lesion.side,
+            np.array([person.loads.get((r.network.lower(), r.hemisphere), absent) for r in self.scheme.regions]),
+            np.full(len(self.scheme.regions), np.nan),
+        )
         quality = judge(
             similarity=None,
             brain_volume_ml=None,
@@ -115,7 +98,7 @@ class Scorer:
         )
         return CaseResult(
             case=person.case,
-            regions=tuple(regions),
+            regions=regions,
             parcels=(),
             lesion=person.lesion,
             scheme=self.scheme.name,
@@ -176,7 +159,7 @@ def score_list(
                     failed += [result for result in results if isinstance(result, FailedCase)]
                     good = [result for result in results if isinstance(result, CaseResult)]
                     processed.add(with_decision(result.processed_row(__version__), decisions) for result in good)
-                    regions.add(_region_rows(good))
+                    regions.add(_rows_of(good))
                     done.update(result.case.case_id for result in good)
                     for result in results:
                         meter.ended(isinstance(result, FailedCase))
@@ -209,7 +192,7 @@ def _parts(people: Iterator[Measured | FailedCase], failed: list[FailedCase], me
         yield [person for person in part if isinstance(person, Measured)]
 
 
-def _region_rows(results: Iterable[CaseResult]) -> Iterator[dict[str, object]]:
+def _rows_of(results: Iterable[CaseResult]) -> Iterator[dict[str, object]]:
     for result in results:
         for region in result.regions:
             yield {"case_id": result.case.case_id, **vars(region)}

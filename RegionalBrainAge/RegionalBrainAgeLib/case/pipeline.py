@@ -125,7 +125,16 @@ def estimate(
     )
     result = CaseResult(
         case=case,
-        regions=_region_rows(scheme, ages, features, lesion.side, loads, volumes_ml),
+        regions=region_rows(
+            scheme,
+            membership(scheme),
+            ages,
+            features.thickness_mm,
+            features.lesioned_fraction,
+            lesion.side,
+            loads,
+            volumes_ml,
+        ),
         parcels=_parcel_rows(features),
         lesion=lesion,
         scheme=scheme.name,
@@ -179,20 +188,29 @@ def _loads(head: Head | None, count: int) -> tuple[np.ndarray, np.ndarray]:
     return region_loads(cropped(head.volumes.lesion, box), masks), volumes_ml
 
 
-def _region_rows(
+def region_rows(
     scheme: RegionScheme,
+    weights: np.ndarray,
     ages: RegionAges,
-    features: ParcelFeatures,
+    thickness_mm: np.ndarray,
+    lesioned_fraction: np.ndarray,
     lesion_side: str,
     loads: np.ndarray,
     volumes_ml: np.ndarray,
 ) -> tuple[RegionResult, ...]:
-    weights = membership(scheme)
+    """One row per region, from parcels to the table.
+
+    Parameters
+    ----------
+    weights : (R, P) of the parcels in each region, from `membership`.
+    thickness_mm, lesioned_fraction : (P,); NaN thickness is missing.
+    loads, volumes_ml : (R,) lesion load (fraction) and volume of each region, NaN where not measured.
+    """
     rows = []
     for index, region in enumerate(scheme.regions):
-        measured = weights[index] * np.isfinite(features.thickness_mm)
+        measured = weights[index] * np.isfinite(thickness_mm)
         total = measured.sum()
-        thickness_mm = measured @ np.nan_to_num(features.thickness_mm) / total if total > 0 else math.nan
+        mean_mm = measured @ np.nan_to_num(thickness_mm) / total if total > 0 else math.nan
         rows.append(
             RegionResult(
                 region=region.name,
@@ -210,9 +228,9 @@ def _region_rows(
                 load_fraction=float(loads[index]),
                 lesion_volume_ml=float(loads[index] * volumes_ml[index]),
                 region_volume_ml=float(volumes_ml[index]),
-                thickness_mm=float(thickness_mm),
+                thickness_mm=float(mean_mm),
                 parcels=int(np.count_nonzero(weights[index])),
-                parcels_lesioned_fraction=float(weights[index] @ features.lesioned_fraction),
+                parcels_lesioned_fraction=float(weights[index] @ lesioned_fraction),
             )
         )
     return tuple(rows)
