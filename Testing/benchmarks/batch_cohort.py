@@ -19,12 +19,13 @@ import numpy as np
 from RegionalBrainAgeLib.batch.cohort import process_cohort
 from RegionalBrainAgeLib.batch.options import BatchOptions
 from RegionalBrainAgeLib.case.table import PROCESSED_NAME, read_table, table_text
+from RegionalBrainAgeLib.imaging.image import Image, resample
 from RegionalBrainAgeLib.imaging.reading import read_labels, read_t1, write_image
 from RegionalBrainAgeLib.imaging.registration import Registration
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lesions_into_heads import lesion_in_head, paint_lesion
-from real_heads import as_mask, real_heads
+from real_heads import real_heads
 
 HEADER = ("case_id", "t1", "lesion", "age", "sex", "site")
 
@@ -72,12 +73,19 @@ def make_cohort(data: Path, out: Path, count: int) -> list[tuple]:
         t1, mask = out / f"{case_id}_T1w.nii.gz", out / f"{case_id}_lesion.nii.gz"
         if not mask.exists():
             folder = out / "heads" / f"sub-{head.name.removeprefix('sub-')}"
-            image, brain = read_t1(head.t1)[0], as_mask(read_labels(folder / f"{folder.name}_desc-brain_mask.nii.gz"))
-            there = lesion_in_head(as_mask(read_labels(lesion)), Registration.load(folder, folder.name), brain)
+            registration = Registration.load(folder, folder.name)
+            image = resample(read_t1(head.t1)[0], registration.t1_grid)
+            brain = resample(as_mask(folder / f"{folder.name}_desc-brain_mask.nii.gz"), image)
+            there = lesion_in_head(as_mask(lesion), registration, brain)
             write_image(paint_lesion(image, there, brain), t1)
             write_image(there, mask)
         rows.append((case_id, t1.name, mask.name, head.age_years, head.sex, f"site{number % 3}"))
     return rows
+
+
+def as_mask(path: Path) -> Image:
+    labels = read_labels(path)
+    return labels.like(labels.array > 0)
 
 
 def write_list(path: Path, rows: list[tuple]) -> None:
