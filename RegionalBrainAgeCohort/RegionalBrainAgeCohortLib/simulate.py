@@ -1,9 +1,10 @@
 """A made-up cohort in which the published effects are true by construction, for teaching, power and tests.
 
 Lesion volume, tract load, salience load and motor outcome are joined by a Gaussian copula with bounded margins; PADs
-are linear in lesion volume, motor outcome and each other with a random site effect. The free numbers are solved so
-that, in the population, the analyses of this library have the published values as their answers (`TRUE_EFFECTS`).
-Effects that are not published (which networks take which volume effect, noise, site variance) are chosen here.
+are linear in lesion volume, motor outcome and each other with a random site effect; thickness falls with brain age.
+The free numbers are solved so that, in the population, the analyses of this library have the published values as their
+answers (`TRUE_EFFECTS`). Effects that are not published (which networks take which volume effect, noise, site variance,
+thickness) are chosen here.
 """
 
 from __future__ import annotations
@@ -32,6 +33,9 @@ _IPSI_ON_CONTRA = 0.15
 _AGE_SLOPE = -0.04
 _SITE_SD, _NOISE_SD = 1.5, 5.0
 _SITE_SHARE = 0.08  # of what is unexplained in the contralesional frontoparietal PAD
+_THICKNESS_MM = dict(zip(NETWORKS, np.round(np.linspace(2.2, 2.9, 9), 2), strict=True))
+_THINNING_MM_PER_YEAR = 0.01  # of brain age: the cortex a PAD is read from
+_THICKNESS_SITE_SD_MM, _THICKNESS_NOISE_SD_MM = 0.06, 0.10
 
 
 @dataclass(frozen=True)
@@ -208,6 +212,13 @@ def simulate_cohort(n: int, sites: int = 34, seed: int = 1) -> list[dict]:
         columns[f"pad_left_{net}"] = np.where(left, ipsi, contra)
         columns[f"pad_right_{net}"] = np.where(left, contra, ipsi)
     days = np.round(180 + rng.exponential(900, n)) + 1
+    for end in (f"{lesion_side}_{net}" for lesion_side in ("ipsi", "contra") for net in NETWORKS):
+        columns[f"thickness_{end}"] = (
+            _THICKNESS_MM[end.split("_")[1]]
+            - _THINNING_MM_PER_YEAR * (age - 62 + columns[f"pad_{end}"])
+            + rng.normal(0, _THICKNESS_SITE_SD_MM, sites)[site]
+            + rng.normal(0, _THICKNESS_NOISE_SD_MM, n)
+        )
     rows = []
     for i in range(n):
         rows.append(

@@ -83,7 +83,7 @@ def test_an_id_made_from_a_file_name_is_always_valid(name, case_id):
 def region(network: str, hemisphere: str, pad: float, load: float) -> RegionResult:
     return RegionResult(
         f"{network}_{hemisphere}", network, hemisphere, "", 60 + pad, pad, pad, pad - 9, pad + 9, 50.0, True, "",
-        load, 10 * load, 10.0, 2.5, 8, load,
+        load, 10 * load, 10.0, 2.5 - pad / 100, 8, load,
     )  # fmt: skip
 
 
@@ -107,6 +107,7 @@ def test_ipsilesional_is_the_side_of_the_lesion():
     assert (left["pad_ipsi_smn"], left["pad_contra_smn"], left["load_ipsi_smn"]) == (5.0, -1.0, 0.5)
     assert (right["pad_ipsi_smn"], right["pad_contra_smn"], right["load_contra_smn"]) == (-1.0, 5.0, 0.5)
     assert (left["load_cst"], left["load_cst_weighted"], right["load_cst"]) == (0.4, 0.6, 0.0)
+    assert (left["thickness_ipsi_smn"], right["thickness_ipsi_smn"]) == (2.45, 2.51)
     assert list(left) == table.processed_columns(["smn"])
 
 
@@ -115,6 +116,7 @@ def test_without_one_side_only_left_and_right_are_filled(side):
     row = result(side).processed_row("0")
     assert row["pad_ipsi_smn"] is None
     assert row["pad_contra_smn"] is None
+    assert row["thickness_ipsi_smn"] is None
     assert (row["pad_left_smn"], row["pad_right_smn"]) == (5.0, -1.0)
 
 

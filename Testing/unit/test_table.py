@@ -24,7 +24,8 @@ def test_the_header_of_processed_cases_is_the_documented_one():
         "case_id site age sex lesion_side days_post_stroke lesion_volume_ml "
         "pad_ipsi_smn pad_ipsi_fpn pad_contra_smn pad_contra_fpn "
         "load_ipsi_smn load_ipsi_fpn load_contra_smn load_contra_fpn load_cst load_cst_weighted "
-        "pad_left_smn pad_left_fpn pad_right_smn pad_right_fpn motor calibrated qc model version"
+        "pad_left_smn pad_left_fpn pad_right_smn pad_right_fpn motor calibrated qc model version "
+        "thickness_ipsi_smn thickness_ipsi_fpn thickness_contra_smn thickness_contra_fpn"
     )
     assert " ".join(table.processed_columns(["smn", "fpn"])) == documented
 
@@ -89,6 +90,15 @@ def test_a_table_of_another_scheme_is_not_mixed(tmp_path):
     with pytest.raises(InputError, match="other columns"):
         table.append_case(path, other)
     assert len(table.read_table(path)) == 1
+
+
+def test_a_table_from_before_the_thickness_columns_is_carried_on(tmp_path):
+    path = tmp_path / "processed_cases.csv"
+    old = {name: value for name, value in row("a", age=63).items() if not name.startswith("thickness_")}
+    table.append_case(path, old)
+    table.append_case(path, row("b", thickness_ipsi_smn=2.5))
+    first, second = table.read_table(path)
+    assert (first["age"], first["thickness_ipsi_smn"], second["thickness_ipsi_smn"]) == ("63", "", "2.5")
 
 
 def test_a_torn_table_is_refused_not_extended(tmp_path):

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from pathlib import Path
 
 from ..case.lock import exclusive
-from ..case.table import PROCESSED_NAME, read_table, table_text, write_atomically
+from ..case.table import PROCESSED_NAME, fits_header, read_table, table_text, write_atomically
 from ..errors import InputError
 from .cases import FailedCase
 from .decisions import read_decisions, with_decision
@@ -61,7 +61,7 @@ def others_of(out_dir: Path, columns: Sequence[str], mine: Set[str]) -> list[dic
     """
     path = out_dir / PROCESSED_NAME
     others = [row for row in read_table(path) if row.get("case_id") not in mine] if path.exists() else []
-    if others and list(others[0]) != list(columns):
+    if others and not fits_header(list(others[0]), columns):
         raise InputError(
             f"The table {path} has other columns than this batch (another region scheme or version).",
             "Choose another output folder, or move the old table away.",

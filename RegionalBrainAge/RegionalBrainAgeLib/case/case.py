@@ -269,7 +269,12 @@ class CaseResult:
         """The case as one row of processed_cases.csv; see `table.processed_columns`."""
         ipsi = self.lesion.side if self.one_sided else None
         contra = {"L": "R", "R": "L"}.get(ipsi)
-        row: dict[str, object] = {
+
+        def of_regions(kind: str, hemisphere: str | None, column: str) -> dict[str, object]:
+            regions = {net: self.region(net, hemisphere) if hemisphere else None for net in self.networks}
+            return {f"{kind}_{net.lower()}": getattr(region, column, None) for net, region in regions.items()}
+
+        return {
             "case_id": self.case.case_id,
             "site": self.case.site,
             "age": self.case.age_years,
@@ -277,26 +282,21 @@ class CaseResult:
             "lesion_side": self.lesion.side,
             "days_post_stroke": self.case.days_post_stroke,
             "lesion_volume_ml": self.lesion.volume_ml,
-        }
-        for kind, hemisphere, column in (
-            ("pad_ipsi", ipsi, "pad_corrected_years"),
-            ("pad_contra", contra, "pad_corrected_years"),
-            ("load_ipsi", ipsi, "load_fraction"),
-            ("load_contra", contra, "load_fraction"),
-        ):
-            for net in self.networks:
-                row[f"{kind}_{net.lower()}"] = getattr(self.region(net, hemisphere), column) if hemisphere else None
-        row["load_cst"] = self.lesion.load_cst()
-        row["load_cst_weighted"] = self.lesion.load_cst(weighted=True)
-        for kind, hemisphere in (("pad_left", "L"), ("pad_right", "R")):
-            for net in self.networks:
-                row[f"{kind}_{net.lower()}"] = self.region(net, hemisphere).pad_corrected_years
-        return row | {
+            **of_regions("pad_ipsi", ipsi, "pad_corrected_years"),
+            **of_regions("pad_contra", contra, "pad_corrected_years"),
+            **of_regions("load_ipsi", ipsi, "load_fraction"),
+            **of_regions("load_contra", contra, "load_fraction"),
+            "load_cst": self.lesion.load_cst(),
+            "load_cst_weighted": self.lesion.load_cst(weighted=True),
+            **of_regions("pad_left", "L", "pad_corrected_years"),
+            **of_regions("pad_right", "R", "pad_corrected_years"),
             "motor": self.case.motor,
             "calibrated": self.calibration == "local",
             "qc": self.qc,
             "model": self.model["name"],
             "version": version,
+            **of_regions("thickness_ipsi", ipsi, "thickness_mm"),
+            **of_regions("thickness_contra", contra, "thickness_mm"),
         }
 
 

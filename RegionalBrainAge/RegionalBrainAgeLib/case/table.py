@@ -87,6 +87,8 @@ _PER_NETWORK = {
     "load_contra": ("Lesion load of the contralesional {net}, 0..1.", "fraction"),
     "pad_left": ("Corrected predicted age difference of the left {net}.", "years"),
     "pad_right": ("Corrected predicted age difference of the right {net}.", "years"),
+    "thickness_ipsi": ("Mean cortical thickness of the ipsilesional {net} outside the lesion.", "mm"),
+    "thickness_contra": ("Mean cortical thickness of the contralesional {net}.", "mm"),
 }
 
 _FORMULA_START = ("=", "+", "-", "@", "\t", "\r")
@@ -96,11 +98,12 @@ _NETWORK_COLUMN = re.compile(r"pad_(?:ipsi|left)_(.+)")
 
 def processed_columns(networks: Sequence[str]) -> list[str]:
     """Header of processed_cases.csv for networks given by their lower-case codes, for example ``["smn", "fpn"]``."""
-    columns = list(_BEFORE_NETWORKS)
-    columns += [f"{kind}_{net}" for kind in ("pad_ipsi", "pad_contra", "load_ipsi", "load_contra") for net in networks]
-    columns += list(_AFTER_LOADS)
-    columns += [f"{kind}_{net}" for kind in ("pad_left", "pad_right") for net in networks]
-    return columns + list(_AFTER_NETWORKS)
+
+    def each(*kinds: str) -> list[str]:
+        return [f"{kind}_{net}" for kind in kinds for net in networks]
+
+    columns = [*_BEFORE_NETWORKS, *each("pad_ipsi", "pad_contra", "load_ipsi", "load_contra"), *_AFTER_LOADS]
+    return [*columns, *each("pad_left", "pad_right"), *_AFTER_NETWORKS, *each("thickness_ipsi", "thickness_contra")]
 
 
 def networks_of(header: Iterable[str]) -> list[str]:
@@ -271,8 +274,13 @@ def write_atomically(path: Path, text: str) -> None:
         ) from error
 
 
+def fits_header(old: Sequence[str], columns: Sequence[str]) -> bool:
+    """Whether rows with the header `old` can stay in a table with `columns`: the same, or without the thicknesses."""
+    return list(old) in (list(columns), [c for c in columns if not c.startswith("thickness_")])
+
+
 def _same_columns(path: Path, rows: Sequence[Mapping[str, str]], columns: Sequence[str]) -> None:
-    if rows and list(rows[0]) != list(columns):
+    if rows and not fits_header(list(rows[0]), columns):
         raise InputError(
             f"The table {path} has other columns than this case (another region scheme or version).",
             "Choose another output folder, or move the old table away.",
