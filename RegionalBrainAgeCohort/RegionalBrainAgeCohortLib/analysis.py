@@ -47,6 +47,7 @@ class AnalysisResult:
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     sem: sem.SemResult | None = None
     sem_reversed: sem.SemResult | None = None
+    sem_thickness: sem.SemResult | None = None
     sem_notes: list[str] = field(default_factory=list)
     classification: classification.ClassificationResult | None = None
     skipped: dict[str, str] = field(default_factory=dict)
@@ -59,6 +60,16 @@ class AnalysisResult:
     def report(self) -> Path:
         """The report's path."""
         return Path(self.folder) / "report.html"
+
+    @property
+    def path_models(self) -> dict[str, tuple[str, sem.SemResult]]:
+        """Title and fit of every path model that was fitted, by the name of its figure."""
+        fits = {
+            "path_diagram": ("Path model", self.sem),
+            "path_diagram_reversed": ("Reversed model", self.sem_reversed),
+            "path_diagram_thickness": ("Thickness in the place of PAD", self.sem_thickness),
+        }
+        return {figure: (title, fit) for figure, (title, fit) in fits.items() if fit is not None}
 
     def as_dict(self) -> dict:
         """A summary in plain values, for programs."""
@@ -178,7 +189,10 @@ def _mixed(result: AnalysisResult, tell: Callable[[float], None]) -> None:
     cohort, data = result.cohort, result.cohort.data
     if "log_lesion_volume" not in data.columns or not data["log_lesion_volume"].notna().any():
         raise InputError("There is no lesion volume above zero.", "Fill the column lesion_volume_ml.")
-    result.tables["mixed_models"] = mixed_models.volume_models(data, cohort.pads, result.settings.covariates, tell)
+    covariates = result.settings.covariates
+    result.tables["mixed_models"] = mixed_models.volume_models(data, cohort.pads, covariates, tell)
+    if cohort.thicknesses:
+        result.tables["thickness_models"] = mixed_models.volume_models(data, cohort.thicknesses, covariates)
 
 
 def _loads(result: AnalysisResult, tell: Callable[[float], None]) -> None:
@@ -187,9 +201,14 @@ def _loads(result: AnalysisResult, tell: Callable[[float], None]) -> None:
         raise InputError(
             "There is no lesion load.", "Give columns load_ipsi_<network>, load_contra_<network>, load_cst."
         )
+    covariates = result.settings.covariates
     result.tables["loads"] = mixed_models.load_models(
-        cohort.data, cohort.pads, cohort.loads, result.settings.covariates, tell
+        cohort.data, cohort.pads, cohort.loads, covariates, lambda fraction: tell(fraction / 2)
     )
+    if cohort.thicknesses:
+        result.tables["thickness_loads"] = mixed_models.load_models(
+            cohort.data, cohort.thicknesses, cohort.loads, covariates, lambda fraction: tell(0.5 + fraction / 2)
+        )
 
 
 def _groups(result: AnalysisResult, tell: Callable[[float], None]) -> None:
@@ -237,27 +256,34 @@ def _sem(result: AnalysisResult, tell: Callable[[float], None]) -> None:
         result.sem_notes.append(f"Only {sites} sites are drawn by the bootstrap: its intervals are rough.")
     data = cohort.data[cohort.data["site"].notna()] if cluster else cohort.data
 
-    def fit(text: str, draws: int, begin: float, share: float) -> sem.SemResult:
+    def fit(text: str, begin: float, share: float) -> sem.SemResult:
         return sem.fit_sem(
-            text, data, missing=settings.sem_missing, draws=draws, cluster=cluster, seed=settings.seed,
+            text, data, missing=settings.sem_missing, draws=settings.sem_draws, cluster=cluster, seed=settings.seed,
             progress=lambda fraction: tell(begin + share * fraction),
         )  # fmt: skip
 
-    result.sem = fit(model, settings.sem_draws, 0.0, 0.6)
+    def also(name: str, text: str, begin: float, share: float) -> sem.SemResult | None:
+        try:
+            found = fit(text, begin, share)
+        except Cancelled:
+            raise
+        except RegionalBrainAgeError as error:
+            result.sem_notes.append(f"The {name} model could not be fitted: {error}")
+            return None
+        result.tables[f"sem_{name}_paths"], result.tables[f"sem_{name}_fit"] = found.paths, found.fit
+        return found
+
+    result.sem = fit(model, 0.0, 0.4)
     result.tables["sem_paths"], result.tables["sem_fit"] = result.sem.paths, result.sem.fit
-    turned = sem.reverse_model(model)
+    turned, plain = sem.reverse_model(model), sem.thickness_model(model, cohort.thicknesses)
     if turned is None:
         result.sem_notes.append(
             "No path leaves motor (or turning one makes a loop): there is no reversed model to show."
         )
-        return
-    try:
-        result.sem_reversed = fit(turned, settings.sem_draws, 0.6, 0.4)
-    except RegionalBrainAgeError as error:
-        result.sem_notes.append(f"The reversed model could not be fitted: {error}")
-        return
-    result.tables["sem_reversed_paths"] = result.sem_reversed.paths
-    result.tables["sem_reversed_fit"] = result.sem_reversed.fit
+    else:
+        result.sem_reversed = also("reversed", turned, 0.4, 0.3)
+    if plain is not None:
+        result.sem_thickness = also("thickness", plain, 0.7, 0.3)
 
 
 def _network(result: AnalysisResult) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from .random_intercept import independent_columns
+from .scheme import mismatch, read_scheme
 from .settings import Settings
 
 
@@ -27,7 +28,14 @@ def check_columns(data: pd.DataFrame, networks: tuple[str, ...], settings: Setti
         *_constant(data, settings),
         *_collinear(data, settings),
         *_missing(data, networks, settings),
+        *_brain_maps(networks, settings),
     ]
+
+
+def _brain_maps(networks: tuple[str, ...], settings: Settings) -> list[Finding]:
+    sentence = mismatch(networks, read_scheme(settings.scheme), settings.scheme)
+    drawn = {"mixed", "loads"} & set(settings.families)
+    return [Finding("warning", sentence)] if sentence and drawn else []
 
 
 def _sites(data: pd.DataFrame) -> list[Finding]:
@@ -142,9 +150,8 @@ def _parts(design: np.ndarray, kept: np.ndarray, dropped: int, names: list[str])
 
 def _missing(data: pd.DataFrame, networks: tuple[str, ...], settings: Settings) -> list[Finding]:
     found = []
-    for column in analysed_columns(data, settings):
-        if data[column].isna().all() and column != "log_lesion_volume":
-            found.append(Finding("warning", f"Column {column} is empty."))
+    empty = [c for c in analysed_columns(data, settings) if data[c].isna().all() and c != "log_lesion_volume"]
+    found += [Finding("warning", f"Column {c} is empty.") for c in empty if not c.startswith("thickness_")]
     pads = [c for c in data.columns if c.startswith(("pad_ipsi_", "pad_contra_"))]
     holes = int(data[pads].isna().any(axis=1).sum())
     if holes:
@@ -159,12 +166,12 @@ def _missing(data: pd.DataFrame, networks: tuple[str, ...], settings: Settings) 
     absent = [name for name in absent if name not in data.columns]
     if absent:
         found.append(Finding("warning", f"There is no column {', '.join(absent)}."))
-    if not any(c.startswith("thickness_") for c in data.columns):
+    if not any(c.startswith("thickness_") and c not in empty for c in data.columns):
         found.append(
             Finding(
-                "note",
-                "The table has no thickness_ipsi_<network> columns, so there is no thickness baseline: lesion load "
-                "baselines are given, and a PAD effect may partly be one of plain cortical thickness.",
+                "warning",
+                "The table has no values in columns thickness_ipsi_<network>, so there is no thickness baseline: a PAD "
+                "effect may be one of plain cortical thickness. Tables of cases processed now have these columns.",
             )
         )
     return found

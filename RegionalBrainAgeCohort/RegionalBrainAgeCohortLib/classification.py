@@ -53,7 +53,7 @@ class ClassificationResult:
 
 
 def feature_sets(columns: Sequence[str]) -> list[FeatureSet]:
-    """Baselines (age, sex, lesion volume; the same with loads; with thickness where there is any) and the full set."""
+    """Baselines (age, sex, lesion volume; with loads; with thickness, if any, and with both) and the full set."""
     basic = tuple(c for c in _BASIC if c in columns)
     loads = tuple(c for c in columns if c.startswith(("load_ipsi_", "load_contra_")) or c == "load_cst")
     pads = tuple(c for c in columns if c.startswith(("pad_ipsi_", "pad_contra_")))
@@ -61,6 +61,7 @@ def feature_sets(columns: Sequence[str]) -> list[FeatureSet]:
     sets = [FeatureSet(BASELINE, basic), FeatureSet("baseline and loads", basic + loads)]
     if thickness:
         sets.append(FeatureSet("baseline and thickness", basic + thickness))
+        sets.append(FeatureSet("baseline, loads and thickness", basic + loads + thickness))
     return [*sets, FeatureSet("baseline, loads and PADs", basic + loads + pads)]
 
 
@@ -109,7 +110,7 @@ def classify(
             "Add cases or change the motor cut.",
         )
     notes = _notes_on_sites(y, site)
-    sets = feature_sets(list(known.columns))
+    sets = feature_sets([c for c in known.columns if known[c].notna().any()])
     outer = _splits(y, site, folds, seed)
     jobs = [("logistic", s) for s in sets[:-1]] + [(name, sets[-1]) for name in _MODELS]
     rows, columns, blocks = [], {}, []

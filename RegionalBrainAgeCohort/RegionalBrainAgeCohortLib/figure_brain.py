@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import csv
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from RegionalBrainAgeLib.errors import RegionalBrainAgeError
-from RegionalBrainAgeLib.resources import package_file, shipped
+from RegionalBrainAgeLib.resources import package_file
 from scipy import ndimage
 
 from .figure_style import DIVERGING, MUTED, Picture, symmetric_limit, to_svg
+from .scheme import read_scheme
 
 if TYPE_CHECKING:
     from .analysis import AnalysisResult
@@ -34,16 +34,6 @@ _NAMES = {
     "right medial": "contralesional, medial",
     "right lateral": "contralesional",
 }
-
-
-def read_scheme(path: Path | None = None) -> dict[tuple[str, str], tuple[str, list[str]]]:
-    """Regions of a scheme: (network code, L or R) -> atlas name and label names."""
-    path = path or shipped("Schemes", "nine-networks.tsv")
-    with Path(path).open(encoding="utf-8-sig", newline="") as stream:
-        rows = list(csv.DictReader(stream, delimiter="\t"))
-    return {
-        (r["network"].lower(), r["hemisphere"]): (r["atlas"], [s.strip() for s in r["labels"].split(",")]) for r in rows
-    }
 
 
 @cache
@@ -157,12 +147,12 @@ def surface_view(values: np.ndarray, view: str) -> tuple[np.ndarray, np.ndarray,
 
 
 def draw_brains(result: AnalysisResult) -> dict[str, Picture]:
-    """Brain maps for the volume effect and for the CST load effect; none where the scheme or atlas is not at hand."""
+    """Brain maps of the volume and the CST load effect; none without the atlas, or where the networks are others."""
     try:
-        scheme = read_scheme(Path(result.settings.scheme) if result.settings.scheme else None)
         _template()
-    except (RegionalBrainAgeError, OSError, KeyError):
+    except (RegionalBrainAgeError, OSError):
         return {}
+    scheme = read_scheme(result.settings.scheme)
     if not any((net, "L") in scheme for net in result.cohort.networks):
         return {}
     maps = {}

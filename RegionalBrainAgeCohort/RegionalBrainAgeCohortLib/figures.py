@@ -46,6 +46,8 @@ def draw_all(result: AnalysisResult, progress: Callable[[float], None] = lambda 
     with style():
         if "mixed_models" in tables:
             figures["forest_volume"] = forest_volume(tables["mixed_models"])
+            if "thickness_models" in tables:
+                figures["pad_and_thickness"] = pad_and_thickness(tables["mixed_models"], tables["thickness_models"])
         if "mixed_models" in tables or "loads" in tables:
             figures |= draw_brains(result)
         progress(0.5)
@@ -53,15 +55,14 @@ def draw_all(result: AnalysisResult, progress: Callable[[float], None] = lambda 
             figures["loads_heatmap"] = loads_heatmap(tables["loads"])
         if "group_differences" in tables:
             figures["group_differences"] = forest_groups(tables["group_differences"])
+            if result.cohort.thicknesses:
+                figures["group_thickness"] = forest_group_thickness(tables["group_differences"])
         if result.classification is not None:
             figures["roc"] = roc_figure(result)
             figures["calibration"] = calibration_figure(result)
             figures["importance"] = importance_figure(result)
         progress(0.8)
-        if result.sem is not None:
-            figures["path_diagram"] = draw_paths(result.sem, "Path model")
-        if result.sem_reversed is not None:
-            figures["path_diagram_reversed"] = draw_paths(result.sem_reversed, "Reversed model")
+        figures |= {name: draw_paths(fit, title) for name, (title, fit) in result.path_models.items()}
     return figures
 
 
@@ -109,6 +110,46 @@ def forest_volume(table: pd.DataFrame) -> Picture:
         "intercept for site. Filled: corrected p < 0.05."
     )
     return Picture(to_svg(figure), "Lesion volume and regional PAD", caption)
+
+
+def pad_and_thickness(pads: pd.DataFrame, thickness: pd.DataFrame) -> Picture:
+    """Standardised effect of log lesion volume on every PAD beside that on the same region's thinning."""
+    figure = Figure(figsize=(10.4, 1.05 + 0.3 * thickness["outcome"].str.startswith("thickness_ipsi_").sum()))
+    axes = figure.subplots(1, 2, sharex=True)
+    figure.subplots_adjust(left=0.06, right=0.985, wspace=0.16, top=1 - 0.35 / figure.get_figheight(),
+                           bottom=0.55 / figure.get_figheight())  # fmt: skip
+    looks = (("PAD", pads, "pad", 1, "o", -0.14), ("thinning", thickness, "thickness", -1, "s", 0.14))
+    for ax, side, colour in zip(axes, ("ipsi", "contra"), (ORANGE, BLUE), strict=True):
+        names = [n.split("_", 2)[2] for n in thickness["outcome"] if n.startswith(f"thickness_{side}_")]
+        for label, table, kind, sign, marker, offset in looks:
+            rows = table[(table["model"] == "volume") & (table["term"] == "log_lesion_volume")].set_index("outcome")
+            look = {"color": colour if kind == "pad" else MUTED, "lw": 1.6}
+            for y, name in enumerate(names):
+                row = rows.loc[f"{kind}_{side}_{name}"] if f"{kind}_{side}_{name}" in rows.index else None
+                if row is None or not np.isfinite(row["std_beta"]) or row["estimate"] == 0:
+                    continue
+                scale = sign * row["std_beta"] / row["estimate"]
+                ax.plot(
+                    [scale * row["ci_low"], scale * row["ci_high"]], [y + offset] * 2, solid_capstyle="butt", **look
+                )
+                filled = look["color"] if row["p_fdr"] < 0.05 else "white"
+                ax.plot(sign * row["std_beta"], y + offset, marker, ms=5, mfc=filled, mec=look["color"], mew=1.3)
+            ax.plot([], [], marker, color=look["color"], ls="-", ms=5, label=label)
+        for y in range(0, len(names), 2):
+            ax.axhspan(y - 0.5, y + 0.5, color=FAINT, lw=0, zorder=0)
+        ax.axvline(0, color=MUTED, lw=0.8)
+        ax.set_yticks(range(len(names)), [name.upper() for name in names])
+        ax.set_ylim(len(names) - 0.5, -0.5)
+        ax.set_title({"ipsi": "Ipsilesional", "contra": "Contralesional"}[side])
+        ax.set_xlabel("standardised β of log lesion volume")
+        ax.legend(frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1, 1), borderpad=0, fontsize=8.5)
+        bare(ax)
+    caption = (
+        "The same model for each region's PAD and for the thinning of its cortex (thickness with the sign turned), in "
+        "standard deviations, with 95 % intervals. Where the two lie together, the PAD says no more than thickness "
+        "does. Filled: corrected p < 0.05."
+    )
+    return Picture(to_svg(figure), "PAD beside plain cortical thickness", caption)
 
 
 def loads_heatmap(table: pd.DataFrame) -> Picture:
@@ -159,17 +200,37 @@ def _cell(x: float, y: float, hatch: str):
 
 def forest_groups(table: pd.DataFrame, most: int = 16) -> Picture:
     """Adjusted mean differences, mild minus severe: loads (fraction) and PADs (years), strongest first."""
+    kinds = [("Lesion loads (fraction)", "load_", PLUM, 3), ("PADs (years)", "pad_", BLUE, 2)]
+    caption = (
+        f"Adjusted mean difference between the motor groups with 95 % interval, the {most} strongest of each kind. "
+        "Filled: corrected p < 0.05. » a leading predictor of the best classifier."
+    )
+    return Picture(_groups(table, kinds, most), "What differs between mild and severe impairment", caption)
+
+
+def forest_group_thickness(table: pd.DataFrame) -> Picture:
+    """The same for the thickness (mm) of the regions of either side: what the PADs are read from."""
     kinds = [
-        ("Lesion loads (fraction)", table[table["variable"].str.startswith("load_")], PLUM, 3),
-        ("PADs (years)", table[table["variable"].str.startswith("pad_")], BLUE, 2),
+        ("Ipsilesional thickness (mm)", "thickness_ipsi_", ORANGE, 3),
+        ("Contralesional thickness (mm)", "thickness_contra_", BLUE, 3),
     ]
-    parts = [(t, p.reindex(p["t"].abs().sort_values(ascending=False).index)[:most], c, d) for t, p, c, d in kinds]
-    tallest = max(len(part) for _, part, _, _ in parts)
+    caption = (
+        "The same differences of plain cortical thickness, the baseline of every PAD. Thicker cortex where the PAD is "
+        "lower says the same thing twice. Filled: corrected p < 0.05."
+    )
+    return Picture(_groups(table, kinds, len(table)), "Thickness in mild and severe impairment", caption)
+
+
+def _groups(table: pd.DataFrame, kinds: list[tuple[str, str, str, int]], most: int) -> str:
+    """Two forests beside each other: title, beginning of the variables' names, colour and digits of each."""
+    parts = [table[table["variable"].str.startswith(start)] for _, start, _, _ in kinds]
+    parts = [part.reindex(part["t"].abs().sort_values(ascending=False).index)[:most] for part in parts]
+    tallest = max(len(part) for part in parts)
     figure = Figure(figsize=(10.4, 0.9 + 0.3 * tallest))
     axes = figure.subplots(1, 2)
     figure.subplots_adjust(left=0.09, right=0.86, wspace=0.85, top=1 - 0.35 / figure.get_figheight(),
                            bottom=0.55 / figure.get_figheight())  # fmt: skip
-    for ax, (title, part, colour, digits) in zip(axes, parts, strict=True):
+    for ax, part, (title, _, colour, digits) in zip(axes, parts, kinds, strict=True):
         stars = ["» " if top else "" for top in part.get("top_predictor", [False] * len(part))]
         _forest(
             ax, part, [s + words(v, short=True) for s, v in zip(stars, part["variable"], strict=True)], colour, digits
@@ -177,11 +238,7 @@ def forest_groups(table: pd.DataFrame, most: int = 16) -> Picture:
         ax.set_ylim(tallest - 0.5, -0.5)
         ax.set_title(title)
         ax.set_xlabel("mild minus severe, adjusted")
-    caption = (
-        f"Adjusted mean difference between the motor groups with 95 % interval, the {most} strongest of each kind. "
-        "Filled: corrected p < 0.05. » a leading predictor of the best classifier."
-    )
-    return Picture(to_svg(figure), "What differs between mild and severe impairment", caption)
+    return to_svg(figure)
 
 
 def _curves(result: AnalysisResult) -> list[tuple[str, np.ndarray, np.ndarray, str, dict]]:

@@ -51,8 +51,14 @@ def methods(result: AnalysisResult) -> list[tuple[str, str]]:
                 f"2020). Sex is "
                 "1 for male. Standardised β = b × SD(x) / SD(y). P-values were corrected by Benjamini-Hochberg within "
                 "families: all PADs for each model and term, all load-PAD pairs together, all variables of the group "
-                "differences together. Columns that others determine were dropped from the right, as lme4 does, and "
-                "marked; a site variance of zero is marked singular.",
+                "differences together, thicknesses apart. Columns that others determine were dropped from the right, "
+                "as lme4 does, and marked; a site variance of zero is marked singular."
+                + (
+                    " The same models were fitted to the regions' plain thickness (mm), corrected as families of their "
+                    "own: PADs are read from that cortex."
+                    if cohort.thicknesses
+                    else " The table has no thicknesses, so PADs stand here without the baseline of plain thickness."
+                ),
             )
         )
     if "group_differences" in tables:
@@ -103,7 +109,11 @@ def _classifiers(result: AnalysisResult) -> str:
         f"folds of "
         "whole sites that chose the settings by AUC; median imputation and scaling were learned inside each fold. "
         "Baselines are plain logistic regressions: age, sex and lesion volume; the same with loads"
-        + ("; the same with cortical thickness. " if thickness else " (no thickness columns in the table). ")
+        + (
+            "; age, sex and lesion volume with thickness; with loads and thickness. "
+            if thickness
+            else " (no thickness columns in the table). "
+        )
         + "The AUC is that of the pooled held-out predictions with DeLong's interval and the interval of "
         f"{settings.auc_draws} draws of whole sites; differences from the baseline are tested with the paired "
         f"DeLong test. "
@@ -140,5 +150,6 @@ def _sem(result: AnalysisResult) -> str:
         + "Fit: likelihood-ratio chi-square, CFI, TLI, RMSEA with 90 % interval, SRMR, AIC and BIC. Site enters by the "
         "bootstrap only, not as a variable. "
         + ("The reversed model turns every path that leaves the motor outcome. " if result.sem_reversed else "")
+        + ("The thickness model has each region's thickness in the place of its PAD. " if result.sem_thickness else "")
         + DIRECTION
     )

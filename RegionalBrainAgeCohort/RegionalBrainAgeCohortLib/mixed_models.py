@@ -2,7 +2,8 @@
 
 Each model has a random intercept for site (`random_intercept`). A family is the set of tests whose p-values are
 corrected together (Benjamini-Hochberg): all outcomes of one model and term for the volume models, all load x outcome
-pairs for the load models, all variables for the group differences.
+pairs for the load models, all variables for the group differences. Thickness, the baseline, is always a family of its
+own, so that it does not change what is said of the PADs.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from .random_intercept import InterceptFit, fit_random_intercept
 
@@ -27,13 +29,10 @@ GROUP_COLUMNS = ("variable", "term", *STATISTICS, *FIT_COLUMNS, "n_mild", "n_sev
 
 def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
     """False discovery rate adjusted p-values of one family; NaN stays NaN and is not counted (R: p.adjust "BH")."""
-    p = np.asarray(p, float)
-    adjusted = np.full(p.shape, np.nan)
-    known = np.flatnonzero(np.isfinite(p))
-    if known.size:
-        order = known[np.argsort(p[known])[::-1]]
-        ranks = np.arange(known.size, 0, -1)
-        adjusted[order] = np.minimum.accumulate(np.minimum(1.0, p[order] * known.size / ranks))
+    adjusted = np.array(p, float)
+    known = np.isfinite(adjusted)
+    if known.any():
+        adjusted[known] = stats.false_discovery_control(adjusted[known], method="bh")
     return adjusted
 
 
@@ -192,7 +191,8 @@ def group_differences(
         )
         progress((done + 1) / len(variables))
     table = pd.DataFrame(rows, columns=GROUP_COLUMNS)
-    return table.assign(p_fdr=benjamini_hochberg(table["p"]))
+    families = table.assign(baseline=table["variable"].str.startswith("thickness_"))
+    return adjust_within(families, ["baseline"])[list(GROUP_COLUMNS)]
 
 
 def adjust_within(table: pd.DataFrame, family: list[str]) -> pd.DataFrame:

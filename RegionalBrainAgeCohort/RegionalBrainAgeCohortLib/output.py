@@ -65,9 +65,22 @@ MEANINGS: dict[str, dict[str, str]] = {
         "days_post_stroke: days; others: the column's name.",
         **_TEST,
     },
+    "thickness_models": {
+        "model": "volume: thickness ~ log(lesion volume) + covariates + (1|site); volume_days adds days_post_stroke.",
+        "outcome": "Thickness column (mm): the plain cortex from which PADs are read.",
+        "term": "As in mixed_models.",
+        **_TEST,
+    },
     "loads": {
         "model": "load: PAD ~ load + covariates + (1|site).",
         "outcome": "PAD column.",
+        "load": "Lesion load column (fraction 0..1), one model each.",
+        "term": "The load: its coefficient is the row.",
+        **_TEST,
+    },
+    "thickness_loads": {
+        "model": "load: thickness ~ load + covariates + (1|site).",
+        "outcome": "Thickness column (mm).",
         "load": "Lesion load column (fraction 0..1), one model each.",
         "term": "The load: its coefficient is the row.",
         **_TEST,
@@ -129,6 +142,8 @@ MEANINGS: dict[str, dict[str, str]] = {
     "sem_fit": _FIT,
     "sem_reversed_paths": _SEM,
     "sem_reversed_fit": _FIT,
+    "sem_thickness_paths": _SEM,
+    "sem_thickness_fit": _FIT,
     "data_check": {"level": "warning or note.", "finding": "What was found in the table."},
     "cases_left_out": {"case_id": "Case not used.", "reason": "Why."},
 }

@@ -14,6 +14,7 @@ from RegionalBrainAgeLib.case.table import write_atomically
 
 from .figure_style import Picture, signed, words
 from .methods import DIRECTION, methods
+from .sem_fit import MEASURES
 
 if TYPE_CHECKING:
     from .analysis import AnalysisResult
@@ -50,6 +51,7 @@ def report_html(result: AnalysisResult, figures: dict[str, Picture]) -> str:
         pictures=figures,
         volume=_volume_rows(result),
         loads=_strongest(result.tables.get("loads")),
+        beside=_beside_thickness(result),
         groups=_strongest(result.tables.get("group_differences")),
         classifiers=_records(result.tables.get("classifiers")),
         sem_tables=_sem_tables(result),
@@ -130,6 +132,18 @@ def _cards(result: AnalysisResult) -> list[tuple[str, str, str]]:
     return cards
 
 
+def _beside_thickness(result: AnalysisResult) -> str:
+    """How many load effects there are on PADs and on plain thickness; empty without thicknesses."""
+    pads, plain = (result.tables.get(name) for name in ("loads", "thickness_loads"))
+    if plain is None:
+        return ""
+    (passed, all_), (thin, all_thin) = ((int((t["p_fdr"] < 0.05).sum()), len(t)) for t in (pads, plain))
+    return (
+        f"{passed} of {all_} pairs of load and PAD have a corrected p below 0.05; of load and plain thickness, the "
+        f"baseline, {thin} of {all_thin} (thickness_loads.tsv)."
+    )
+
+
 def _records(table: pd.DataFrame | None) -> list[dict]:
     return [] if table is None else table.to_dict("records")
 
@@ -147,22 +161,19 @@ def _strongest(table: pd.DataFrame | None) -> list[dict]:
     return _records(table.reindex(table["t"].abs().sort_values(ascending=False).index)[:_ROWS])
 
 
-def _sem_tables(result: AnalysisResult) -> list[tuple[str, str, list[dict]]]:
-    """Title, model text and the rows worth printing of both path models."""
+def _sem_tables(result: AnalysisResult) -> list[tuple[str, str, str, list[dict]]]:
+    """Title, figure, model text and the rows worth printing of every path model."""
     out = []
-    for title, fit in (("Path model", result.sem), ("Reversed model", result.sem_reversed)):
-        if fit is not None:
-            shown = fit.paths[
-                fit.paths["op"].isin(["=~", "~", ":="])
-                | ((fit.paths["op"] == "~~") & (fit.paths["lhs"] != fit.paths["rhs"]))
-            ]
-            out.append((title, fit.model.strip(), _records(shown)))
+    for figure, (title, fit) in result.path_models.items():
+        shown = fit.paths[
+            fit.paths["op"].isin(["=~", "~", ":="])
+            | ((fit.paths["op"] == "~~") & (fit.paths["lhs"] != fit.paths["rhs"]))
+        ]
+        out.append((title, figure, fit.model.strip(), _records(shown)))
     return out
 
 
-def _fit_rows(result: AnalysisResult) -> list[tuple[str, float, float | None]]:
-    if result.sem is None:
-        return []
-    other = result.sem_reversed
-    names = result.sem.fit["measure"]
-    return [(name, result.sem.measure(name), None if other is None else other.measure(name)) for name in names]
+def _fit_rows(result: AnalysisResult) -> list[tuple[str, list[float]]]:
+    """Every fit measure with its value in each path model."""
+    fits = [fit for _, fit in result.path_models.values()]
+    return [(name, [fit.measure(name) for fit in fits]) for name in MEASURES] if fits else []

@@ -7,7 +7,8 @@ data cannot settle the direction of a path: `reverse_model` gives the model that
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,6 +58,14 @@ def default_model(network: str) -> str:
             "indirect := a*c + b*d",
         ]
     )
+
+
+def thickness_model(text: str, columns: Sequence[str]) -> str | None:
+    """The model with each region's thickness in the place of its PAD; None without PADs or their thicknesses."""
+    names = re.findall(r"\bpad_(?=(?:ipsi|contra)_)(\w+)", text)
+    if not names or any(f"thickness_{name}" not in columns for name in names):
+        return None
+    return re.sub(r"\bpad_(?=(?:ipsi|contra)_)", "thickness_", text)
 
 
 def reverse_model(text: str, pivot: str = "motor") -> str | None:

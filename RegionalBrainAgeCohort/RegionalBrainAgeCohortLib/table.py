@@ -67,8 +67,9 @@ class Cohort:
 
     @property
     def thicknesses(self) -> list[str]:
-        """Thickness columns, where the table has them."""
-        return self._present([f"thickness_{side}_{net}" for side in ("ipsi", "contra") for net in self.networks])
+        """Thickness columns, where the table has them and they are not empty."""
+        names = self._present([f"thickness_{side}_{net}" for side in ("ipsi", "contra") for net in self.networks])
+        return [name for name in names if self.data[name].notna().any()]
 
 
 def read_cohort(path: Path | str, settings: Settings | None = None) -> Cohort:

@@ -128,6 +128,67 @@ def test_a_second_run_removes_what_it_no_longer_makes(nasty, tmp_path):
     assert (tmp_path / "mixed_models.tsv").exists()
 
 
+@pytest.fixture(scope="module")
+def with_thickness(tmp_path_factory) -> tuple[Path, Path]:
+    """Two analyses of one simulated cohort: as it is, and without its thickness columns."""
+    folder = tmp_path_factory.mktemp("thickness")
+    frame = pd.DataFrame(simulate_cohort(160, 8, 3))
+    without = frame.drop(columns=[c for c in frame.columns if c.startswith("thickness_")])
+    for name, table in (("with", frame), ("without", without)):
+        table.to_csv(folder / f"{name}.csv", index=False)
+        analysis.run(folder / f"{name}.csv", folder / name, QUICK)
+    return folder / "with", folder / "without"
+
+
+def test_every_analysis_has_thickness_beside_it(with_thickness):
+    """The baseline of a model of PADs is the same model of thickness: same cases, same predictors, same table."""
+    folder, _ = with_thickness
+    for table, twin in (("mixed_models", "thickness_models"), ("loads", "thickness_loads")):
+        pads, plain = (pd.read_csv(folder / f"{name}.tsv", sep="\t") for name in (table, twin))
+        assert list(pads.columns) == list(plain.columns)
+        assert list(pads["outcome"].str.replace("pad_", "thickness_")) == list(plain["outcome"])
+        assert (pads["n"] == plain["n"]).all()
+    paths = pd.read_csv(folder / "sem_thickness_paths.tsv", sep="\t")
+    assert {"motor", "thickness_ipsi_fpn", "thickness_contra_fpn"} <= set(paths["lhs"])
+    groups = pd.read_csv(folder / "group_differences.tsv", sep="\t")
+    assert groups["variable"].str.startswith("thickness_").sum() == 18
+    html = (folder / "report.html").read_text(encoding="utf-8")
+    assert "PAD beside plain cortical thickness" in html
+    assert "Thickness in the place of PAD" in html
+
+
+def test_thickness_changes_nothing_that_is_said_of_the_pads(with_thickness):
+    folder, without = with_thickness
+    for name in ("mixed_models", "loads", "sem_paths", "sem_fit"):
+        assert (folder / f"{name}.tsv").read_bytes() == (without / f"{name}.tsv").read_bytes()
+    groups, fewer = (pd.read_csv(f / "group_differences.tsv", sep="\t") for f in (folder, without))
+    pd.testing.assert_frame_equal(groups[~groups["variable"].str.startswith("thickness_")], fewer)
+    assert "no thickness baseline" in (without / "report.html").read_text(encoding="utf-8")
+    assert not (without / "thickness_models.tsv").exists()
+
+
+def test_networks_that_the_scheme_of_the_maps_does_not_have_are_named(tmp_path):
+    maps = Settings(families=("mixed",))
+    result = analysis.run(REFERENCE / "small.csv", tmp_path / "other", maps)
+    assert "networks (n1, x2) are not those" in " ".join(f.sentence for f in result.cohort.findings)
+    assert not (tmp_path / "other" / "figures" / "brain_volume.svg").exists()
+    frame = pd.read_csv(REFERENCE / "typical.csv").head(60)
+    frame.rename(columns=lambda c: c.replace("_van", "_lang")).to_csv(tmp_path / "part.csv", index=False)
+    result = analysis.run(tmp_path / "part.csv", tmp_path / "part", maps)
+    assert "The brain maps lack lang" in " ".join(f.sentence for f in result.cohort.findings)
+    assert (tmp_path / "part" / "figures" / "brain_volume.svg").exists()
+    scheme = tmp_path / "mine.tsv"
+    scheme.write_text("region\tnetwork\themisphere\tatlas\tlabels\nLANG_L\tLANG\tL\taal\tInsula_L\n")
+    result = analysis.run(tmp_path / "part.csv", tmp_path / "mine", Settings(families=("mixed",), scheme=str(scheme)))
+    assert "lack fpn, sal" in " ".join(f.sentence for f in result.cohort.findings)
+    for content, said in ((None, "cannot be read"), ("a,b\n1,2\n", "no region scheme")):
+        wrong = tmp_path / "wrong.tsv"
+        if content:
+            wrong.write_text(content)
+        with pytest.raises(InputError, match=said):
+            analysis.run(tmp_path / "part.csv", tmp_path / "wrong", Settings(scheme=str(wrong)))
+
+
 def test_cancel_leaves_nothing_behind(nasty, tmp_path):
     steps: list[str] = []
     with pytest.raises(Cancelled):

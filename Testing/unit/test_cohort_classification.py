@@ -7,7 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from RegionalBrainAgeCohortLib.classification import _notes_on_sites, _splits, classify, importance_blocks
+from RegionalBrainAgeCohortLib.classification import (
+    _notes_on_sites,
+    _splits,
+    classify,
+    feature_sets,
+    importance_blocks,
+)
 from RegionalBrainAgeCohortLib.roc import brier, delong, delong_difference, roc_curve, site_bootstrap_auc
 from RegionalBrainAgeLib.errors import InputError
 
@@ -116,6 +122,16 @@ def test_blocks_hold_the_columns_their_names_promise():
     assert blocks["a_b PADs"] == ("network", ("pad_ipsi_a_b", "pad_contra_a_b"))
     assert blocks["contralesional PADs"] == ("group", ("pad_contra_a_b",))
     assert "contralesional loads" not in blocks
+
+
+def test_the_baselines_hold_what_their_names_promise():
+    columns = ["age", "sex_M", "log_lesion_volume", "load_cst", "pad_ipsi_a", "thickness_ipsi_a"]
+    sets = {s.name: s.columns for s in feature_sets(columns)}
+    assert sets["baseline"] == ("age", "sex_M", "log_lesion_volume")
+    assert sets["baseline and thickness"] == (*sets["baseline"], "thickness_ipsi_a")
+    assert sets["baseline, loads and thickness"] == (*sets["baseline"], "load_cst", "thickness_ipsi_a")
+    assert "thickness_ipsi_a" not in sets["baseline, loads and PADs"]
+    assert not any("thickness" in s.name for s in feature_sets(columns[:-1]))
 
 
 def test_sites_of_one_class_and_a_single_site_are_remarked_upon():
