@@ -10,6 +10,7 @@ import slicer
 from RegionalBrainAgeSlicer.console import ConsoleMixin
 from RegionalBrainAgeSlicer.estimate_step import EstimateStep
 from RegionalBrainAgeSlicer.parameters import RegionalBrainAgeParameterNode
+from RegionalBrainAgeSlicer.paths import given, show_no_path_as_empty
 from RegionalBrainAgeSlicer.patient_step import PatientStep
 from RegionalBrainAgeSlicer.results_step import ResultsStep
 from RegionalBrainAgeSlicer.review_step import ReviewStep
@@ -98,12 +99,14 @@ class RegionalBrainAgeWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def cleanup(self) -> None:
         """The application closes: nothing of ours goes on."""
-        self.estimate.on_cancel()
+        self.estimate.abandon()
+        self.results.stop()
         self.review.release()
         self.set_parameter_node(None)
         self.removeObservers()
 
     def on_scene_start_close(self, caller=None, event=None) -> None:
+        self.results.stop()
         self.review.release()
         self.set_parameter_node(None)
 
@@ -147,6 +150,7 @@ class RegionalBrainAgeWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             return
         self._refreshing = True
         try:
+            show_no_path_as_empty(self.ui)
             patient_done = self.patient.refresh()
             review_done = self.review.refresh(patient_done)
             has_case = self.results.refresh()
@@ -172,9 +176,9 @@ class RegionalBrainAgeWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def working_folder(self) -> Path:
         """Where estimates lie until they are saved."""
-        given = self.parameters.workingFolder
-        if str(given) not in ("", "."):
-            return given
+        folder = given(self.parameters.workingFolder)
+        if folder is not None:
+            return folder
         documents = qt.QStandardPaths.writableLocation(qt.QStandardPaths.DocumentsLocation)
         return Path(documents) / "RegionalBrainAge" / "working"
 

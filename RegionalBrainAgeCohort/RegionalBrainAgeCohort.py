@@ -14,6 +14,7 @@ from RegionalBrainAgeLib.errors import InputError
 from RegionalBrainAgeSlicer import packages
 from RegionalBrainAgeSlicer.console import ConsoleMixin
 from RegionalBrainAgeSlicer.messages import show_error, told_to_user
+from RegionalBrainAgeSlicer.paths import given, show_no_path_as_empty
 from RegionalBrainAgeSlicer.process import BackgroundRun, Outcome
 from slicer.i18n import tr as _
 from slicer.i18n import translate
@@ -88,11 +89,15 @@ class RegionalBrainAgeCohortWidget(ScriptedLoadableModuleWidget, VTKObservationM
 
     def cleanup(self) -> None:
         """The application closes: nothing of ours goes on."""
-        self.on_cancel()
+        for run in (self.run, self.results.run):
+            if run is not None:
+                run.abandon()
+        self.results.stop()
         self.set_parameter_node(None)
         self.removeObservers()
 
     def on_scene_start_close(self, caller=None, event=None) -> None:
+        self.results.stop()
         self.set_parameter_node(None)
 
     def on_scene_end_close(self, caller=None, event=None) -> None:
@@ -125,6 +130,7 @@ class RegionalBrainAgeCohortWidget(ScriptedLoadableModuleWidget, VTKObservationM
             return
         self._refreshing = True
         try:
+            show_no_path_as_empty(self.ui)
             has_table = self.parameters.tableFile.is_file()
             self.ui.checkButton.enabled = has_table and not self.running
             self.ui.runButton.enabled = has_table and not self.running
@@ -175,8 +181,8 @@ class RegionalBrainAgeCohortWidget(ScriptedLoadableModuleWidget, VTKObservationM
         """Start the analysis in the background."""
         with told_to_user(_("The analysis could not be started.")):
             self._need_packages()
-            out_dir = self.parameters.outputFolder
-            if str(out_dir) in ("", "."):
+            out_dir = given(self.parameters.outputFolder)
+            if out_dir is None:
                 raise InputError(_("There is no output folder."), _("Choose one in the section Choices."))
             out_dir.mkdir(parents=True, exist_ok=True)
             settings = out_dir / "settings.json"

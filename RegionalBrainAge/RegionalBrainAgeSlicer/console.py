@@ -9,12 +9,14 @@ import slicer
 from RegionalBrainAgeLib.case.table import networks_of
 from RegionalBrainAgeLib.errors import CaseError
 
+from . import case_nodes
 from .case_folder import CaseFolder, read_case_folder
 from .case_scene import open_case, show_overlay
 from .case_table import case_in_scene
 from .inputs import NOT_GIVEN, command_line, head_file, lesion_file
 from .process import BACKGROUND, python_slicer
 from .slice_views import fit_views, show_case_in_views, show_layout
+from .turns import at_once
 
 # Exit code of a batch whose other cases are done.
 SOME_FAILED = 3
@@ -106,9 +108,9 @@ class ConsoleMixin:
     def openCase(self, folder: str | Path, overlay: str = "pad", t1_volume=None) -> CaseFolder:
         """Show the folder of a finished case: overlay, legend, 3D regions, table and plot."""
         case = read_case_folder(folder)
-        open_case(case, t1_volume)
-        if case.file("desc-regions_dseg.nii.gz").exists():
-            show_overlay(case.case_id, overlay)
+        at_once(open_case(case, t1_volume))
+        if case_nodes.find(case.case_id, "regions") is not None:
+            at_once(show_overlay(case.case_id, overlay))
         show_case_in_views(case.case_id, 0.8)
         show_layout()
         fit_views()

@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 from . import packages
 from .inputs import command_line, head_file, patient_fields
 from .messages import show_error, told_to_user
+from .paths import given
 from .process import BackgroundRun, Outcome
 from .review_step import review_file
 
@@ -42,8 +43,7 @@ class EstimateStep:
     def on_install(self, *_unused) -> None:
         """Say what would be installed, ask, install."""
         self.found = packages.look()
-        wheels = self.panel.parameters.wheelsFolder
-        wheels = None if str(wheels) in ("", ".") else wheels
+        wheels = given(self.panel.parameters.wheelsFolder)
         if self.found.complete:
             slicer.util.infoDisplay(self.found.sentence(), windowTitle=_("Regional Brain Age"))
         elif self._agreed(wheels):
@@ -118,8 +118,8 @@ class EstimateStep:
                 if not mask.exists():
                     raise InputError(_("The approved mask {path} is gone.").format(path=mask), _("Approve it again."))
                 fields["lesion"] = str(mask)
-        model = parameters.modelFolder
-        fields["model"] = None if str(model) in ("", ".") else str(model)
+        model = given(parameters.modelFolder)
+        fields["model"] = str(model) if model else None
         return command_line(fields)
 
     def resume(self) -> None:
@@ -140,6 +140,11 @@ class EstimateStep:
         if self.run is not None:
             self.ui.progressLabel.text = _("Cancelling")
             self.run.cancel()
+
+    def abandon(self) -> None:
+        """The panel goes away: a run under way ends with it."""
+        if self.run is not None:
+            self.run.abandon()
 
     def _on_progress(self, percent: int, step: str) -> None:
         self.ui.progressBar.value = percent

@@ -9,6 +9,8 @@ import slicer
 from RegionalBrainAgeLib.errors import InputError
 from slicer.i18n import tr as _
 
+from .paths import given
+
 _READABLE = (".nii", ".nii.gz", ".mgz", ".mgh", ".nrrd", ".nhdr")
 NOT_GIVEN = "not given"
 
@@ -94,7 +96,7 @@ def command_line(fields: dict[str, str | None]) -> list[str]:
 
 
 def _path(path: Path) -> str | None:
-    return None if str(path) in ("", ".") else str(path)
+    return str(path) if given(path) else None
 
 
 def _write(node, path: Path) -> Path:

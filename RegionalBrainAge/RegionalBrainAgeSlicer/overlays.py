@@ -8,14 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 import slicer
 import vtk
+from slicer.i18n import tr as _
 
 from . import case_nodes
 from .case_folder import CaseFolder, RegionRow
-from .grids import nearest_on_grid, ras_from_ijk
+from .grids import nearest_on_grid, ras_from_ijk, same_grid
 from .scales import ColorScale, load_scale, pad_scale, thickness_scale, width_scale
+from .turns import Steps
 
 # Where there is nothing to show. A zero would paint a veil in the scale's middle colour; the display cuts this off.
 NOTHING = -1.0e4
+_VOXELS_A_PIECE = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -58,8 +61,8 @@ def overlay_by_key(key: str) -> Overlay:
     return next((overlay for overlay in OVERLAYS if overlay.key == key), OVERLAYS[0])
 
 
-def paint(labels: np.ndarray, lesion: np.ndarray | None, values: dict[int, float]) -> np.ndarray:
-    """float32 volume with each region's value; `NOTHING` outside the regions and in the lesion.
+def paint(labels: np.ndarray, lesion: np.ndarray | None, values: dict[int, float], painted: np.ndarray) -> Steps:
+    """Fill `painted` (float32) with each region's value; `NOTHING` outside the regions and in the lesion.
 
     Parameters
     ----------
@@ -71,24 +74,31 @@ def paint(labels: np.ndarray, lesion: np.ndarray | None, values: dict[int, float
     for label, value in values.items():
         if label < len(lookup):
             lookup[label] = value
-    painted = lookup[labels]
-    if lesion is not None:
-        painted[lesion] = NOTHING
-    return painted
+    slices = max(1, _VOXELS_A_PIECE // max(labels[0].size, 1))
+    for first in range(0, len(labels), slices):
+        part = slice(first, first + slices)
+        np.take(lookup, labels[part], out=painted[part])
+        if lesion is not None:
+            painted[part][lesion[part]] = NOTHING
+        yield _("painting the overlay")
 
 
-def show_values(case_id: str, name: str, values: dict[int, float], scale: ColorScale):
-    """Paint the case's overlay volume with a value per region label. Returns the volume node."""
+def show_values(case_id: str, name: str, values: dict[int, float], scale: ColorScale) -> Steps:
+    """Paint the case's overlay volume with a value per region label."""
     labels_node, lesion_node = case_nodes.find(case_id, "regions"), case_nodes.find(case_id, "lesion")
     node = case_nodes.find(case_id, "overlay")
+    if node is not None and not same_grid(node, labels_node):
+        case_nodes.remove(case_id, "overlay")
+        node = None
     if node is None:
         node = _volume_like(labels_node, name)
         case_nodes.adopt(node, case_id, "overlay")
     node.SetName(name)
     lesion = nearest_on_grid(lesion_node, labels_node) > 0 if lesion_node else None
-    slicer.util.updateVolumeFromArray(node, paint(slicer.util.arrayFromVolume(labels_node), lesion, values))
+    yield from paint(slicer.util.arrayFromVolume(labels_node), lesion, values, slicer.util.arrayFromVolume(node))
+    slicer.util.arrayFromVolumeModified(node)
     show_scale(node, scale)
-    return node
+    yield scale.title
 
 
 def _volume_like(volume_node, name: str):

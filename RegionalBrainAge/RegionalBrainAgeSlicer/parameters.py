@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pathlib
+from typing import Annotated
 
 import slicer
-from slicer.parameterNodeWrapper import parameterNodeWrapper
+from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrapper
+
+from .inputs import NOT_GIVEN
 
 
 @parameterNodeWrapper
@@ -17,16 +20,19 @@ class RegionalBrainAgeParameterNode:
     modelFolder, wheelsFolder, workingFolder, estimatePending (a run was begun and its result not yet shown) - the
     estimate.
     caseShown, overlay, overlayOpacityPercent - the results. outputFolder - where cases are saved.
+
+    Slicer sets the ends of a bound spin box or slider from WithinRange, whatever the .ui file says: without it a spin
+    box has no ends (and never shows its "not given"), and a slider or a combo box without Choice refuses to be bound.
     """
 
     t1Volume: slicer.vtkMRMLScalarVolumeNode
     freesurferFolder: pathlib.Path
     caseId: str
-    ageYears: float = 0.0
-    sex: str = "not given"
+    ageYears: Annotated[float, WithinRange(0.0, 120.0)] = 0.0
+    sex: Annotated[str, Choice([NOT_GIVEN, "F", "M"])] = NOT_GIVEN
     site: str
-    daysPostStroke: float = -1.0
-    motor: float = -0.01
+    daysPostStroke: Annotated[float, WithinRange(-1.0, 100000.0)] = -1.0
+    motor: Annotated[float, WithinRange(-0.01, 1.0)] = -0.01
     calibrationFile: pathlib.Path
     lesionSegmentation: slicer.vtkMRMLSegmentationNode
     noLesion: bool = False
@@ -40,5 +46,5 @@ class RegionalBrainAgeParameterNode:
     estimatePending: bool = False
     caseShown: str
     overlay: str = "pad"
-    overlayOpacityPercent: int = 80
+    overlayOpacityPercent: Annotated[int, WithinRange(0, 100)] = 80
     outputFolder: pathlib.Path

@@ -89,6 +89,11 @@ class BackgroundRun:
             _end(process, "terminate")
         qt.QTimer.singleShot(_GRACE_MS, self._force)
 
+    def abandon(self) -> None:
+        """Cancel, and tell nobody: whoever started the run is going away."""
+        self.on_progress = self.on_line = self.on_finished = lambda *_unused: None
+        self.cancel()
+
     def _force(self) -> None:
         survivors = {process.pid: process for process in self._tree}
         if self._process is not None:

@@ -17,7 +17,9 @@ from .messages import told_to_user
 from .overlays import OVERLAYS, overlay_by_key
 from .scales import NOT_ESTIMABLE_RGB
 from .slice_views import fit_views, jump_to_region, set_overlay_opacity, show_case_in_views, show_layout
+from .turns import Steps, TurnByTurn
 
+_HINT = _("Click a row to go to the region.")
 COLUMNS = ("Region", "Side", "PAD", "Interval", "Percentile", "Load %", "Thickness", "Note")
 
 
@@ -28,6 +30,8 @@ class ResultsStep:
         self.panel, self.ui = panel, panel.ui
         self._filled: tuple = ()
         self._busy = False
+        self._work: TurnByTurn | None = None
+        self._opening = False
         for overlay in OVERLAYS:
             self.ui.overlayCombo.addItem(overlay.title, overlay.key)
         table = self.ui.resultsTable
@@ -55,32 +59,67 @@ class ResultsStep:
         self.open(folder, parameters.t1Volume if mine else None)
 
     def open(self, folder: Path, t1_volume=None) -> None:
-        """Bring a case folder into the scene and show it."""
-        with told_to_user(_("The case could not be opened.")):
-            case = read_case_folder(folder)
-            open_case(case, t1_volume)
-            parameters = self.panel.parameters
-            if parameters is not None:
-                parameters.caseShown = case.case_id
-                self.show(case.case_id, fit=True)
-        self.panel.refresh()
+        """Begin to bring a case folder into the scene and show it; `showing` tells whether that is still going on."""
+        self._begin(self._open(folder, t1_volume), _("The case could not be opened."), opening=True)
 
-    def show(self, case_id: str, fit: bool = False) -> None:
+    def _open(self, folder: Path, t1_volume) -> Steps:
+        case = read_case_folder(folder)
+        yield from open_case(case, t1_volume)
+        parameters = self.panel.parameters
+        if parameters is not None:
+            parameters.caseShown = case.case_id
+            yield case.name
+            yield from self._show(case.case_id, fit=True)
+
+    def _show(self, case_id: str, fit: bool = False) -> Steps:
         """Show a case of the scene with the overlay chosen."""
         parameters = self.panel.parameters
         if case_nodes.find(case_id, "regions") is not None:
-            show_overlay(case_id, parameters.overlay)
+            yield from show_overlay(case_id, parameters.overlay)
         show_case_in_views(case_id, parameters.overlayOpacityPercent / 100.0)
+        yield _("views")
         if fit:
             show_layout()
+            yield _("views")
             fit_views()
+
+    # Piece by piece, so that the window stays alive
+
+    @property
+    def showing(self) -> bool:
+        return self._work is not None and self._work.running
+
+    def _begin(self, steps: Steps, failure: str, opening: bool = False) -> None:
+        if self.showing and self._opening:
+            # Half a case would be worse than a moment's wait.
+            self._work.finish()
+        self.stop()
+        self._opening = opening
+        self._work = TurnByTurn(steps, lambda error: self._ended(error, failure), self._say)
+        self.panel.refresh()
+
+    def stop(self) -> None:
+        """Leave what is being shown as it is: something else is to be shown, or the scene closes."""
+        if self.showing:
+            self._work.stop()
+
+    def _say(self, said: str) -> None:
+        if self._opening:
+            self.ui.regionLabel.text = _("Opening the case: {part}").format(part=said)
+
+    def _ended(self, error: Exception | None, failure: str) -> None:
+        if self._opening:
+            self.ui.regionLabel.text = _HINT if error is None else ""
+        if error is not None:
+            with told_to_user(failure):
+                raise error
+        self.panel.refresh()
 
     # What the user does
 
     def on_show(self, *_unused) -> None:
-        with told_to_user(_("The case could not be shown.")):
-            if self.panel.parameters.caseShown:
-                self.show(self.panel.parameters.caseShown, fit=True)
+        if self.panel.parameters.caseShown:
+            self._begin(self._show(self.panel.parameters.caseShown, fit=True), _("The case could not be shown."))
 
     def on_case(self, *_unused) -> None:
         chosen = self.ui.caseCombo.itemData(self.ui.caseCombo.currentIndex)
@@ -95,10 +134,8 @@ class ResultsStep:
         if self._busy or key == self.panel.parameters.overlay:
             return
         self.panel.parameters.overlay = key
-        with told_to_user(_("The overlay could not be shown.")):
-            if self.panel.parameters.caseShown:
-                self.show(self.panel.parameters.caseShown)
-        self.panel.refresh()
+        if self.panel.parameters.caseShown:
+            self._begin(self._show(self.panel.parameters.caseShown), _("The overlay could not be shown."))
 
     def on_opacity(self, *_unused) -> None:
         if self.panel.parameters is not None and self.panel.parameters.caseShown:
@@ -138,6 +175,8 @@ class ResultsStep:
         finally:
             self._busy = False
         self.ui.warningsLabel.text = _words_of_caution(case) if case else ""
+        for row in (self.ui.caseRow, self.ui.overlayRow):
+            row.enabled = not (self.showing and self._opening)
         return case is not None
 
     def _fill(self, case: CaseFolder | None) -> None:
@@ -167,7 +206,7 @@ class ResultsStep:
                     first.setForeground(qt.QBrush(qt.QColor(255, 255, 255) if dark else qt.QColor(0, 0, 0)))
         table.sortingEnabled = True
         table.resizeColumnsToContents()
-        self.ui.regionLabel.text = _("Click a row to go to the region.") if case else ""
+        self.ui.regionLabel.text = _HINT if case else ""
 
 
 def describe(row: RegionRow) -> str:

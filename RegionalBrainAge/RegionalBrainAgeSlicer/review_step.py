@@ -9,22 +9,24 @@ from pathlib import Path
 
 import qt
 import slicer
-import vtk
 from RegionalBrainAgeLib.errors import InputError
 from slicer.i18n import tr as _
 
 from . import case_nodes
 from .inputs import head_file, lesion_file, refuse_transformed
+from .label_files import box_around, label_node, read_labels
 from .lesion_measures import LesionMeasures, RegisteredHead, head_middle_mm, measure
 from .lesion_segment import fill_lesion_segment, new_lesion_segmentation
 from .messages import show_error, told_to_user
 from .patient_step import read_volume
 from .process import BackgroundRun, Outcome
+from .turns import Steps, TurnByTurn
 
 EFFECTS = ("Paint", "Draw", "Erase", "Level tracing", "Threshold", "Smoothing", "Islands", "Margin", "Scissors")
 EDITOR_TAG = "RegionalBrainAge.Editor"
 # Strokes come faster than the measures need to follow.
 _MEASURE_DELAY_MS = 120
+_NAMES_ATTRIBUTE = "RegionalBrainAge.Names"
 _WORDS = {"L": "left", "R": "right", "bilateral": "both sides", "none": "none"}
 
 
@@ -34,6 +36,7 @@ class ReviewStep:
     def __init__(self, panel) -> None:
         self.panel, self.ui = panel, panel.ui
         self.run: BackgroundRun | None = None
+        self._work: TurnByTurn | None = None
         self.measures: LesionMeasures | None = None
         self._observed = None
         self._middle: tuple[str, float] = ("", 0.0)
@@ -54,6 +57,11 @@ class ReviewStep:
         self.ui.loadMaskButton.clicked.connect(self.on_load_mask)
         self.ui.drawButton.clicked.connect(self.on_draw)
         self.ui.approveButton.clicked.connect(self.on_approve)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a proposal is being computed or taken over."""
+        return self.run is not None or (self._work is not None and self._work.running)
 
     # The editor's life
 
@@ -77,7 +85,13 @@ class ReviewStep:
         self.editor.removeViewObservations()
 
     def release(self) -> None:
-        """Let go of the scene's nodes."""
+        """Let go of the scene's nodes; a proposal under way would come too late."""
+        if self.run is not None:
+            self.run.abandon()
+            self.run = None
+            self.ui.proposalNote.text = ""
+        if self._work is not None:
+            self._work.stop()
         self.exit()
         self.editor.setSegmentationNode(None)
         self._observe(None)
@@ -117,48 +131,63 @@ class ReviewStep:
     def on_propose(self, *_unused) -> None:
         """Compute a proposal in the background."""
         with told_to_user(_("The proposal could not be started.")):
-            parameters = self.panel.parameters
-            folder = self.panel.inputs_folder()
-            name = self.panel.case_name()
-            t1 = head_file(parameters.t1Volume, folder, name)
-            self.run = BackgroundRun(self._on_progress, self._on_proposed, launch=self.panel.launch)
-            self.run.start(["propose", str(t1), str(folder), parameters.caseId])
+            parameters, folder, name = self.panel.parameters, self.panel.inputs_folder(), self.panel.case_name()
+            volume, case_id = parameters.t1Volume, parameters.caseId
+            self.run = BackgroundRun(
+                self._on_progress,
+                lambda outcome: self._on_proposed(outcome, volume, folder / name),
+                launch=self.panel.launch,
+            )
+            self.ui.proposalNote.text = _("Computing a proposal")
+            self.run.start(["propose", str(head_file(volume, folder, name)), str(folder), case_id])
         self.panel.refresh()
 
     def _on_progress(self, percent: int, step: str) -> None:
         self.ui.proposalNote.text = _("Computing a proposal: {step} ({percent} %)").format(step=step, percent=percent)
 
-    def _on_proposed(self, outcome: Outcome) -> None:
+    def _on_proposed(self, outcome: Outcome, volume, stem: Path) -> None:
         self.run = None
+        parameters = self.panel.parameters
         if not outcome.succeeded:
             self.ui.proposalNote.text = outcome.message
             if not outcome.cancelled:
                 show_error(
                     _("No mask could be proposed.\n\n{message}").format(message=outcome.message), outcome.details
                 )
-            self.panel.refresh()
-            return
-        with told_to_user(_("The proposal could not be shown.")):
-            folder, name = self.panel.inputs_folder(), self.panel.case_name()
-            note = json.loads((folder / f"{name}_proposal.json").read_text(encoding="utf-8"))
-            self._adopt_registration(folder, name)
-            self.ui.proposalNote.text = note["note"]
-            if note["found"]:
-                self._use_mask_file(folder / f"{name}_proposal.nii.gz", "proposal")
-            else:
-                self.on_measure()
+        elif parameters is None or parameters.t1Volume is not volume:
+            self.ui.proposalNote.text = _("The head was changed meanwhile. Propose again.")
+        else:
+            self._work = TurnByTurn(self._take_over(stem), self._taken_over)
         self.panel.refresh()
 
-    def _adopt_registration(self, folder: Path, name: str) -> None:
-        properties = {"labelmap": True, "show": False, "singleFile": True}
-        labels = slicer.util.loadVolume(str(folder / f"{name}_regions.nii.gz"), properties)
-        zones = slicer.util.loadVolume(str(folder / f"{name}_midline.nii.gz"), properties)
-        names = json.loads((folder / f"{name}_regions.json").read_text(encoding="utf-8"))
+    def _take_over(self, stem: Path) -> Steps:
+        """Registration and proposed mask from the files of a background run."""
         case_id = self.panel.parameters.caseId
-        for role, node in (("review regions", labels), ("review midline", zones)):
+        note = json.loads(Path(f"{stem}_proposal.json").read_text(encoding="utf-8"))
+        names = Path(f"{stem}_regions.json").read_text(encoding="utf-8")
+        for role, ending in (("review regions", "regions"), ("review midline", "midline")):
+            labels = yield from read_labels(Path(f"{stem}_{ending}.nii.gz"))
+            labels = labels.cut(box_around([labels.array]))
+            yield role
             case_nodes.remove(case_id, role)
+            node = label_node(labels, f"sub-{case_id} {role}")
+            node.SetAttribute(_NAMES_ATTRIBUTE, names)
             case_nodes.adopt(node, case_id, role)
-        labels.SetAttribute("RegionalBrainAge.Names", json.dumps(names))
+            yield role
+        self._head = None
+        self._registered_head()
+        yield "sizes"
+        self.ui.proposalNote.text = note["note"]
+        if note["found"]:
+            self._use_mask_file(Path(f"{stem}_proposal.nii.gz"), "proposal")
+        else:
+            self.on_measure()
+
+    def _taken_over(self, error: Exception | None) -> None:
+        if error is not None:
+            with told_to_user(_("The proposal could not be shown.")):
+                raise error
+        self.panel.refresh()
 
     def _new_segmentation(self):
         parameters = self.panel.parameters
@@ -205,7 +234,6 @@ class ReviewStep:
             events = (slicer.vtkSegmentation.SourceRepresentationModified, slicer.vtkSegmentation.SegmentRemoved)
             self._observed = (segmentation, [(inner, inner.AddObserver(event, self._on_painted)) for event in events])
 
-    @vtk.calldata_type(vtk.VTK_OBJECT)
     def _on_painted(self, *_unused) -> None:
         parameters = self.panel.parameters
         if parameters is not None and parameters.approvedBy:
@@ -229,13 +257,11 @@ class ReviewStep:
     def _registered_head(self) -> RegisteredHead | None:
         case_id = self.panel.parameters.caseId
         labels, zones = case_nodes.find(case_id, "review regions"), case_nodes.find(case_id, "review midline")
-        if labels is None:
+        if labels is None or zones is None:
             return None
-        volume = self.panel.parameters.t1Volume
-        key = f"{labels.GetID()} {volume.GetID()}"
-        if self._head is None or self._head[0] != key:
-            names = json.loads(labels.GetAttribute("RegionalBrainAge.Names") or "{}")
-            self._head = (key, RegisteredHead(labels, zones, names, volume))
+        if self._head is None or self._head[0] != labels.GetID():
+            names = json.loads(labels.GetAttribute(_NAMES_ATTRIBUTE) or "{}")
+            self._head = (labels.GetID(), RegisteredHead(labels, zones, names))
         return self._head[1]
 
     def _show_measures(self) -> None:
@@ -295,7 +321,7 @@ class ReviewStep:
             self._observe(segmentation)
             self.on_measure()
         self._show_in_editor()
-        busy = self.run is not None
+        busy = self.busy
         has_head = possible and parameters.t1Volume is not None and not parameters.noLesion and not busy
         for button in (self.ui.proposeButton, self.ui.loadMaskButton, self.ui.drawButton):
             button.enabled = has_head

@@ -15,6 +15,7 @@ from slicer.i18n import tr as _
 
 from .case_table import case_in_scene
 from .messages import told_to_user
+from .paths import given
 
 TABLE = "processed_cases.csv"
 
@@ -30,8 +31,8 @@ class SaveStep:
     def on_save(self, *_unused) -> None:
         with told_to_user(_("The case could not be saved.")):
             case = case_in_scene(self.panel.parameters.caseShown)
-            out_dir = self.panel.parameters.outputFolder
-            if str(out_dir) in ("", "."):
+            out_dir = given(self.panel.parameters.outputFolder)
+            if out_dir is None:
                 raise InputError(_("There is no cohort folder."), _("Choose one."))
             target = out_dir / case.name
             if target.exists() and target.resolve() != case.path.resolve() and not self._may_replace(target):

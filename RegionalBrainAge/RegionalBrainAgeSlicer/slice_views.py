@@ -65,11 +65,7 @@ def show_layout() -> None:
 def show_case_in_views(case_id: str, opacity: float) -> None:
     """Bring the case's head, overlay, plot and table into the views; other cases' 3D regions and legends are hidden."""
     t1, overlay = case_nodes.find(case_id, "t1"), case_nodes.find(case_id, "overlay")
-    if overlay is not None:
-        background = t1 if t1 is not None else None
-        slicer.util.setSliceViewerLayers(
-            background=background, foreground=overlay, foregroundOpacity=opacity, label=None
-        )
+    slicer.util.setSliceViewerLayers(background=t1, foreground=overlay, foregroundOpacity=opacity, label=None)
     _show_only(case_id)
     application = slicer.app.applicationLogic()
     selection = application.GetSelectionNode()

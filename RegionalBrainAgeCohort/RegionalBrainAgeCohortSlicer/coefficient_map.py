@@ -10,10 +10,12 @@ from pathlib import Path
 
 import slicer
 from RegionalBrainAgeSlicer import case_nodes
+from RegionalBrainAgeSlicer.label_files import box_around, label_node, read_labels
 from RegionalBrainAgeSlicer.overlays import show_values
 from RegionalBrainAgeSlicer.region_segments import color_segments, show_segments
 from RegionalBrainAgeSlicer.scales import coefficient_scale
 from RegionalBrainAgeSlicer.slice_views import fit_views, show_case_in_views, show_layout
+from RegionalBrainAgeSlicer.turns import Steps
 
 TEMPLATE_CASE = "template"
 _HEMISPHERE = {"ipsi": "L", "contra": "R"}
@@ -52,11 +54,11 @@ def maps_of(folder: Path) -> list[CoefficientMap]:
     return maps
 
 
-def show_map(chosen: CoefficientMap, template_folder: Path) -> None:
+def show_map(chosen: CoefficientMap, template_folder: Path) -> Steps:
     """Paint the template's regions: ipsilesional on the left, contralesional on the right."""
     regions = json.loads((template_folder / "template_regions.json").read_text(encoding="utf-8"))
     if case_nodes.find(TEMPLATE_CASE, "regions") is None:
-        _load_template(template_folder, regions)
+        yield from _load_template(template_folder, regions)
     scale = coefficient_scale(chosen.values.values())
     side_of = {hemisphere: side for side, hemisphere in _HEMISPHERE.items()}
     by_label = {}
@@ -64,25 +66,26 @@ def show_map(chosen: CoefficientMap, template_folder: Path) -> None:
         value = chosen.values.get((region["network"], side_of[region["hemisphere"]]))
         if value is not None:
             by_label[label] = value
-    show_values(TEMPLATE_CASE, f"Coefficients {chosen.title}", by_label, scale)
+    yield from show_values(TEMPLATE_CASE, f"Coefficients {chosen.title}", by_label, scale)
     color_segments(TEMPLATE_CASE, {regions[label - 1]["region"]: scale.rgb(v) for label, v in by_label.items()})
+    yield "colours"
     show_case_in_views(TEMPLATE_CASE, 0.8)
     show_layout()
+    yield "views"
     fit_views()
 
 
-def _load_template(folder: Path, regions: list[dict]) -> None:
+def _load_template(folder: Path, regions: list[dict]) -> Steps:
     head = slicer.util.loadVolume(
         str(folder / "template_T1.nii.gz"), {"show": False, "singleFile": True, "name": "Template"}
     )
-    labels = slicer.util.loadVolume(
-        str(folder / "template_regions.nii.gz"),
-        {"show": False, "singleFile": True, "labelmap": True, "name": "Template regions"},
-    )
     case_nodes.adopt(head, TEMPLATE_CASE, "t1")
-    case_nodes.adopt(labels, TEMPLATE_CASE, "regions")
+    yield "template"
+    labels = yield from read_labels(folder / "template_regions.nii.gz")
+    labels = labels.cut(box_around([labels.array]))
+    case_nodes.adopt(label_node(labels, "Template regions"), TEMPLATE_CASE, "regions")
     names = {label: region["region"] for label, region in enumerate(regions, start=1)}
-    show_segments(TEMPLATE_CASE, labels, names)
+    yield from show_segments(TEMPLATE_CASE, labels, names)
 
 
 def _place(outcome: str) -> tuple[str, str] | None:

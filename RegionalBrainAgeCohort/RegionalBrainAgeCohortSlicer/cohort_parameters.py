@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pathlib
+from typing import Annotated
 
-from slicer.parameterNodeWrapper import parameterNodeWrapper
+from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
 
 @parameterNodeWrapper
@@ -22,11 +23,11 @@ class RegionalBrainAgeCohortParameterNode:
     classifiers: bool = True
     sem: bool = True
     covariates: str = "age,sex"
-    motorScale: float = 1.0
-    motorCut: float = 0.379
+    motorScale: Annotated[float, WithinRange(0.01, 1000.0)] = 1.0
+    motorCut: Annotated[float, WithinRange(0.001, 0.999)] = 0.379
     network: str = "fpn"
     modelText: str
-    bootstrapDraws: int = 5000
+    bootstrapDraws: Annotated[int, WithinRange(0, 100000)] = 5000
     includeUncalibrated: bool = False
     includeQcFailed: bool = False
     outputFolder: pathlib.Path

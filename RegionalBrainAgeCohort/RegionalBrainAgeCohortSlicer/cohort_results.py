@@ -11,9 +11,10 @@ import slicer
 from RegionalBrainAgeLib.errors import InputError
 from RegionalBrainAgeSlicer.messages import show_error, told_to_user
 from RegionalBrainAgeSlicer.process import BackgroundRun, Outcome
+from RegionalBrainAgeSlicer.turns import TurnByTurn
 from slicer.i18n import tr as _
 
-from .coefficient_map import maps_of, show_map
+from .coefficient_map import CoefficientMap, maps_of, show_map
 
 
 class CohortResults:
@@ -24,6 +25,7 @@ class CohortResults:
         self.run: BackgroundRun | None = None
         self._shown = ""
         self._maps = []
+        self._work: TurnByTurn | None = None
         self.ui.openButton.clicked.connect(self.on_open)
         self.ui.reportButton.clicked.connect(self.on_report)
         self.ui.resultCombo.currentIndexChanged.connect(self.on_table)
@@ -131,13 +133,30 @@ class CohortResults:
             show_error(_("The template could not be prepared.\n\n{text}").format(text=outcome.message), outcome.details)
 
     def _show_map(self) -> None:
-        with told_to_user(_("The map could not be shown.")):
-            chosen = self._maps[self.ui.mapCombo.currentIndex]
-            show_map(chosen, self.folder / "template")
-            self.ui.mapNote.text = _(
-                "Ipsilesional regions are shown on the left, contralesional on the right. "
-                "{count} of {total} coefficients have a corrected p below 0.05."
-            ).format(count=len(chosen.significant), total=len(chosen.values))
+        chosen = self._maps[self.ui.mapCombo.currentIndex]
+        self.stop()
+        steps = show_map(chosen, self.folder / "template")
+        self._work = TurnByTurn(steps, lambda error: self._map_shown(chosen, error))
+
+    def _map_shown(self, chosen: CoefficientMap, error: Exception | None) -> None:
+        if error is not None:
+            with told_to_user(_("The map could not be shown.")):
+                raise error
+            return
+        self.ui.mapNote.text = _(
+            "Ipsilesional regions are shown on the left, contralesional on the right. "
+            "{count} of {total} coefficients have a corrected p below 0.05."
+        ).format(count=len(chosen.significant), total=len(chosen.values))
+
+    @property
+    def showing(self) -> bool:
+        """Whether a map is being shown, piece by piece."""
+        return self._work is not None and self._work.running
+
+    def stop(self) -> None:
+        """The scene closes, or another map is wanted."""
+        if self.showing:
+            self._work.stop()
 
 
 def read_check(lines: tuple[str, ...]) -> dict:

@@ -66,12 +66,13 @@ def main() -> None:
     options = parser.parse_args()
     files = sorted((options.data / "lesions" / "soop").glob("*.nii.gz"))
     volumes_ml = np.array([np.count_nonzero(np.asarray(nib.load(path).dataobj)) / 1000 for path in files])
-    random = np.random.default_rng(11)
     by_size: dict[str, list[float]] = {size: [] for size in SIZES_ML}
     print(f"{'head':<10}{'lesion':<30}{'ml':>7}{'proposed':>10}{'Dice':>7}{'baseline':>10}")
-    for name, path in heads(options.data).items():
+    for number, (name, path) in enumerate(heads(options.data).items()):
         if options.heads and name not in options.heads:
             continue
+        # The same lesions for a head, whichever heads are asked for.
+        random = np.random.default_rng([11, number])
         t1 = to_canonical(read_t1(path)[0])
         corrected, brain, registration = prepared(t1)
         proposal = propose_lesion(corrected, brain, registration)

@@ -68,7 +68,7 @@ def test_a_cohort_is_checked_analysed_and_shown_by_clicks(host, panel, dialogs, 
     assert not ui.figureLabel.pixmap().isNull()
 
     click(host, ui.mapButton)
-    assert host.wait(lambda: panel.results.run is None, 90)
+    assert host.wait(lambda: panel.results.run is None and not panel.results.showing, 90)
     assert dialogs.said == []
     assert "Ipsilesional regions are shown on the left" in ui.mapNote.text()
     from RegionalBrainAgeSlicer import case_nodes

@@ -311,10 +311,12 @@ def test_a_damaged_or_empty_case_folder_is_told(host, panel, dialogs, tmp_path):
     from made_case import made_case
 
     panel.results.open(tmp_path)
+    assert host.wait(lambda: not panel.results.showing, 10)
     assert "holds no finished case" in dialogs.said[-1][0]
     made = made_case(tmp_path, "made")
     (made.folder / "sub-made_case.json").write_text("{ half")
     panel.results.open(made.folder)
+    assert host.wait(lambda: not panel.results.showing, 10)
     assert "is damaged" in dialogs.said[-1][0]
     assert "Traceback" not in dialogs.said[-1][0]
 
@@ -325,6 +327,7 @@ def test_saving_where_nothing_can_be_written_is_told(host, panel, dialogs, tmp_p
     made = made_case(tmp_path / "working", "made")
     (made.folder.parent / "processed_cases.csv").write_text("case_id,site\nmade,\n")
     panel.results.open(made.folder)
+    assert host.wait(lambda: not panel.results.showing, 10)
     blocker = tmp_path / "file"
     blocker.write_text("x")
     panel.ui.outputPath.setPath(str(blocker / "cohort"))

@@ -96,6 +96,11 @@ class Session:
 
     def finish(self) -> None:
         assert self.host.wait(lambda: not self.panel.estimate.running, 30)
+        self.shown()
+
+    def shown(self) -> None:
+        """Wait until the case is on screen."""
+        assert self.host.wait(lambda: not self.panel.results.showing, 30)
 
 
 @pytest.fixture
@@ -177,6 +182,7 @@ def test_a_whole_session_by_clicks(session, host, dialogs, tmp_path):
     slicer.mrmlScene.Clear(0)
     session.choose(saved)
     session.click(ui.openCaseButton)
+    session.shown()
     assert ui.resultsTable.rowCount() == 18
     assert dialogs.said == []
     session.picture("7-case-again")
@@ -184,6 +190,7 @@ def test_a_whole_session_by_clicks(session, host, dialogs, tmp_path):
 
 def test_the_numbers_sort_as_numbers(session, host):
     session.panel.results.open(session.made.folder)
+    session.shown()
     table = session.ui.resultsTable
     table.sortItems(2, QtCore.Qt.SortOrder.DescendingOrder)
     pads = [table.item(r, 2).data(QtCore.Qt.ItemDataRole.DisplayRole) for r in range(18)]
@@ -278,9 +285,11 @@ def test_a_scene_saved_during_the_estimate_shows_the_result_when_it_is_opened_la
 
 def test_every_overlay_can_be_chosen_by_the_user(session, host):
     session.panel.results.open(session.made.folder)
+    session.shown()
     for key in ("load", "width", "thickness", "pad"):
         combo = session.ui.overlayCombo
         combo.setCurrentIndex(combo.findData(key))
+        session.shown()
         assert session.panel.parameters.overlay == key
         assert slicer.util.getNode(f"sub-made {combo.currentText()}") is not None
     session.ui.opacitySlider.setValue(30)

@@ -19,10 +19,11 @@ def show(host, made, overlay="pad", opacity=1.0):
     from RegionalBrainAgeSlicer import slice_views
     from RegionalBrainAgeSlicer.case_folder import read_case_folder
     from RegionalBrainAgeSlicer.case_scene import open_case, show_overlay
+    from RegionalBrainAgeSlicer.turns import at_once
 
     case = read_case_folder(made.folder)
-    open_case(case)
-    show_overlay(case.case_id, overlay)
+    at_once(open_case(case))
+    at_once(show_overlay(case.case_id, overlay))
     slice_views.show_case_in_views(case.case_id, opacity)
     slice_views.fit_views()
     return case
@@ -168,6 +169,7 @@ def test_a_saved_scene_looks_the_same_when_it_is_opened_again(host, made, tmp_pa
 def test_two_cases_live_in_one_scene(host, tmp_path):
     from RegionalBrainAgeSlicer import case_nodes, slice_views
     from RegionalBrainAgeSlicer.case_scene import show_overlay
+    from RegionalBrainAgeSlicer.turns import at_once
 
     one = made_case(tmp_path / "1", "one", STRAIGHT)
     other = made_case(tmp_path / "2", "other", oblique(), scale=-1.0)
@@ -175,7 +177,7 @@ def test_two_cases_live_in_one_scene(host, tmp_path):
     show(host, other)
     assert case_nodes.case_ids() == ["one", "other"]
     for made, case_id in ((one, "one"), (other, "other")):
-        show_overlay(case_id, "pad")
+        at_once(show_overlay(case_id, "pad"))
         slice_views.show_case_in_views(case_id, 1.0)
         for label in (1, 18):
             assert np.abs(pixel(host, made.centres_ras[label]) - pad_colours(made)[label]).max() <= 3

@@ -183,7 +183,7 @@ def test_side_and_loads_follow_the_anatomy_when_axes_are_turned_round(host, tmp_
     zones = read_volume(made.folder / "sub-made_desc-regions_dseg.nii.gz")
     right_mm = (np.arange(60) * 2.0 - 58.0)[None, None, :] * np.ones(slicer.util.arrayFromVolume(zones).shape)
     slicer.util.updateVolumeFromArray(zones, np.digitize(right_mm, [-5, 0, 5]).astype(np.int16) + 1)
-    registered = RegisteredHead(labels, zones, {"VAN_L": [9], "VAN_R": [10]}, head)
+    registered = RegisteredHead(labels, zones, {"VAN_L": [9], "VAN_R": [10]})
     measures = measure(segmentation, head, 0.0, registered)
     assert measures.side == "L"
     assert measures.registered

@@ -18,7 +18,7 @@ import slicer
 import slicer.util
 from PySide6 import QtCore, QtGui, QtWidgets
 
-from . import qt_modules, scripted_modules, views, widgets
+from . import qt_modules, scripted_modules, slicer_source, views, widgets
 from .core import Core
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -90,6 +90,9 @@ class Host:
             setattr(slicer, name, widgets.WIDGETS[name])
         qt_modules.install(widgets.WIDGETS)
         self._replace_utilities()
+        if slicer_source.source_folder() is not None:
+            slicer_source.complete_application()
+            slicer_source.load(slicer_source.source_folder())
         views.register_managers(self.core.applicationLogic)
         self.slices = {name: views.SliceView(self.core, name, o) for name, o in _ORIENTATIONS.items()}
         self.three_d = views.ThreeDView(self.core)
@@ -182,6 +185,8 @@ class Host:
         parent = SimpleNamespace(path=str(path), title="", categories=[], dependencies=[], contributors=[])
         getattr(module, name)(parent)
         holder = QtWidgets.QWidget()
+        QtWidgets.QVBoxLayout(holder)
+        holder.isEntered = False
         widget = getattr(module, f"{name}Widget")(holder)
         widget.setup()
         holder.isEntered = True

@@ -1,17 +1,49 @@
 """A stand-in for ``slicer.parameterNodeWrapper``: typed values kept in a script node and bound to widgets by name.
 
-Only types and widgets that the application's own wrapper binds: str, float, int, bool, pathlib.Path and node classes.
+Only types and widgets that the application's own wrapper binds, and as strictly: a slider needs WithinRange, a combo
+box Choice; both set the widget's range or entries, and a spin box without WithinRange loses the ends its .ui file gave.
 """
 
 from __future__ import annotations
 
 import pathlib
 import typing
+from dataclasses import dataclass
 
 import slicer
 import vtk
 
 PROPERTY = "SlicerParameterName"
+_WHOLE = (-(2**31), 2**31 - 1)
+
+
+@dataclass(frozen=True)
+class WithinRange:
+    minimum: float
+    maximum: float
+
+    def validate(self, value) -> None:
+        if not self.minimum <= value <= self.maximum:
+            raise ValueError(f"Value must be within range [{self.minimum}, {self.maximum}], is {value}")
+
+
+@dataclass(frozen=True)
+class Choice:
+    choices: list
+
+    def validate(self, value) -> None:
+        if value not in self.choices:
+            raise ValueError(f"Value is {value}, but must be in one of the following: {self.choices}")
+
+
+@dataclass(frozen=True)
+class _Parameter:
+    kind: type
+    default: object
+    annotations: tuple
+
+    def find(self, annotation: type):
+        return next((a for a in self.annotations if isinstance(a, annotation)), None)
 
 
 def _to_text(value) -> str:
@@ -24,18 +56,15 @@ def _from_text(text: str, kind: type):
     return kind(text)
 
 
-def _make_property(name: str, kind: type, default):
+def _make_property(name: str, parameter: _Parameter):
+    kind = parameter.kind
     is_node = isinstance(kind, type) and issubclass(kind, slicer.vtkMRMLNode)
 
     def read(self):
         node = self.parameterNode
         if is_node:
             return node.GetNodeReference(name)
-        return (
-            _from_text(node.GetParameter(name), kind)
-            if node.GetParameterCount() and name in set(node.GetParameterNames())
-            else default
-        )
+        return _from_text(node.GetParameter(name), kind)
 
     def write(self, value):
         node = self.parameterNode
@@ -47,6 +76,8 @@ def _make_property(name: str, kind: type, default):
         else:
             if not isinstance(value, kind) and not (kind is float and isinstance(value, int)):
                 raise TypeError(f"{name} is of type {kind.__name__}, not {type(value).__name__}")
+            for annotation in parameter.annotations:
+                annotation.validate(value)
             node.SetParameter(name, _to_text(value))
 
     return property(read, write)
@@ -55,35 +86,50 @@ def _make_property(name: str, kind: type, default):
 class _Connector:
     """One widget and one parameter."""
 
-    def __init__(self, widget, kind: type, changed) -> None:
+    def __init__(self, widget, parameter: _Parameter, changed) -> None:
         self.widget = widget
-        names = [c.__name__ for c in type(widget).__mro__]
-        if "qMRMLNodeComboBox" in names:
+        kind, within, choice = parameter.kind, parameter.find(WithinRange), parameter.find(Choice)
+        name = type(widget).__name__
+        if name == "qMRMLNodeComboBox" and issubclass(kind, slicer.vtkMRMLNode):
+            widget.setTypes([kind.__name__])
             self.read, self.write, signal = widget.currentNode, widget.setCurrentNode, widget.currentNodeChanged
-        elif "ctkPathLineEdit" in names and kind is pathlib.Path:
-            self.read = lambda: pathlib.Path(widget.currentPath)
-            self.write = lambda v: setattr(widget, "currentPath", str(v) if str(v) != "." else "")
+        elif name == "ctkPathLineEdit" and kind is pathlib.Path:
+            self.read = lambda: pathlib.Path(widget.getPath())
+            self.write = lambda v: widget.setPath(str(v))
             signal = widget.currentPathChanged
-        elif ("QDoubleSpinBox" in names and kind is float) or ({"QSpinBox", "QSlider"} & set(names) and kind is int):
+        elif name == "QDoubleSpinBox" and kind in (float, int):
+            widget.setRange(*((within.minimum, within.maximum) if within else (float("-inf"), float("inf"))))
             self.read, self.write, signal = widget.value, widget.setValue, widget.valueChanged
-        elif "QCheckBox" in names and kind is bool:
+        elif name in ("QSlider", "QSpinBox") and kind is int:
+            if name == "QSlider" and within is None:
+                raise RuntimeError("Cannot have a connection to QSlider where the int type is unbounded.")
+            widget.setRange(*((within.minimum, within.maximum) if within else _WHOLE))
+            self.read, self.write, signal = widget.value, widget.setValue, widget.valueChanged
+        elif name == "QCheckBox" and kind is bool:
             self.read, self.write, signal = widget.isChecked, widget.setChecked, widget.toggled
-        elif "QComboBox" in names and kind is str:
-            self.read, self.write = widget.currentText, lambda v: widget.setCurrentIndex(max(widget.findText(v), 0))
+        elif name == "QComboBox" and kind in (str, int, float, bool):
+            if choice is None:
+                raise RuntimeError("ComboBoxToStringableConnector requires the Choice annotation to be used.")
+            widget.clear()
+            widget.addItems([str(c) for c in choice.choices])
+            self.read = lambda: choice.choices[widget.currentIndex()]
+            self.write = lambda v: widget.setCurrentIndex(choice.choices.index(v))
             signal = widget.currentIndexChanged
-        elif "QLineEdit" in names and kind is str:
+        elif name == "QLineEdit" and kind is str:
             self.read, self.write, signal = widget.text, self._write_text, widget.textChanged
         else:
-            raise RuntimeError(f"no connector of {kind.__name__} to {names[0]}")
-        self.signal, self.slot = signal, lambda *_: changed(self)
+            raise RuntimeError(f"Unable to create GUI connector from datatype '{kind}' to widget type '{name}'.")
+        self.signal, self.slot, self.changed = signal, lambda *_: changed(self), changed
+
+    def connect(self) -> None:
         self.signal.connect(self.slot)
+
+    def disconnect(self) -> None:
+        self.signal.disconnect(self.slot)
 
     def _write_text(self, text: str) -> None:
         if self.widget.text() != text:
             self.widget.setText(text)
-
-    def disconnect(self) -> None:
-        self.signal.disconnect(self.slot)
 
 
 class _Wrapper:
@@ -92,18 +138,19 @@ class _Wrapper:
         self._guis: dict[int, tuple] = {}
         self._updating = False
         names = set(parameterNode.GetParameterNames())
-        for name, (kind, default) in self.allParameters.items():
-            if not issubclass(kind, slicer.vtkMRMLNode) and name not in names:
-                parameterNode.SetParameter(name, _to_text(default))
+        for name, parameter in self.allParameters.items():
+            if not issubclass(parameter.kind, slicer.vtkMRMLNode) and name not in names:
+                parameterNode.SetParameter(name, _to_text(parameter.default))
 
     def connectGui(self, gui) -> int:
         connectors = {}
         for widget in vars(gui).values():
             name = widget.property(PROPERTY)
             if name:
-                kind, _ = self.allParameters[name]
-                connectors[name] = _Connector(widget, kind, lambda c, name=name: self._from_gui(name, c))
+                changed = lambda connector, name=name: self._from_gui(name, connector)  # noqa: E731
+                connectors[name] = _Connector(widget, self.allParameters[name], changed)
                 self._write_gui(connectors[name], name)
+                connectors[name].connect()
         tag = len(self._guis)
         observer = self.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self._to_gui(connectors))
         self._guis[tag] = (connectors, observer)
@@ -153,8 +200,8 @@ def parameterNodeWrapper(cls):
     """Class decorator, as in the application."""
     defaults = {str: "", float: 0.0, int: 0, bool: False, pathlib.Path: pathlib.Path(".")}
     parameters = {}
-    for name, kind in typing.get_type_hints(cls).items():
-        default = getattr(cls, name, defaults.get(kind))
-        parameters[name] = (kind, default)
-    members = {name: _make_property(name, kind, default) for name, (kind, default) in parameters.items()}
+    for name, hint in typing.get_type_hints(cls, include_extras=True).items():
+        kind, *annotations = typing.get_args(hint) if typing.get_origin(hint) is typing.Annotated else (hint,)
+        parameters[name] = _Parameter(kind, getattr(cls, name, defaults.get(kind)), tuple(annotations))
+    members = {name: _make_property(name, parameter) for name, parameter in parameters.items()}
     return type(cls.__name__, (_Wrapper,), {"allParameters": parameters, "__doc__": cls.__doc__, **members})

@@ -101,7 +101,7 @@ class Packaging:
 
 def install() -> Packaging:
     """Put the stand-in modules into ``sys.modules``. Returns the packaging stand-in for tests to steer."""
-    from .parameter_nodes import parameterNodeWrapper
+    from . import parameter_nodes
 
     scripted = ModuleType("slicer.ScriptedLoadableModule")
     for kind in (
@@ -116,7 +116,8 @@ def install() -> Packaging:
     i18n.tr = lambda text: text
     i18n.translate = lambda context, text: text
     wrapper = ModuleType("slicer.parameterNodeWrapper")
-    wrapper.parameterNodeWrapper = parameterNodeWrapper
+    for name in ("parameterNodeWrapper", "Choice", "WithinRange"):
+        setattr(wrapper, name, getattr(parameter_nodes, name))
     packaging = Packaging()
     module = ModuleType("slicer.packaging")
     for name in ("load_requirements", "pip_check", "pip_ensure", "pip_install"):

@@ -119,7 +119,8 @@ class qMRMLNodeComboBox(QtWidgets.QComboBox):
     def __init__(self, parent=None) -> None:
         super().__init__(parent)
         self._scene, self._types, self._none, self._last = None, ["vtkMRMLNode"], False, None
-        self._flags = {}
+        # As in the application: child classes are offered unless the .ui says otherwise.
+        self._flags = {"children": True}
         self.currentIndexChanged.connect(lambda *_: self._tell())
 
     def setMRMLScene(self, scene) -> None:
@@ -141,8 +142,7 @@ class qMRMLNodeComboBox(QtWidgets.QComboBox):
                 nodes.UnRegister(None)
                 for index in range(nodes.GetNumberOfItems()):
                     node = nodes.GetItemAsObject(index)
-                    # Child classes are offered only when asked for.
-                    if node.GetHideFromEditors() or (node.GetClassName() != kind and not self._flags.get("children")):
+                    if node.GetHideFromEditors() or (node.GetClassName() != kind and not self._flags["children"]):
                         continue
                     self.addItem(node.GetName(), node.GetID())
         index = self.findData(chosen) if chosen else -1
