@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from RegionalBrainAgeLib.age.asymmetry import Asymmetry
 from RegionalBrainAgeLib.case.case import Case, CaseResult, LesionResult, RegionResult
 from RegionalBrainAgeLib.case.volumes import CaseVolumes, RegionVolume
 from RegionalBrainAgeLib.imaging.image import Image
@@ -86,4 +87,5 @@ def made_up_result(side: str = "L", estimable: bool = False, **case_fields) -> C
         {"name": "m", "version": "1", "sha256": "b" * 64},
         {"read": 1.0},
         provenance,
+        (Asymmetry("FPN", NAN, -12.0, 13.0, NAN), Asymmetry("VIS", -2.0, -12.0, 13.0, 42.0)),
     )

@@ -130,6 +130,12 @@ def test_the_report_says_what_a_reader_must_know(pictures):
     assert "patient's left is on the right" in text
 
 
+def test_a_contrast_stands_beside_its_healthy_range_seen_from_the_lesion(pictures):
+    left, right = (Document(report_html(made_up_result(side), pictures)).text for side in "LR")
+    assert re.search(r"−2\.0\s*−12 to \+13", left)
+    assert re.search(r"\+2\.0\s*−13 to \+12", right)
+
+
 @pytest.mark.parametrize("side", ["bilateral", "none"])
 def test_without_one_side_nothing_is_called_ipsilesional(pictures, side):
     html = report_html(made_up_result(side), {"paired.svg": figures.paired_svg(made_up_result(side)).encode()})

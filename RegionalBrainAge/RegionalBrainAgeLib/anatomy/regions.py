@@ -55,6 +55,12 @@ class RegionScheme:
         """Network codes in the order of their first region."""
         return tuple(dict.fromkeys(region.network for region in self.regions))
 
+    @property
+    def pairs(self) -> tuple[tuple[str, int, int], ...]:
+        """Every network with the index of its left and of its right region."""
+        index = {(region.network, region.hemisphere): number for number, region in enumerate(self.regions)}
+        return tuple((network, index[network, "L"], index[network, "R"]) for network in self.networks)
+
 
 def load_scheme(path: Path | str | None = None) -> RegionScheme:
     """Reads and checks a scheme file; without a path, the nine networks this software ships.

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from ..age.asymmetry import Asymmetry
 from ..errors import InputError
 
 OLDEST_YEARS = 120.0
@@ -232,6 +233,7 @@ class CaseResult:
     model : name, version and sha256 of the model.
     seconds : duration of each step, in order.
     provenance : versions of software, checksums of inputs, parameters, peak memory.
+    asymmetries : left minus right of every network beside what healthy people show.
     folder : where the files lie; None before writing.
     """
 
@@ -246,6 +248,7 @@ class CaseResult:
     model: Mapping[str, str]
     seconds: Mapping[str, float]
     provenance: Mapping[str, object] = field(default_factory=dict)
+    asymmetries: tuple[Asymmetry, ...] = ()
     folder: Path | None = None
 
     @property
@@ -260,6 +263,13 @@ class CaseResult:
     def region(self, network: str, hemisphere: str) -> RegionResult:
         """The row of a network's "L" or "R" region."""
         return next(row for row in self.regions if row.network == network and row.hemisphere == hemisphere)
+
+    def contrast(self, network: str) -> Asymmetry | None:
+        """Ipsi- minus contralesional (without one side: left minus right) of a network; None if it was not made."""
+        for asymmetry in self.asymmetries:
+            if asymmetry.network == network:
+                return asymmetry.reversed() if self.lesion.side == "R" else asymmetry
+        return None
 
     def as_dict(self) -> dict:
         """Plain values for JSON: absent numbers are None, paths are text."""

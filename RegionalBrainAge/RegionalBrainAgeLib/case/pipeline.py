@@ -12,6 +12,7 @@ import SimpleITK as sitk
 import torch
 
 from .. import __version__
+from ..age.asymmetry import asymmetries
 from ..age.calibration import read_calibration
 from ..age.model import DEFAULT_MODEL, BrainAgeModel, RegionAges, load_model
 from ..anatomy.freesurfer import read_subject
@@ -156,6 +157,7 @@ def estimate(
             "registration_similarity": head.registration.similarity if head else None,
             "peak_memory_mb": peak_memory_mb(),
         },
+        asymmetries=asymmetries(model, ages, case.age_years, scheme.pairs),
     )
     return result, head, scan
 

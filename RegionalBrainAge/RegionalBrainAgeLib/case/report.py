@@ -10,7 +10,7 @@ from pathlib import Path
 
 import jinja2
 
-from .case import CaseResult, RegionResult
+from .case import CaseResult
 from .figures import CONVENTION
 
 RESEARCH_USE = "Research use only. Not approved for clinical use. Not a diagnosis, not for treatment decisions."
@@ -31,14 +31,16 @@ CALIBRATION = {
     "none": (
         "Not calibrated to this scanner",
         "A scanner the model has never seen can shift all ages together; shifts of 10 to 35 years have been reported. "
-        "Only contrasts within this patient are safe to read: ipsilesional minus contralesional. "
+        "Only contrasts within this patient are safe to read, ipsilesional minus contralesional, and only beside the "
+        "healthy range given for them. "
         "Do not compare these ages with other people's.",
     ),
     "default offset": (
         "Not calibrated to this scanner",
         "Only the shipped default offset of the built-in thickness measurement was applied; it was measured on few "
         "heads and knows nothing of this scanner, which can shift all ages together (by 10 to 35 years, as reported). "
-        "Only contrasts within this patient are safe to read: ipsilesional minus contralesional. "
+        "Only contrasts within this patient are safe to read, ipsilesional minus contralesional, and only beside the "
+        "healthy range given for them. "
         "Do not compare these ages with other people's.",
     ),
     "local": (
@@ -96,17 +98,11 @@ def report_html(result: CaseResult, pictures: Mapping[str, bytes]) -> str:
 
 
 def _network(result: CaseResult, network: str) -> dict[str, object]:
-    """A network's two rows, ipsilesional (or left) first, and their difference."""
+    """A network's two rows, ipsilesional (or left) first, and their difference beside that of healthy people."""
     first = result.lesion.side if result.one_sided else "L"
     rows = [result.region(network, first), result.region(network, "R" if first == "L" else "L")]
-    return {"code": network, "name": NETWORK_NAMES.get(network, ""), "rows": rows, "contrast": contrast_years(*rows)}
-
-
-def contrast_years(first: RegionResult, second: RegionResult) -> float:
-    """Difference of the corrected PADs of two regions (years); NaN where one is not estimable."""
-    if not (first.estimable and second.estimable):
-        return math.nan
-    return first.pad_corrected_years - second.pad_corrected_years
+    contrast = result.contrast(network)
+    return {"code": network, "name": NETWORK_NAMES.get(network, ""), "rows": rows, "contrast": contrast}
 
 
 def _embedded(name: str, content: bytes) -> str:
