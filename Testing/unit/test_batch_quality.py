@@ -18,7 +18,7 @@ from RegionalBrainAgeLib.batch.outliers import METRICS, case_metrics, find_outli
 from RegionalBrainAgeLib.batch.qc_page import write_quality_page
 from RegionalBrainAgeLib.batch.store import Store
 from RegionalBrainAgeLib.batch.tables import write_processed
-from RegionalBrainAgeLib.batch.thumbnails import KINDS, draw_thumbnails
+from RegionalBrainAgeLib.batch.thumbnails import KINDS, _widest, draw_thumbnails
 from RegionalBrainAgeLib.case.table import PROCESSED_NAME, processed_columns, read_table
 from RegionalBrainAgeLib.imaging.image import Image
 from RegionalBrainAgeLib.imaging.reading import write_image
@@ -130,6 +130,23 @@ def test_the_page_shows_decisions_and_failed_cases(tmp_path):
     assert re.search(r'data-case="P01" data-decision="reject"', page)
     assert 'value="moved"' in page
     assert "The age is missing." in page
+
+
+def test_a_parcel_the_lesion_took_is_not_a_lost_one():
+    summary = made_up_result().as_dict()
+    summary["parcels"] = [
+        {"thickness_mm": thickness_mm, "lesioned_fraction": share}
+        for thickness_mm, share in ((2.5, 0.0), (None, 0.0), (None, 0.95))
+    ]
+    assert case_metrics(summary)["unmeasured"] == 1
+
+
+def test_the_lesion_is_shown_where_it_is_widest():
+    lesion = np.zeros((20, 30, 40), bool)
+    lesion[2:4, 5:7, 6:8] = True  # a small part far away would pull a median between the two
+    lesion[12:18, 20:26, 30:36] = True
+    at = _widest(lesion)
+    assert all(low <= index < high for index, low, high in zip(at, (12, 20, 30), (18, 26, 36), strict=True))
 
 
 def test_modified_z_is_the_formula_of_iglewicz_and_hoaglin():

@@ -13,14 +13,16 @@ OUTLIER_Z = 3.5
 FEWEST_CASES = 8
 _Z_OF_MAD = 0.6745
 
+# metric -> (label, meaning)
 METRICS = {
-    "similarity": "similarity to the template after registration",
-    "thickness_mm": "mean cortical thickness (mm)",
-    "spread_mm": "spread of thickness over parcels (mm)",
-    "unmeasured": "parcels that could not be measured",
-    "region_ml": "volume of all regions (ml)",
-    "pad_years": "mean corrected PAD (years)",
+    "similarity": ("similarity", "similarity to the template after registration"),
+    "thickness_mm": ("thickness, mm", "mean cortical thickness"),
+    "spread_mm": ("spread, mm", "spread of thickness over parcels"),
+    "unmeasured": ("lost parcels", "parcels that could not be measured although the lesion spares nine tenths of them"),
+    "region_ml": ("regions, ml", "volume of all regions"),
+    "pad_years": ("PAD, years", "mean corrected PAD"),
 }
+_SPARED = 0.1  # lesioned fraction below which a lesion does not explain that a parcel was not measured
 
 
 def case_metrics(summary: Mapping) -> dict[str, float]:
@@ -32,6 +34,7 @@ def case_metrics(summary: Mapping) -> dict[str, float]:
     """
     thickness_mm = _values(summary["parcels"], "thickness_mm")
     known = thickness_mm[np.isfinite(thickness_mm)]
+    lesioned = np.nan_to_num(_values(summary["parcels"], "lesioned_fraction"))
     volumes_ml, pads = (
         _values(summary["regions"], "region_volume_ml"),
         _values(summary["regions"], "pad_corrected_years"),
@@ -40,7 +43,7 @@ def case_metrics(summary: Mapping) -> dict[str, float]:
         "similarity": _number(summary.get("provenance", {}).get("registration_similarity")),
         "thickness_mm": float(known.mean()) if known.size else math.nan,
         "spread_mm": float(known.std()) if known.size else math.nan,
-        "unmeasured": float(len(thickness_mm) - known.size),
+        "unmeasured": float(np.sum(~np.isfinite(thickness_mm) & (lesioned < _SPARED))),
         "region_ml": float(np.nansum(volumes_ml)) if np.isfinite(volumes_ml).any() else math.nan,
         "pad_years": float(np.nanmean(pads)) if np.isfinite(pads).any() else math.nan,
     }

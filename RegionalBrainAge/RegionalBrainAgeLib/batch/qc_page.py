@@ -134,4 +134,6 @@ def _template() -> jinja2.Template:
 
 
 def _plain(value: float) -> str:
-    return f"{value:.3g}" if math.isfinite(value) else "–"
+    if not math.isfinite(value):
+        return "–"
+    return (f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}").replace("-", "−")

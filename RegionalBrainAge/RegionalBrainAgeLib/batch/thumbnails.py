@@ -15,13 +15,20 @@ from ..case.canvas import label_borders, mark_lesion, outline, plane_labels, sli
 from ..imaging.image import Image, resample, to_canonical
 from ..imaging.reading import read_t1
 
-KINDS = ("mask", "registration", "tissue", "lesion", "regions")
+# kind -> caption
+KINDS = {
+    "mask": "brain mask",
+    "registration": "registration: borders of parcels",
+    "tissue": "tissue: cortex by thickness",
+    "lesion": "lesion",
+    "regions": "regions",
+}
 _SPACING_MM = 1.5
 _MARGIN_MM = 6.0
 # The middle sagittal slice shows little cortex, the middle axial one the midbrain.
 _OFF_MIDDLE_MM = np.array([25.0, 0.0, 10.0])
 _THICKNESS_RANGE_MM = (1.0, 4.5)
-_BRAIN_RGB = np.array([0.30, 0.62, 0.86])
+_BRAIN_RGB = np.array([0.25, 0.85, 1.0])
 _PARCEL_RGB = np.array([0.98, 0.78, 0.25])
 _JPEG_QUALITY = 72
 
@@ -53,7 +60,7 @@ def draw_thumbnails(case_folder: Path, t1: Path) -> dict[str, bytes]:
         _on(volume(name), grid) for name in ("desc-parcels_dseg", "desc-thickness_map", "desc-regions_dseg")
     )
     middle = np.median(np.argwhere(inside), axis=0).astype(int) + np.round(_OFF_MIDDLE_MM / _SPACING_MM).astype(int)
-    at_lesion = np.median(np.argwhere(lesion), axis=0).astype(int) if lesion.any() else middle
+    at_lesion = _widest(lesion) if lesion.any() else middle
     labels = parcels if parcels.any() else regions
     return {
         "mask": _strip(gray, middle, lambda rgb, cut: _paint(rgb, outline(cut(inside)), _BRAIN_RGB)),
@@ -85,6 +92,12 @@ def _grid(brain: Image) -> Image:
     ras_from_ijk = np.diag([_SPACING_MM] * 3 + [1.0])
     ras_from_ijk[:3, 3] = low
     return Image(np.broadcast_to(np.uint8(0), shape), ras_from_ijk)
+
+
+def _widest(lesion: np.ndarray) -> np.ndarray:
+    """Indices of the three slices in which most of a lesion is seen."""
+    axes = range(lesion.ndim)
+    return np.array([lesion.sum(axis=tuple(a for a in axes if a != axis)).argmax() for axis in axes])
 
 
 def _on(image: Image | None, grid: Image) -> np.ndarray:
