@@ -184,7 +184,7 @@ def _brain_figure(rows: pd.DataFrame, scheme: dict, title: str, what: str) -> Pi
         ("all regions", region_values(values, scheme)),
         ("corrected p < 0.05", region_values({k: v for k, v in values.items() if sure[k]}, scheme)),
     ]
-    figure = Figure(figsize=(10.4, 4.5))
+    figure = Figure(figsize=(10.4, 3.95))
     for r, (label, volume) in enumerate(panels):
         for c, view in enumerate(_NAMES):
             seen, bright, hit = surface_view(volume, view)
@@ -193,12 +193,12 @@ def _brain_figure(rows: pd.DataFrame, scheme: dict, title: str, what: str) -> Pi
             base = np.where(np.isfinite(seen)[..., None], colour, _GREY)
             rgba[..., :3] = np.clip(base * (0.42 + 0.62 * bright[..., None]), 0, 1)
             rgba[..., 3] = hit
-            ax = figure.add_axes((0.055 + 0.182 * c, 0.52 - 0.45 * r, 0.175, 0.41))
+            ax = figure.add_axes((0.055 + 0.182 * c, 0.545 - 0.42 * r, 0.175, 0.39))
             ax.imshow(rgba, interpolation="bilinear")
             ax.axis("off")
             if r == 0:
                 figure.text(0.1425 + 0.182 * c, 0.945, _NAMES[view], ha="center", fontsize=8.5)
-        figure.text(0.03, 0.725 - 0.45 * r, label, rotation=90, va="center", ha="center", fontsize=9, color=MUTED)
+        figure.text(0.03, 0.74 - 0.42 * r, label, rotation=90, va="center", ha="center", fontsize=9, color=MUTED)
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 

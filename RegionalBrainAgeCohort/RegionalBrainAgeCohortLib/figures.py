@@ -114,13 +114,19 @@ def forest_volume(table: pd.DataFrame) -> Picture:
 
 def pad_and_thickness(pads: pd.DataFrame, thickness: pd.DataFrame) -> Picture:
     """Standardised effect of log lesion volume on every PAD beside that on the same region's thinning."""
-    figure = Figure(figsize=(10.4, 1.05 + 0.3 * thickness["outcome"].str.startswith("thickness_ipsi_").sum()))
+    networks = {
+        side: list(
+            dict.fromkeys(n.split("_", 2)[2] for n in thickness["outcome"] if n.startswith(f"thickness_{side}_"))
+        )
+        for side in ("ipsi", "contra")
+    }
+    figure = Figure(figsize=(10.4, 1.05 + 0.3 * max(map(len, networks.values()))))
     axes = figure.subplots(1, 2, sharex=True)
     figure.subplots_adjust(left=0.06, right=0.985, wspace=0.16, top=1 - 0.35 / figure.get_figheight(),
                            bottom=0.55 / figure.get_figheight())  # fmt: skip
     looks = (("PAD", pads, "pad", 1, "o", -0.14), ("thinning", thickness, "thickness", -1, "s", 0.14))
     for ax, side, colour in zip(axes, ("ipsi", "contra"), (ORANGE, BLUE), strict=True):
-        names = [n.split("_", 2)[2] for n in thickness["outcome"] if n.startswith(f"thickness_{side}_")]
+        names = networks[side]
         for label, table, kind, sign, marker, offset in looks:
             rows = table[(table["model"] == "volume") & (table["term"] == "log_lesion_volume")].set_index("outcome")
             look = {"color": colour if kind == "pad" else MUTED, "lw": 1.6}
@@ -146,8 +152,8 @@ def pad_and_thickness(pads: pd.DataFrame, thickness: pd.DataFrame) -> Picture:
         bare(ax)
     caption = (
         "The same model for each region's PAD and for the thinning of its cortex (thickness with the sign turned), in "
-        "standard deviations, with 95 % intervals. Where the two lie together, the PAD says no more than thickness "
-        "does. Filled: corrected p < 0.05."
+        "standard deviations, with 95 % intervals. Where the two lie together, the effect on PAD is no larger than "
+        "that on plain thickness. Filled: corrected p < 0.05."
     )
     return Picture(to_svg(figure), "PAD beside plain cortical thickness", caption)
 
@@ -203,8 +209,10 @@ def forest_groups(table: pd.DataFrame, most: int = 16) -> Picture:
     kinds = [("Lesion loads (fraction)", "load_", PLUM, 3), ("PADs (years)", "pad_", BLUE, 2)]
     caption = (
         f"Adjusted mean difference between the motor groups with 95 % interval, the {most} strongest of each kind. "
-        "Filled: corrected p < 0.05. » a leading predictor of the best classifier."
+        "Filled: corrected p < 0.05."
     )
+    if table.get("top_predictor", pd.Series(dtype=bool)).any():
+        caption += " » a leading predictor of the best classifier."
     return Picture(_groups(table, kinds, most), "What differs between mild and severe impairment", caption)
 
 
