@@ -250,9 +250,9 @@ def _sem(result: AnalysisResult, tell: Callable[[float], None]) -> None:
     model = settings.sem_model.strip() or sem.default_model(_network(result))
     sites = cohort.data["site"].nunique()
     cluster = "site" if settings.sem_cluster and sites > 1 else None
-    if settings.sem_cluster and cluster is None:
+    if settings.sem_cluster and cluster is None and settings.sem_draws:
         result.sem_notes.append("There is one site: the bootstrap draws cases instead of sites.")
-    elif cluster and sites < 10:
+    elif cluster and sites < 10 and settings.sem_draws:
         result.sem_notes.append(f"Only {sites} sites are drawn by the bootstrap: its intervals are rough.")
     data = cohort.data[cohort.data["site"].notna()] if cluster else cohort.data
 

@@ -157,7 +157,7 @@ def summary(result) -> str:
 
     cohort = result.cohort
     lines = [
-        f"{cohort.source}: {len(cohort.data)} of {cohort.rows_read} cases, {cohort.data['site'].nunique()} sites, "
+        f"{cohort.source}: {len(cohort.data)} of {cohort.rows_read} cases, {cohort.data['site'].nunique()} site(s), "
         f"{len(cohort.networks)} networks"
     ]
     for name, title in (("mixed_models", "lesion volume -> PAD"), ("loads", "load -> PAD")):

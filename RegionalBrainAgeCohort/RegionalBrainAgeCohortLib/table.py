@@ -31,7 +31,18 @@ _COMMA_NUMBER = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 _SEX = {"f": "F", "female": "F", "woman": "F", "w": "F", "m": "M", "male": "M", "man": "M"}
 _NO = {"false", "no", "0", "f", "n"}
 _YES = {"true", "yes", "1", "t", "y"}
+_FAILED = {"fail", "failed", "bad", "reject", "rejected"}
+_UNCALIBRATED, _QC_FAILED = "never calibrated to a scanner", "failed quality control"
+_REMEDIES = {
+    _UNCALIBRATED: "Process them with a calibration (regional-brain-age calibrate), or use them as they are with "
+    "--include-uncalibrated.",
+    _QC_FAILED: "Look at them and accept what is fine, or use them as they are with --include-qc-failed.",
+}
 REQUIRED = ("case_id", "site", "age", "sex")
+_EXPECTED = (
+    "Give the processed_cases.csv that processing cases writes: case_id, site, age, sex, lesion_side, "
+    "days_post_stroke, lesion_volume_ml, pad_ipsi_<network>, pad_contra_<network>, load_..., motor."
+)
 
 
 @dataclass(frozen=True)
@@ -98,7 +109,8 @@ def read_cohort(path: Path | str, settings: Settings | None = None) -> Cohort:
     if frame.empty:
         raise InputError(
             f"No case of {path.name} is usable: " + _reasons(left_out) + ".",
-            "Calibrate the cases, review their quality control, or ask for them to be included.",
+            " ".join(remedy for reason, remedy in _REMEDIES.items() if (left_out["reason"] == reason).any())
+            or "Group analyses need cases with a lesion on one side.",
         )
     frame = _derive(frame, settings, findings)
     findings += check_columns(frame, networks, settings)
@@ -168,13 +180,9 @@ def _check_header(path: Path, frame: pd.DataFrame) -> None:
     for name in REQUIRED:
         if name not in frame.columns:
             near = f" (there is '{lower[name]}': column names are lower case)" if name in lower else ""
-            raise InputError(
-                f"{path.name} has no column '{name}'{near}.",
-                "Give the processed_cases.csv that processing cases writes: case_id, site, age, sex, lesion_side, "
-                "days_post_stroke, lesion_volume_ml, pad_ipsi_<network>, pad_contra_<network>, load_..., motor.",
-            )
+            raise InputError(f"{path.name} has no column '{name}'{near}.", _EXPECTED)
     if not any(c.startswith(("pad_ipsi_", "pad_contra_")) for c in frame.columns):
-        raise InputError(f"{path.name} has no column pad_ipsi_<network> or pad_contra_<network>.", "See the manual.")
+        raise InputError(f"{path.name} has no column pad_ipsi_<network> or pad_contra_<network>.", _EXPECTED)
     if frame.empty:
         raise InputError(f"{path.name} has a header but no case.", "Process some cases first.")
 
@@ -249,7 +257,7 @@ def _leave_out(frame: pd.DataFrame, settings: Settings, findings: list[Finding])
         if odd:
             raise InputError(f"Column calibrated holds {', '.join(map(repr, odd[:5]))}.", "Write true or false.")
         if not settings.include_uncalibrated:
-            mark(~text.isin(_YES), "never calibrated to its scanner")
+            mark(~text.isin(_YES), _UNCALIBRATED)
     else:
         findings.append(
             Finding("note", "There is no column 'calibrated': all cases are taken as calibrated to their scanner.")
@@ -257,7 +265,7 @@ def _leave_out(frame: pd.DataFrame, settings: Settings, findings: list[Finding])
     if "qc" in frame.columns:
         text = frame["qc"].str.lower()
         if not settings.include_qc_failed:
-            mark(text.isin({"fail", "failed", "bad", "reject", "rejected"}), "failed quality control")
+            mark(text.isin(_FAILED), _QC_FAILED)
         waiting = int((text == "review").sum())
         if waiting:
             findings.append(
@@ -274,10 +282,14 @@ def _leave_out(frame: pd.DataFrame, settings: Settings, findings: list[Finding])
             Finding("warning", f"{len(left_out)} of {len(frame)} cases are left out: {_reasons(left_out)}.")
         )
     asked = [
-        (settings.include_uncalibrated and "calibrated" in frame.columns, "never calibrated"),
-        (settings.include_qc_failed and "qc" in frame.columns, "failing quality control"),
-    ]
-    findings += [Finding("warning", f"As asked, cases {what} are included.") for on, what in asked if on]
+        (settings.include_uncalibrated, "calibrated", lambda text: ~text.isin(_YES), "never calibrated: PADs of "
+         "different scanners may then differ by years for the scanner alone"),
+        (settings.include_qc_failed, "qc", lambda text: text.isin(_FAILED), "that failed quality control"),
+    ]  # fmt: skip
+    for on, column, concerns, what in asked:
+        count = int((concerns(frame[column].str.lower()) & ~out).sum()) if on and column in frame.columns else 0
+        if count:
+            findings.append(Finding("warning", f"As asked, the analysis includes {count} case(s) {what}."))
     return left_out, frame[~out].copy()
 
 
@@ -337,6 +349,12 @@ def _derive(frame: pd.DataFrame, settings: Settings, findings: list[Finding]) ->
                 Finding("warning", f"{early} case(s) are within 180 days of the stroke; the study's cases are chronic.")
             )
     for column in [c for c in frame.columns if c.startswith("load_")]:
+        if (frame[column] > 1).sum() > 0.5 * (frame[column] > 0).sum():
+            raise InputError(
+                f"Column {column} runs from {frame[column].min():g} to {frame[column].max():g}, but it must be a "
+                "fraction of 0 to 1: it looks like percent or another unit.",
+                "Divide percent by 100.",
+            )
         blank(column, (frame[column] < 0) | (frame[column] > 1),
               "{n} value(s) of " + column + " are outside 0 to 1 and treated as missing ({cases}).")  # fmt: skip
     for column in [c for c in frame.columns if re.match(r"pad_(ipsi|contra)_", c)]:
@@ -368,6 +386,6 @@ def _motor(motor: pd.Series, settings: Settings) -> pd.Series:
             )
         raise InputError(
             f"{runs}, which is outside 0 to {settings.motor_scale:g}.",
-            "Give the highest score of the scale with --motor-scale, or correct the values.",
+            "Give the highest score of the scale (as --motor-scale 100), or correct the values.",
         )
     return scaled

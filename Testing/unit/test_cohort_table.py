@@ -126,15 +126,15 @@ def test_uncalibrated_and_failed_cases_are_left_out_counted_and_back_on_request(
     frame["qc"] = ["pass", "fail", "pass", "fail", "review"] + ["pass"] * 55
     cohort = read(frame)
     assert len(cohort.data) == 56
-    assert "4 of 60 cases are left out: 3 never calibrated to its scanner, 1 failed quality control" in sentences(
-        cohort
-    )
+    said = "4 of 60 cases are left out: 3 never calibrated to a scanner, 1 failed quality control"
+    assert said in sentences(cohort)
     assert "1 case(s) are marked qc = review" in sentences(cohort)
     asked = read(frame, Settings(include_uncalibrated=True, include_qc_failed=True))
     assert len(asked.data) == 60
-    assert "As asked, cases never calibrated are included" in sentences(asked)
+    assert "As asked, the analysis includes 3 case(s) never calibrated" in sentences(asked)
+    assert "As asked, the analysis includes 2 case(s) that failed quality control" in sentences(asked)
     frame["calibrated"] = "false"
-    with pytest.raises(InputError, match=r"No case of .* is usable: 60 never calibrated"):
+    with pytest.raises(InputError, match=r"No case of .* is usable: 60 never calibrated.*--include-uncalibrated"):
         read(frame)
 
 
@@ -159,12 +159,17 @@ def test_lesions_of_both_sides_have_no_ipsilesional_side(frame, read):
         (lambda d: d.assign(motor=0.9), "All 60 cases are mild"),
         (lambda d: d.assign(days_post_stroke=20), "within 180 days"),
         (lambda d: d.assign(age=1956), "60 age(s) are outside 0 to 120 years"),
-        (lambda d: d.assign(load_cst=40.0), "60 value(s) of load_cst are outside 0 to 1"),
+        (lambda d: d.assign(load_cst=[40.0] * 9 + [0.1] * 51), "9 value(s) of load_cst are outside 0 to 1"),
         (lambda d: d, "no thickness baseline"),
     ],
 )
 def test_what_is_odd_about_a_table_is_said(frame, read, change, words):
     assert words in sentences(read(change(frame)))
+
+
+def test_loads_in_percent_are_refused(frame, read):
+    with pytest.raises(InputError, match=r"load_ipsi_fpn runs from .* percent.*Divide percent by 100"):
+        read(frame.assign(load_ipsi_fpn=frame["load_ipsi_fpn"] * 100))
 
 
 @pytest.mark.parametrize(
