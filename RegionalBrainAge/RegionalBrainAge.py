@@ -141,7 +141,8 @@ class RegionalBrainAgeWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.parameters = parameters
         if parameters is not None:
             self._gui_tag = parameters.connectGui(self.ui)
-            self.addObserver(parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self.refresh)
+            # After the wrapper's own observers, whatever order VTK keeps among equals: they bring values and fields.
+            self.addObserver(parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self.refresh, priority=-1.0)
             self.refresh()
 
     def refresh(self, caller=None, event=None) -> None:
@@ -150,7 +151,6 @@ class RegionalBrainAgeWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             return
         self._refreshing = True
         try:
-            show_no_path_as_empty(self.ui)
             patient_done = self.patient.refresh()
             review_done = self.review.refresh(patient_done)
             has_case = self.results.refresh()
@@ -159,6 +159,7 @@ class RegionalBrainAgeWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._open_section(self.ui.reviewSection, patient_done)
             self._open_section(self.ui.estimateSection, (patient_done and review_done) or self.estimate.running)
             self._open_section(self.ui.saveSection, has_case)
+            show_no_path_as_empty(self.ui)
         finally:
             self._refreshing = False
 

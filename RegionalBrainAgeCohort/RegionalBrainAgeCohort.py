@@ -113,7 +113,8 @@ class RegionalBrainAgeCohortWidget(ScriptedLoadableModuleWidget, VTKObservationM
         if parameters is not None:
             self.ui.modelText.plainText = parameters.modelText
             self._gui_tag = parameters.connectGui(self.ui)
-            self.addObserver(parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self.refresh)
+            # After the wrapper's own observers, whatever order VTK keeps among equals: they bring values and fields.
+            self.addObserver(parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self.refresh, priority=-1.0)
             self.refresh()
 
     def on_model_text(self, *_unused) -> None:
@@ -130,7 +131,6 @@ class RegionalBrainAgeCohortWidget(ScriptedLoadableModuleWidget, VTKObservationM
             return
         self._refreshing = True
         try:
-            show_no_path_as_empty(self.ui)
             has_table = self.parameters.tableFile.is_file()
             self.ui.checkButton.enabled = has_table and not self.running
             self.ui.runButton.enabled = has_table and not self.running
@@ -138,6 +138,7 @@ class RegionalBrainAgeCohortWidget(ScriptedLoadableModuleWidget, VTKObservationM
             if not has_table:
                 self.ui.dataLabel.text = _("Choose a table of cases (processed_cases.csv).")
             self.results.refresh()
+            show_no_path_as_empty(self.ui)
         finally:
             self._refreshing = False
 

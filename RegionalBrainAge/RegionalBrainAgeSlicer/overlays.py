@@ -93,8 +93,10 @@ def show_values(case_id: str, name: str, values: dict[int, float], scale: ColorS
     if node is None:
         node = _volume_like(labels_node, name)
         case_nodes.adopt(node, case_id, "overlay")
+        yield scale.title
     node.SetName(name)
     lesion = nearest_on_grid(lesion_node, labels_node) > 0 if lesion_node else None
+    yield scale.title
     yield from paint(slicer.util.arrayFromVolume(labels_node), lesion, values, slicer.util.arrayFromVolume(node))
     slicer.util.arrayFromVolumeModified(node)
     show_scale(node, scale)

@@ -256,7 +256,6 @@ def test_a_head_that_cannot_be_read_is_told_with_its_name(host, panel, dialogs, 
         ("caseId", "", "Give a case id."),
         ("ageYears", 0.0, "The age is missing."),
         ("sex", "not given", "The sex is missing."),
-        ("motor", 1.4, "The motor outcome 1.4 is outside 0 to 1."),
         ("calibrationFile", Path("/no/such/calibration.json"), "does not exist"),
     ],
 )
@@ -270,6 +269,21 @@ def test_every_wrong_field_of_the_patient_is_said_in_the_panel(host, panel, tmp_
     setattr(panel.parameters, field, value)
     assert sentence in panel.ui.patientMessage.text()
     assert not panel.ui.estimateButton.isEnabled()
+
+
+def test_fields_that_are_not_given_say_so_and_keep_their_ends(host, panel):
+    """Slicer's binding sets ranges from the parameter and writes "." into empty paths; the user shall see neither."""
+    ui = panel.ui
+    assert (ui.ageSpin.text(), ui.daysSpin.text(), ui.motorSpin.text()) == ("not given", "not known", "not known")
+    assert (ui.ageSpin.maximum(), ui.motorSpin.maximum()) == (120.0, 1.0)
+    assert (ui.opacitySlider.minimum(), ui.opacitySlider.maximum()) == (0, 100)
+    assert [ui.sexCombo.itemText(i) for i in range(ui.sexCombo.count())] == ["not given", "F", "M"]
+    for edit in (ui.freesurferPath, ui.calibrationPath, ui.wheelsPath, ui.modelPath, ui.outputPath):
+        assert edit.getPath() == ""
+    panel.parameters.ageYears = 60.0
+    assert ui.outputPath.getPath() == "", "also after a change"
+    with pytest.raises(ValueError, match="within range"):
+        panel.parameters.motor = 1.4
 
 
 def test_a_head_under_a_transform_is_refused_with_the_remedy(host, panel, tmp_path):

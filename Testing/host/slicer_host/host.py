@@ -84,7 +84,9 @@ class Host:
         self.packaging = scripted_modules.install()
         slicer.mrmlScene = self.core.scene
         slicer.modules = self.core.modules()
-        self.temporary = Path(tempfile.mkdtemp(prefix="slicer-host-"))
+        # Removed when the process ends.
+        self._temporary = tempfile.TemporaryDirectory(prefix="slicer-host-")
+        self.temporary = Path(self._temporary.name)
         slicer.app = self._application()
         for name in widgets.WIDGETS:
             setattr(slicer, name, widgets.WIDGETS[name])
