@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import shutil
 import subprocess
+import sysconfig
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +24,10 @@ _MODULE_NAMES = {
     "connected-components-3d": "cc3d",
     "scikit-learn": "sklearn",
 }
+
+
+# About what all packages without torch take when unpacked.
+_LEAST_ROOM_BYTES = 500_000_000
 
 
 @dataclass(frozen=True)
@@ -102,7 +109,7 @@ def install(found: Packages, wheels: Path | None = None) -> None:
                 slicer.packaging.load_requirements(REQUIREMENTS), prompt_install=False, requester=REQUESTER
             )
     except (subprocess.CalledProcessError, RuntimeError) as error:
-        raise _failure(error, wheels) from error
+        raise _failure(wheels) from error
     left = look()
     if not left.complete:
         raise RegionalBrainAgeError(
@@ -149,15 +156,17 @@ def _install_torch(source: list[str]) -> None:
         )
 
 
-def _failure(error: Exception, wheels: Path | None) -> RegionalBrainAgeError:
-    # The output of pip, where the caller of pip kept it as text.
-    said = " ".join(str(part) for part in (error, getattr(error, "output", ""), getattr(error, "stderr", "")))
-    if "ermission" in said or "EACCES" in said or "Errno 13" in said:
+def _failure(wheels: Path | None) -> RegionalBrainAgeError:
+    """What to tell. Slicer has shown pip's own words by then and raises without them: the cause is looked for here."""
+    folder = packages_folder()
+    if not _can_write(folder):
         return RegionalBrainAgeError(
-            _("The packages could not be installed: Slicer's Python folder cannot be written to."),
+            _("The packages could not be installed: Slicer's Python folder {folder} cannot be written to.").format(
+                folder=folder
+            ),
             _("Install Slicer in a folder of your own, or ask your administrator to install the packages."),
         )
-    if "No space left" in said:
+    if shutil.disk_usage(folder).free < _LEAST_ROOM_BYTES:
         return RegionalBrainAgeError(
             _("The packages could not be installed: the disk is full."), _("Free some space and install again.")
         )
@@ -170,6 +179,19 @@ def _failure(error: Exception, wheels: Path | None) -> RegionalBrainAgeError:
         _("The packages could not be installed from the network."),
         _("Check the network connection and proxy; without a network, give a folder of wheels."),
     )
+
+
+def packages_folder() -> Path:
+    """Where pip puts packages."""
+    return Path(sysconfig.get_path("purelib"))
+
+
+def _can_write(folder: Path) -> bool:
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
 
 
 def _is_half_installed(name: str) -> bool:

@@ -148,9 +148,9 @@ import slicer_host
 slicer_host.start()
 import slicer
 slicer.modules.terminologies
-start = time.process_time()
+start = time.perf_counter()
 import {module}
-took = time.process_time() - start
+took = time.perf_counter() - start
 heavy = [m for m in ("torch", "nibabel", "SimpleITK", "pandas", "sklearn", "statsmodels", "scipy") if m in sys.modules]
 print("RESULT", took, heavy)
 """
@@ -163,10 +163,14 @@ def test_importing_a_module_file_is_quick_and_light(module):
     paths = [str(ROOT / "Testing" / "host"), str(ROOT / "RegionalBrainAge"), str(ROOT / "RegionalBrainAgeCohort")]
     program = IMPORT_TIME.format(paths=paths, module=module)
     runs = []
-    for _ in range(2):
+    # The least of several: another program may have had the processor meanwhile.
+    for _ in range(5):
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
         line = next((x for x in done.stdout.splitlines() if x.startswith("RESULT")), done.stderr[-2000:])
         _word, seconds, *heavy = line.split(" ", 2)
         assert heavy == ["[]"], line
         runs.append(float(seconds))
+        if runs[-1] < 0.3:
+            break
+    print(f"{module}: {min(runs):.3f} s wall")
     assert min(runs) < 0.3, f"{min(runs):.3f} s"
