@@ -1,9 +1,10 @@
 """Simulated people scored from parcel tables: time and memory against their number, with a plot.
 
-    python Testing/benchmarks/batch_scoring.py [--model DIR] [--sizes 100 1000 3000 10000] [--plot FILE.svg]
+    python Testing/benchmarks/batch_scoring.py [--model DIR] [--sizes 100 1000 3000 10000] [--plot FILE.svg] [--broken]
 
 Both forms of list are measured (one wide table; one parcel table per person), each size in a process of its own. The
-baseline is the smallest size: what starting costs.
+baseline is the smallest size: what starting costs. With --broken every twentieth row of the wide table is broken in one
+of eight ways, and the reasons that the list of failures gives are counted.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import re
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -64,20 +67,62 @@ def simulate(folder: Path, count: int, form: str) -> Path:
     return listed
 
 
+def break_rows(path: Path) -> None:
+    """Break every twentieth row of a wide list, each in the next of eight ways."""
+    with path.open(newline="") as stream:
+        header, *rows = csv.reader(stream)
+    first = len(FACTS)
+    for number, row in enumerate(rows[19::20]):
+        way = number % 8
+        if way == 0:
+            row[1] = "old"
+        elif way == 1:
+            row[1] = "999"
+        elif way == 2:
+            row[2] = "x"
+        elif way == 3:
+            row[0] = rows[0][0]
+        elif way == 4:
+            row[4] = ""
+        elif way == 5:
+            row[first : first + len(PARCEL_NAMES)] = ["2500"] * len(PARCEL_NAMES)
+        elif way == 6:
+            row[-1] = "50"
+        else:
+            del row[first + 9 :]
+    with path.open("w", newline="") as stream:
+        csv.writer(stream).writerows([header, *rows])
+
+
+def count_reasons(folder: Path) -> None:
+    """Print how often each reason stands in failed_cases.csv; numbers in a reason count as the same."""
+    with (folder / "failed_cases.csv").open(newline="") as stream:
+        reasons = Counter(re.sub(r"[\d.]+|'[^']*'", "...", row["reason"]) for row in csv.DictReader(stream))
+    for reason, count in reasons.most_common():
+        print(f"{count:>6}  {reason}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="")
     parser.add_argument("--sizes", type=int, nargs="+", default=[100, 1000, 3000, 10000])
     parser.add_argument("--plot", type=Path)
+    parser.add_argument("--broken", action="store_true")
     args = parser.parse_args()
-    measured: dict[str, list[tuple[int, float, float]]] = {"wide": [], "parcel tables": []}
+    measured: dict[str, list[tuple[int, float, float]]] = {"wide": []}
+    if not args.broken:
+        measured["parcel tables"] = []
     print(f"{'form':<14}{'people':>8}{'done':>8}{'failed':>8}{'wall s':>9}{'cpu s':>8}{'ms/case':>9}{'peak MB':>9}")
     for form, points in measured.items():
         for count in args.sizes:
             with tempfile.TemporaryDirectory() as folder:
                 listed = simulate(Path(folder), count, form)
+                if args.broken:
+                    break_rows(listed)
                 command = [sys.executable, "-c", PROGRAM, str(listed), f"{folder}/out", args.model]
                 ended = subprocess.run(command, capture_output=True, text=True, check=True)
+                if args.broken:
+                    count_reasons(Path(folder) / "out")
             done, failed, wall_s, cpu_s, peak_mb = json.loads(ended.stdout.splitlines()[-1])
             points.append((count, cpu_s, peak_mb))
             each = f"{wall_s:>9.1f}{cpu_s:>8.1f}{1000 * wall_s / count:>9.2f}{peak_mb:>9.0f}"

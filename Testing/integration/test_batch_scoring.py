@@ -6,6 +6,7 @@ import csv
 
 import numpy as np
 import pytest
+from RegionalBrainAgeLib.__main__ import main
 from RegionalBrainAgeLib.age.model import load_model
 from RegionalBrainAgeLib.anatomy.parcels import PARCEL_NAMES, ParcelFeatures
 from RegionalBrainAgeLib.batch import score
@@ -101,6 +102,35 @@ def test_broken_people_are_listed_and_the_others_scored(tmp_path):
     reasons = [row["reason"] for row in read_table(tmp_path / "out" / "failed_cases.csv")]
     assert len(reasons) == len(words)
     assert all(word in reason for word, reason in zip(words, reasons, strict=True)), reasons
+
+
+BREAKS = {
+    "not a number": lambda row: row.__setitem__(1, "old"),
+    "cells": lambda row: row.__delitem__(slice(40, None)),
+    "millimetres": lambda row: row.__setitem__(slice(8, 156), [2500.0] * 148),
+    "0 to 1": lambda row: row.__setitem__(-1, 50),
+    "already in line": lambda row: row.__setitem__(0, "C0"),
+    "sex": lambda row: row.__setitem__(2, "x"),
+    "no lesion_side": lambda row: row.__setitem__(4, ""),
+    "age": lambda row: row.__setitem__(1, 999),
+}
+
+
+def test_with_5_percent_broken_rows_all_good_ones_are_done_and_the_command_says_so(tmp_path, capsys):
+    facts, thickness_mm, lesioned = people(2000)
+    rows = [[*fact.values(), *t, *f] for fact, t, f in zip(facts, thickness_mm, lesioned, strict=True)]
+    words = list(BREAKS) * 13
+    broken = list(range(19, 2000, 20))
+    for index, word in zip(broken, words, strict=False):
+        BREAKS[word](rows[index])
+    write_csv(tmp_path / "all.csv", [*FACTS, *PARCEL_NAMES, *(f"{n}:lesioned_fraction" for n in PARCEL_NAMES)], rows)
+    assert main(["batch", str(tmp_path / "all.csv"), "--out", str(tmp_path / "out"), "--workers", "1"]) == 3
+    done = [row["case_id"] for row in read_table(tmp_path / "out" / PROCESSED_NAME)]
+    assert done == [f"C{index}" for index in range(2000) if index not in set(broken)]
+    failed = read_table(tmp_path / "out" / "failed_cases.csv")
+    assert [int(row["line"]) for row in failed] == [index + 2 for index in broken]
+    assert all(word in row["reason"] for word, row in zip(words, failed, strict=False)), failed[:8]
+    assert "100 failed" in capsys.readouterr().out
 
 
 def test_rows_of_other_cases_stay_and_rows_of_broken_ones_go(tmp_path):

@@ -125,15 +125,25 @@ def append_many(path, prefix, count):
         table.append_case(path, row(f"{prefix}{number}", age=number))
 
 
-def test_two_processes_appending_lose_nothing(tmp_path):
+@pytest.mark.slow
+def test_two_processes_append_1000_rows_and_no_reader_sees_part_of_the_table(tmp_path):
+    """`read_table` refuses a torn row; here every table read on the way must be whole, and grow."""
     path = tmp_path / "processed_cases.csv"
     context = multiprocessing.get_context("fork")
-    writers = [context.Process(target=append_many, args=(path, prefix, 100)) for prefix in "ab"]
+    writers = [context.Process(target=append_many, args=(path, prefix, 500)) for prefix in "ab"]
     for writer in writers:
         writer.start()
-    for writer in writers:
-        writer.join()
-    assert {r["case_id"] for r in table.read_table(path)} == {f"{p}{n}" for p in "ab" for n in range(100)}
+    sizes = []
+    while any(writer.is_alive() for writer in writers):
+        rows = table.read_table(path) if path.exists() else []
+        for prefix in "ab":
+            numbers = [int(r["age"]) for r in rows if r["case_id"].startswith(prefix)]
+            assert numbers == list(range(len(numbers)))
+        sizes.append(len(rows))
+        time.sleep(0.05)
+    assert sizes == sorted(sizes)
+    assert {r["case_id"] for r in table.read_table(path)} == {f"{p}{n}" for p in "ab" for n in range(500)}
+    assert os.listdir(tmp_path) == ["processed_cases.csv"]
 
 
 def test_a_writer_killed_at_any_moment_leaves_a_whole_table_and_no_lock(tmp_path):

@@ -138,7 +138,7 @@ def cell(value: object, missing: str = MISSING) -> str:
     if value is None:
         return missing
     if isinstance(value, str):
-        text = " ".join(value.split()) if any(c in value for c in "\r\n\t") else value
+        text = " ".join(value.split()) if "\n" in value or "\r" in value or "\t" in value else value
         if not text:
             return missing
         formula = text.startswith(_FORMULA_START) and not _NUMBER.fullmatch(text)
