@@ -22,6 +22,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 import numpy as np  # noqa: E402
 import slicer_host  # noqa: E402
 from conftest import data_folder  # noqa: E402
+from heartbeat import Heartbeat  # noqa: E402
 from PySide6 import QtCore, QtTest, QtWidgets  # noqa: E402
 
 LESION = "bwsrsub-1011"
@@ -48,25 +49,6 @@ def prepare(data: Path, out: Path) -> tuple[Path, Path]:
     write_image(from_canonical(painted, in_file), head)
     write_image(from_canonical(lesion.like(lesion.array.astype(np.uint8)), in_file), truth)
     return head, truth
-
-
-class Heartbeat:
-    """The longest turn of the event loop between two beats of a 2 ms timer: wall time, and the thread's CPU time."""
-
-    def __init__(self) -> None:
-        self.restart()
-        self.timer = QtCore.QTimer()
-        self.timer.timeout.connect(self.beat)
-        self.timer.start(2)
-
-    def beat(self) -> None:
-        now, cpu = time.perf_counter(), time.thread_time()
-        self.wall_s, self._last = max(self.wall_s, now - self._last), now
-        self.cpu_s, self._last_cpu = max(self.cpu_s, cpu - self._last_cpu), cpu
-
-    def restart(self) -> None:
-        self.wall_s = self.cpu_s = 0.0
-        self._last, self._last_cpu = time.perf_counter(), time.thread_time()
 
 
 def main() -> None:
