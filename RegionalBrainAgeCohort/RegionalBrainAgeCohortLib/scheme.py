@@ -38,7 +38,7 @@ def read_scheme(path: str = "") -> Scheme:
 
 def mismatch(networks: Sequence[str], scheme: Collection[tuple[str, str]], path: str = "") -> str:
     """What to tell the user where networks of the table are not in the scheme; empty when all are."""
-    name = Path(path).name if path else "the shipped nine-networks.tsv"
+    name = Path(path).name if path else "nine-networks.tsv"
     known = list(dict.fromkeys(network for network, _ in scheme))
     absent = [network for network in networks if network not in known]
     if not absent:

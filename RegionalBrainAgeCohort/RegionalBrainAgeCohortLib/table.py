@@ -238,10 +238,10 @@ def _to_numbers(frame: pd.DataFrame, findings: list[Finding]) -> dict[str, np.nd
 
 
 def _sexes(frame: pd.DataFrame) -> list[str | None]:
-    unknown = sorted({v for v in frame["sex"] if v is not None and v.lower() not in _SEX})
+    unknown = sorted({v for v in frame["sex"].dropna() if v.lower() not in _SEX})
     if unknown:
         raise InputError(f"Column sex holds {', '.join(map(repr, unknown[:5]))}.", "Write F or M, or leave it empty.")
-    return [None if v is None else _SEX[v.lower()] for v in frame["sex"]]
+    return [None if pd.isna(v) else _SEX[v.lower()] for v in frame["sex"]]
 
 
 # ---- cases ---------------------------------------------------------------------------------------------------------

@@ -167,6 +167,22 @@ def test_what_is_odd_about_a_table_is_said(frame, read, change, words):
     assert words in sentences(read(change(frame)))
 
 
+@pytest.mark.parametrize(
+    "column", ["site", "age", "sex", "lesion_side", "lesion_volume_ml", "motor", "calibrated", "qc"]
+)
+def test_any_cell_may_be_missing(frame, read, column):
+    """Pandas keeps missing text as None or as NaN, by version and column."""
+    frame["calibrated"], frame["qc"] = "true", "pass"
+    frame[column] = frame[column].astype(object)
+    frame.loc[4, column] = "n/a"
+    cohort = read(frame)
+    assert len(cohort.data) == (59 if column == "calibrated" else 60)
+    if column in ("age", "sex", "site"):
+        assert cohort.data[column].isna().sum() == 1
+    if column == "sex":
+        assert cohort.data["sex_M"].isna().sum() == 1
+
+
 def test_loads_in_percent_are_refused(frame, read):
     with pytest.raises(InputError, match=r"load_ipsi_fpn runs from .* percent.*Divide percent by 100"):
         read(frame.assign(load_ipsi_fpn=frame["load_ipsi_fpn"] * 100))
