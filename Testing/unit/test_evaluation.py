@@ -19,6 +19,7 @@ from RegionalBrainAgeLib.age.metrics import (
 )
 from RegionalBrainAgeLib.age.model import save_model
 from RegionalBrainAgeLib.age.statistics import AgeBias, Errors, Reference, fit_age_bias
+from RegionalBrainAgeLib.anatomy.parcels import PARCEL_NAMES
 
 
 def test_the_balanced_error_counts_every_decade_once():
@@ -111,6 +112,7 @@ def test_planted_atrophy_and_noise_experiments_give_shares_and_years(tiny_model,
     shares = planted_atrophy(tiny_model, some)
     assert shares["region"].shape == (18,)
     assert shares["region"].mean() > 0.5
+    assert shares["rise_years"] > shares["same_side_years"]
     moved = rescan_stability(tiny_model, some)
     assert list(moved.values()) == sorted(moved.values())
 
@@ -141,6 +143,90 @@ def test_nine_controls_end_with_exit_code_two(tiny_model, made_table, tmp_path, 
     assert main(["calibrate", str(tmp_path / "model"), str(tmp_path / "c.csv"), "--out", str(tmp_path / "o")]) == 2
     assert "9 controls" in capsys.readouterr().err
     assert not (tmp_path / "o").exists()
+
+
+def _without_columns(frame):
+    return frame.drop(columns=["sex", PARCEL_NAMES[3]])
+
+
+def _in_metres(frame):
+    frame[list(PARCEL_NAMES)] /= 1000
+    return frame
+
+
+def _ages_in_days(frame):
+    return frame.assign(age=frame.age * 365.25)
+
+
+def _a_person_twice(frame):
+    return pd.concat([frame, frame.iloc[:1]])
+
+
+def _a_constant_column(frame):
+    return frame.assign(**{PARCEL_NAMES[9]: 2.5})
+
+
+def _no_age(frame):
+    frame.loc[frame.index[4], "age"] = np.nan
+    return frame
+
+
+def _no_thickness_of_anyone(frame):
+    frame[list(PARCEL_NAMES)] = np.nan
+    return frame
+
+
+def _no_thickness_of_one(frame):
+    frame.loc[frame.index[4], list(PARCEL_NAMES)] = np.nan
+    return frame
+
+
+def _nobody(frame):
+    return frame.iloc[:0]
+
+
+BAD_TABLES = {
+    _without_columns: f"sex, {PARCEL_NAMES[3]}",
+    _in_metres: "metres",
+    _ages_in_days: "days",
+    _a_person_twice: "more than once",
+    _a_constant_column: PARCEL_NAMES[9],
+    _no_age: "age",
+    _no_thickness_of_anyone: "thickness",
+    _no_thickness_of_one: "p004",
+    _nobody: "no people",
+}
+
+
+@pytest.fixture(scope="module")
+def tiny_folder(tiny_model, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    save_model(tiny_model, folder)
+    return folder
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "calibrate"])
+@pytest.mark.parametrize("spoil", BAD_TABLES, ids=lambda spoil: spoil.__name__.strip("_"))
+def test_every_command_refuses_a_bad_table_and_says_why(tiny_folder, made_table, tmp_path, capsys, command, spoil):
+    controls = made_table[made_table.site == "site0"] if command == "calibrate" else made_table
+    table, out = tmp_path / "people.csv", tmp_path / "out"
+    spoil(controls.copy()).to_csv(table, index=False)
+    assert main([command, *([] if command == "train" else [str(tiny_folder)]), str(table), "--out", str(out)]) == 2
+    said = capsys.readouterr().err
+    assert BAD_TABLES[spoil] in said or (command == "train" and "empty or NaN" in said)
+    assert "people.csv" in said
+    assert not out.exists()
+
+
+def test_training_on_one_site_and_calibrating_on_two_are_refused(tiny_folder, made_table, tmp_path, capsys):
+    table, out = tmp_path / "people.csv", tmp_path / "out"
+    made_table.assign(site="here").to_csv(table, index=False)
+    assert main(["train", str(table), "--out", str(out)]) == 2
+    assert "one site" in capsys.readouterr().err
+    made_table.to_csv(table, index=False)
+    assert main(["calibrate", str(tiny_folder), str(table), "--out", str(out)]) == 2
+    assert "4 sites" in capsys.readouterr().err
+    assert not out.exists()
 
 
 def test_train_writes_a_model_that_evaluates(made_table, tmp_path):

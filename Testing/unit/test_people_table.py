@@ -75,6 +75,28 @@ def test_a_constant_column(made_table, tmp_path):
     refuse(made_table, tmp_path, PARCEL_NAMES[9])
 
 
+@pytest.mark.parametrize("for_training", [True, False])
+def test_a_constant_column_is_refused_whatever_the_table_is_for(made_table, tmp_path, for_training):
+    made_table[PARCEL_NAMES[9]] = 2.5
+    refuse(made_table, tmp_path, "same value for everyone", for_training=for_training)
+
+
+def test_one_person_alone_has_no_constant_column(made_table, tmp_path):
+    made_table.iloc[:1].to_csv(tmp_path / "one.csv", index=False)
+    assert len(read_people(tmp_path / "one.csv")) == 1
+
+
+@pytest.mark.parametrize("empty", ["", "NaN", "0"])
+def test_people_without_any_thickness_are_refused_whatever_the_table_is_for(made_table, tmp_path, empty):
+    made_table = made_table.astype(dict.fromkeys(PARCEL_NAMES, object))
+    made_table.loc[[3, 8], list(PARCEL_NAMES)] = empty
+    refuse(made_table, tmp_path, made_table.person[3], for_training=False)
+    refuse(made_table, tmp_path, made_table.person[3], for_training=True)
+    made_table[list(PARCEL_NAMES)] = empty
+    refuse(made_table, tmp_path, "thickness|empty", for_training=False)
+    refuse(made_table, tmp_path, "thickness|empty", for_training=True)
+
+
 @pytest.mark.parametrize("column", ["age", PARCEL_NAMES[20]])
 def test_nan(made_table, tmp_path, column):
     made_table.loc[11, column] = np.nan

@@ -5,19 +5,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from RegionalBrainAgeLib.age.fit import Sources, norms_without, parcel_surroundings, train_model
+from RegionalBrainAgeLib.age.fit import Sources, norms_without, parcel_surroundings, train_model, training_people
 from RegionalBrainAgeLib.age.graph import grown_holes, parcel_edges
 from RegionalBrainAgeLib.age.metrics import mean_correlation
 from RegionalBrainAgeLib.age.network import RegionalAgeNetwork
 from RegionalBrainAgeLib.age.normative import norms_from_people
 from RegionalBrainAgeLib.age.regional_age import AGE_GRID_YEARS, regional_age_reader
-from RegionalBrainAgeLib.age.training import Population, Recipe, same_site, site_folds
+from RegionalBrainAgeLib.age.sites import same_site, site_folds, stopping_sites
+from RegionalBrainAgeLib.age.stopping import BestWeights, HeldOutPeople
+from RegionalBrainAgeLib.age.training import Population, Recipe, train_network
 from RegionalBrainAgeLib.anatomy.regions import load_scheme, membership
 from scipy.stats import multivariate_normal
 
 
 def test_every_site_is_held_out_once(made_people):
-    folds = site_folds(made_people, 3)
+    folds = site_folds(made_people.site, made_people.age_years, 3)
     assert sorted(site for fold in folds for site in fold) == ["site0", "site1", "site2", "site3"]
 
 
@@ -34,6 +36,98 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(made_peopl
     states = [model.folds[-1].networks[0].state_dict() for model in models]
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
     assert not all(torch.equal(states[0][key], states[2][key]) for key in states[0])
+
+
+def test_sites_to_stop_by_are_none_of_those_held_out_or_trained_on(made_people):
+    rest = made_people.take(made_people.site != "site0")
+    watched = stopping_sites(rest.site, rest.age_years)
+    assert watched
+    assert set(watched) < {"site1", "site2", "site3"}
+    assert stopping_sites(rest.site[:60], rest.age_years[:60]) == []
+
+
+def test_training_people_keep_the_sites_to_stop_by_apart(made_people):
+    """By the measurements themselves: none of the people trained on has those of a watched site."""
+    rest = made_people.take(made_people.site != "site0")
+    norms = norms_without(Sources(made_people), ["site0"])
+    weights = membership(load_scheme())
+    holes = grown_holes(parcel_edges(), 148, 50, np.random.default_rng(0))
+    recipe = Recipe(age_range_years=(18.0, 90.0))
+    surroundings = parcel_surroundings(parcel_edges(), weights, recipe, 1)
+    population, others, watched = training_people(norms, rest, holes, surroundings, recipe, 0, np.full(18, 20.0))
+    kept = ~np.isin(rest.site, watched)
+    assert len(population.real) == kept.sum()
+    real = others.groups["real"]
+    assert real.sum() == 2 * (~kept).sum()
+    np.testing.assert_array_equal(np.sort(others.age_years[real])[::2], np.sort(rest.age_years[~kept]))
+    intact, damaged = np.split(others.inputs[1].sum(dim=1).numpy(), 2)
+    assert intact.sum() == 0
+    assert (damaged > 0).all()
+
+
+class OneAge(torch.nn.Module):
+    """Gives everyone, in every region, the same age."""
+
+    def __init__(self):
+        super().__init__()
+        self.age = torch.nn.Parameter(torch.zeros(1))
+
+    def readings(self, values):
+        return self.age.expand(len(values), 2)
+
+    def together(self, readings):
+        return readings
+
+
+def test_the_weights_kept_are_those_with_the_smallest_balanced_error():
+    """Worked out by hand: everyone taken for 55 is 10, 0 and 10 years off in three decades that count alike."""
+    age_years = np.array([45.0] * 50 + [55.0] * 5 + [65.0] * 5)
+    people = HeldOutPeople(
+        (torch.zeros(60, 1),), np.repeat(age_years[:, None], 2, axis=1), age_years, {"all": np.full(60, True)}
+    )
+    network, best = OneAge(), BestWeights(patience=2)
+    stopped = []
+    for step, age in enumerate([30.0, 55.0, 45.0, 40.0, 30.0]):
+        with torch.no_grad():
+            network.age.fill_(age)
+        stopped.append(best.check(step, network, people))
+    assert stopped == [False, False, False, True, True]
+    assert best.best_step == 1
+    assert best.curve[1] == {
+        "step": 1,
+        "raw": pytest.approx(20 / 3, abs=1e-3),
+        "from_regional_age": pytest.approx(6.667),
+    }
+    best.restore(network)
+    assert network.age.item() == 55.0
+
+
+def test_training_stops_when_held_out_sites_gain_no_more(made_people, tiny_model):
+    """A learning rate of 0 gains nothing: the weights of the first look are kept, and `patience` more are enough."""
+    norms, weights = tiny_model.folds[-1].norms, tiny_model.membership
+    holes = grown_holes(tiny_model.edges, 148, 50, np.random.default_rng(0))
+    recipe = Recipe(steps=100, batch=8, learning_rate=0.0, check_every=1, patience=3, age_range_years=(18.0, 90.0))
+    surroundings = parcel_surroundings(tiny_model.edges, weights, recipe, 1)
+    population, others, _ = training_people(norms, made_people, holes, surroundings, recipe, 0, np.full(18, 20.0))
+    _, best = train_network(population, tiny_model.architecture, tiny_model.edges, weights, 0, others)
+    assert best.best_step == 1
+    assert [check["step"] for check in best.curve] == [1, 2, 3, 4]
+
+
+def test_the_model_says_where_and_when_its_networks_stopped(tiny_model):
+    for entry in tiny_model.about["early_stopping"]:
+        held_out = tiny_model.folds[entry["fold"]].held_out_sites
+        assert not set(entry["sites"]) & set(held_out)
+        assert entry["best_step"] in [check["step"] for check in entry["curve"]]
+
+
+def test_a_region_is_its_hemisphere_plus_a_share_of_its_own_excess(tiny_model):
+    """Against the rule by hand; hemispheres come from the graph, sides from the names."""
+    network = RegionalAgeNetwork(tiny_model.architecture, tiny_model.edges, tiny_model.membership)
+    readings = torch.arange(20.0)[None]
+    right = np.array([name.endswith("_R") for name in tiny_model.region_names])
+    expected = 0.3 * np.arange(18) + 0.7 * np.where(right, 19.0, 18.0)
+    np.testing.assert_allclose(network.together(readings)[0], expected, rtol=1e-5)
 
 
 def test_a_model_of_made_people_knows_their_ages_on_sites_it_did_not_see(tiny_model, made_people):
@@ -54,7 +148,7 @@ def test_the_reader_is_the_posterior_mean_of_a_gaussian_model(made_people):
     """Against scipy's multivariate normal, where no regional deviation is assumed."""
     norms = norms_from_people(made_people)
     weights = membership(load_scheme())
-    surroundings = parcel_surroundings(parcel_edges(), weights, 1, 1)
+    surroundings = parcel_surroundings(parcel_edges(), weights, Recipe(hops=1, own_share=1.0), 1)
     reader = regional_age_reader(norms, surroundings, np.zeros(18), norms.site_covariance)
     values = norms.standardise(made_people.thickness_mm[:3])
     region = 9
@@ -73,7 +167,7 @@ def test_the_reader_is_the_posterior_mean_of_a_gaussian_model(made_people):
 def test_with_larger_deviations_a_region_listens_less_to_its_surroundings(made_people):
     norms = norms_from_people(made_people)
     weights = membership(load_scheme())
-    surroundings = parcel_surroundings(parcel_edges(), weights, 3, 1)
+    surroundings = parcel_surroundings(parcel_edges(), weights, Recipe(), 1)
     values = np.zeros((1, 148))
     outside = np.where(surroundings.reach[0] & ~(weights[0] > 0), -1.0, 0.0)[None]
     shifts = []
@@ -86,7 +180,7 @@ def test_with_larger_deviations_a_region_listens_less_to_its_surroundings(made_p
 def test_batches_have_holes_where_asked_and_targets_do_not_know_them(made_people):
     norms = norms_without(Sources(made_people), [])
     edges, weights = parcel_edges(), membership(load_scheme())
-    surroundings = parcel_surroundings(edges, weights, 3, 1)
+    surroundings = parcel_surroundings(edges, weights, Recipe(), 1)
     holes = grown_holes(edges, 148, 50, np.random.default_rng(0))
     recipes = [Recipe(batch=128, hole_fraction=share, age_range_years=(18.0, 90.0)) for share in (0.0, 1.0)]
     deviations = np.full(18, 20.0)
@@ -98,7 +192,8 @@ def test_batches_have_holes_where_asked_and_targets_do_not_know_them(made_people
     assert batches[0][0].missing.sum() == 0
     assert (batches[1][0].missing[twins:128].sum(dim=1) > 0).all()
     assert batches[1][0].missing[:twins].sum() == 0
-    np.testing.assert_array_equal(batches[0][1].shape, (128 + twins, 18))
+    # 18 regions and 2 hemispheres
+    np.testing.assert_array_equal(batches[0][1].shape, (128 + twins, 20))
 
 
 def test_the_twin_of_a_person_has_a_thinner_region_that_is_older(made_people):
@@ -106,13 +201,13 @@ def test_the_twin_of_a_person_has_a_thinner_region_that_is_older(made_people):
     edges, weights = parcel_edges(), membership(load_scheme())
     holes = grown_holes(edges, 148, 50, np.random.default_rng(0))
     recipe = Recipe(batch=128, age_range_years=(18.0, 90.0))
-    population = Population(norms, made_people, holes, parcel_surroundings(edges, weights, 3, 1), recipe)
+    population = Population(norms, made_people, holes, parcel_surroundings(edges, weights, Recipe(), 1), recipe)
     batch, target, channels = population.draw(np.random.default_rng(5))
     first, twin = channels[:32, 0], channels[128:, 0]
     thinned = twin < first
     assert (twin <= first).all()
     region = (thinned @ weights.T).argmax(axis=1)
-    rise = target[128:] - target[:32]
+    rise = (target[128:] - target[:32])[:, :18]
     assert np.mean(rise.argmax(axis=1) == region) > 0.6
     assert torch.equal(batch.male[:32], batch.male[128:])
 
@@ -120,7 +215,7 @@ def test_the_twin_of_a_person_has_a_thinner_region_that_is_older(made_people):
 def test_without_message_passing_a_region_sees_its_own_parcels_only(tiny_model):
     from dataclasses import replace
 
-    architecture = replace(tiny_model.architecture, hops=0, fill_hops=0)
+    architecture = replace(tiny_model.architecture, hops=0, fill_hops=0, own_share=1.0)
     network = RegionalAgeNetwork(architecture, tiny_model.edges, tiny_model.membership)
     np.testing.assert_array_equal(network.spread.numpy() > 0, tiny_model.membership > 0)
 

@@ -93,6 +93,21 @@ def test_a_mesh_model_learns_simulated_surfaces_and_comes_back_from_disk(simulat
         load_vertex_model(tmp_path / "m", load_scheme())
 
 
+@pytest.mark.slow
+def test_a_mesh_training_keeps_the_weights_that_served_held_out_sites_best(simulated):
+    people = read_vertex_people(simulated / "people.csv", simulated / "f.npy")
+    recipe = VertexRecipe(steps=4, batch=2, hidden=2, hops=1, check_every=1, learning_rate=1e-2)
+    model = train_vertex_model(people, load_scheme(), recipe)
+    stopping = model.about["early_stopping"]
+    watched = np.nonzero(np.isin(people.site, stopping["sites"]))[0]
+    assert model.about["people"] == len(people) - len(watched) == 40
+    best = min(stopping["curve"], key=lambda check: check["raw"])
+    assert best["step"] == stopping["best_step"]
+    error = np.abs(model.predict(people, watched) - people.age_years[watched, None]).mean(axis=1)
+    decade = (people.age_years[watched] // 10).astype(int)
+    assert best["raw"] == pytest.approx(np.mean([error[decade == d].mean() for d in np.unique(decade)]), abs=0.01)
+
+
 def test_features_that_do_not_fit_the_table_are_refused(simulated, tmp_path):
     np.save(tmp_path / "g.npy", np.zeros((3, 5124, 2), dtype=np.float32))
     with pytest.raises(InputError, match="60"):

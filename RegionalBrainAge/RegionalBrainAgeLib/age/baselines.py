@@ -15,13 +15,13 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 
 from .calibration import expected_offset, remaining_covariance
-from .fit import Sources, calibration_parts, norms_without, parcel_surroundings
+from .fit import Sources, calibration_parts, norms_without, parcel_surroundings, training_people
 from .model import BrainAgeModel, Fold
 from .network import Architecture
 from .normative import Norms
 from .regional_age import Surroundings, regional_age_reader
 from .table import People
-from .training import Population, Recipe, train_network
+from .training import Recipe, train_network
 
 _BIN_YEARS = 10
 
@@ -58,29 +58,29 @@ def fold_baselines(train: People, test: People, norms: Norms, membership: np.nda
 
 def network_without_messages(model: BrainAgeModel, sources: Sources, steps: int, seed: int) -> BrainAgeModel:
     """The model's folds with networks whose regions see their own parcels only, trained alike."""
-    recipe = Recipe(steps=steps, hops=0, folds=len(model.folds) - 1)
-    architecture = replace(model.architecture, hops=0, fill_hops=0)
+    recipe = Recipe(steps=steps, hops=0, folds=len(model.folds) - 1, own_share=1.0)
+    architecture = replace(model.architecture, hops=0, fill_hops=0, own_share=1.0)
     return _retrained(model, sources, recipe, architecture, seed)
 
 
 def network_without_holes(model: BrainAgeModel, sources: Sources, steps: int, seed: int) -> BrainAgeModel:
     """The model's folds with networks that never saw a missing parcel in training."""
-    recipe = Recipe(steps=steps, hole_fraction=0.0, folds=len(model.folds) - 1)
+    recipe = Recipe(steps=steps, hole_fraction=0.0, folds=len(model.folds) - 1, own_share=model.architecture.own_share)
     return _retrained(model, sources, recipe, model.architecture, seed)
 
 
 def _retrained(
     model: BrainAgeModel, sources: Sources, recipe: Recipe, architecture: Architecture, seed: int
 ) -> BrainAgeModel:
-    surroundings = parcel_surroundings(model.edges, model.membership, recipe.hops, len(model.features))
+    surroundings = parcel_surroundings(model.edges, model.membership, recipe, len(model.features))
     folds = []
     for index, fold in enumerate(model.folds[:-1]):
         held_out = list(fold.held_out_sites)
         people = sources.people.take(~np.isin(sources.people.site, held_out))
         norms = norms_without(sources, held_out)
         deviations = np.array(model.about["deviation_sd_years"][index])
-        population = Population(norms, people, sources.holes, surroundings, recipe, deviations)
-        network = train_network(population, architecture, model.edges, model.membership, 1000 * seed + index)
+        population, others, _ = training_people(norms, people, sources.holes, surroundings, recipe, seed, deviations)
+        network, _ = train_network(population, architecture, model.edges, model.membership, 1000 * seed + index, others)
         folds.append(Fold(fold.held_out_sites, norms, (network,)))
     return replace(model, architecture=architecture, folds=(*folds, model.folds[-1]), references={}, _errors={})
 

@@ -41,7 +41,7 @@ class Examination:
     corrected: dict[str, float]
     coverage: dict[str, tuple[float, int]]
     calibration_curve: list[dict]
-    planted: dict[str, np.ndarray]
+    planted: dict[str, np.ndarray | float]
     stability: dict[float, float]
     holes: dict[str, dict[str, float]]
     command: str
@@ -108,6 +108,7 @@ def _method(model: BrainAgeModel) -> str:
         "parcels "
         f"are estimated by {sizes.fill_hops} rounds of messages; a region then collects {sizes.evidence} numbers from "
         f"at most {sizes.hops} steps away; a perceptron per region turns them into years.",
+        *_hemispheres(sizes.own_share),
         "- Target: the regional age, that is the best guess of global age plus a smooth regional deviation under the "
         "norms, read from the undamaged cortex. It is the chronological age seen through the norms; the SD of regional "
         "deviations is set so that cortex thinned in one region ages that region most.",
@@ -119,12 +120,51 @@ def _method(model: BrainAgeModel) -> str:
         f"- {networks} networks: for each of {len(model.folds) - 1} folds of sites one that never saw them, and "
         "one of all "
         "sites, which predicts people of other sites. "
-        f"{recipe['steps']} steps of {recipe['batch']}, seed {model.about['seed']}.",
+        f"At most {recipe['steps']} steps of {recipe['batch']}, seed {model.about['seed']}.",
+        *_early_stopping(model),
         "- Age bias: linear per region on the out-of-fold PADs of healthy people (Smith 2019; de Lange & Cole 2020). "
         "Raw and corrected PAD are both reported.",
         f"- Versions: {json.dumps(model.about['versions'])}.",
     ]
     return "\n".join(lines)
+
+
+def _hemispheres(own_share: float) -> list[str]:
+    if own_share == 1:
+        return []
+    return [
+        "- The age of a whole hemisphere is read in the same way from all of its parcels. The age of a region is that "
+        f"of its hemisphere plus {100 * own_share:.0f} % of the region's own excess over it. The two hemispheres tell "
+        "each other nothing.",
+    ]
+
+
+def _early_stopping(model: BrainAgeModel) -> list[str]:
+    """Where the kept weights lie between first and last step, and by whom they were chosen."""
+    entries = model.about.get("early_stopping", [])
+    if not entries:
+        return []
+    rows = []
+    for entry in entries:
+        held_out = model.folds[entry["fold"]].held_out_sites
+        last = entry["curve"][-1]
+        kept = next(check for check in entry["curve"] if check["step"] == entry["best_step"])
+        rows.append(
+            f"| {held_out[0] + (', ...' if len(held_out) > 1 else '') if held_out else 'none'} | "
+            f"{', '.join(entry['sites'])} | {entry['best_step']} | {last['step']} | {kept['raw']:.2f} |"
+        )
+    return [
+        "- Early stopping: within every training further sites are held out, and simulated ones. Every "
+        f"{model.about['recipe']['check_every']} steps the age-balanced raw error on their people, intact and with "
+        "holes, is added to the distance from the regional age; the weights with the smallest sum are kept. Training "
+        f"ends after {model.about['recipe']['patience']} looks without improvement. Sites to be examined are never "
+        "among them.",
+        "",
+        "| sites held out for examination | real sites stopped by | kept step | last step | raw error there, years |",
+        "|---|---|---|---|---|",
+        *rows,
+        "",
+    ]
 
 
 def _accuracy(found: Examination) -> str:
@@ -223,6 +263,8 @@ def _regions(model: BrainAgeModel, found: Examination) -> str:
             f"{by_region}).",
             f"- One network thinned on both sides: one of its two regions rises most in {100 * networks.mean():.1f} % "
             f"(least {100 * networks.min():.0f} %).",
+            f"- A region thinned by 0.5 SD rises by {found.planted['rise_years']:.2f} years (median), others of its "
+            f"side by {found.planted['same_side_years']:.2f}.",
             f"- Noise on every parcel moves a regional age by (median): {stability}.",
         ]
     )

@@ -116,8 +116,10 @@ def run_evaluate(args: argparse.Namespace) -> int:
         charts = read_charts(args.charts) if args.charts else None
         holes = project_lesions(args.lesions) if args.lesions else None
         command = f"regional-brain-age evaluate {model.name} {args.table.name} --card"
+        command += " --install-card" if args.install_card else ""
         command += f" --charts {args.charts.name}" if args.charts else ""
         command += f" --lesions {args.lesions.name}" if args.lesions else ""
+        command += f" --rival-steps {args.rival_steps} --out {args.out.name}"
         found = examine(model, Sources(people, charts, holes), command, args.rival_steps, _tell)
         card = model_card(model, found)
         write_text_atomically(args.out / "MODEL_CARD.md", card)

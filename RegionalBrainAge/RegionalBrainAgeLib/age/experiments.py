@@ -50,26 +50,36 @@ def calibration_curve(model: BrainAgeModel, people: People, seed: int = 0) -> li
     return rows
 
 
-def planted_atrophy(model: BrainAgeModel, people: People, amount_sd: float = 0.5) -> dict[str, np.ndarray]:
+def planted_atrophy(model: BrainAgeModel, people: People, amount_sd: float = 0.5) -> dict[str, np.ndarray | float]:
     """Share of people in whom a thinned region's PAD rises most of all regions.
 
     All parcels of a region (or of a network on both sides) become thinner by `amount_sd` of their residual SD.
 
     Returns
     -------
-    "region" : (R,) one region thinned; "network" : (networks,) both sides thinned, and one of the two rises most.
+    "region" : (R,) one region thinned; "network" : (networks,) both sides thinned, and one of the two rises most;
+    "rise_years", "same_side_years" : median rise of the thinned region, and of the others of its hemisphere.
     """
     before = out_of_fold_ages(model, people)
-    region_share, network_share = [], []
+    region_share, network_share, own_rise, other_rise = [], [], [], []
+    side = np.array([name.rsplit("_", 1)[-1] for name in model.region_names])
     networks = [name.rsplit("_", 1)[0] for name in model.region_names]
     for region in range(len(networks)):
         rise = out_of_fold_ages(model, _thin(model, people, [region], amount_sd)) - before
         region_share.append(np.mean(rise.argmax(axis=1) == region))
+        own_rise.append(rise[:, region])
+        others = (side == side[region]) & (np.arange(len(side)) != region)
+        other_rise.append(rise[:, others].ravel())
     for network in dict.fromkeys(networks):
         pair = [index for index, name in enumerate(networks) if name == network]
         rise = out_of_fold_ages(model, _thin(model, people, pair, amount_sd)) - before
         network_share.append(np.mean(np.isin(rise.argmax(axis=1), pair)))
-    return {"region": np.array(region_share), "network": np.array(network_share)}
+    return {
+        "region": np.array(region_share),
+        "network": np.array(network_share),
+        "rise_years": float(np.median(np.concatenate(own_rise))),
+        "same_side_years": float(np.median(np.concatenate(other_rise))),
+    }
 
 
 def _thin(model: BrainAgeModel, people: People, regions: list[int], amount_sd: float) -> People:

@@ -17,12 +17,14 @@ from ..anatomy.regions import RegionScheme, membership
 from .calibration import MINIMUM_CONTROLS, Calibration, expected_offset, remaining_uncertainty
 from .graph import Holes, grown_holes, parcel_centres_mm, parcel_edges
 from .model import BrainAgeModel, Fold
-from .network import Architecture, spread_membership
+from .network import Architecture, connected_parts, spread_membership
 from .normative import Charts, Norms, norms_from_charts, norms_from_people
 from .regional_age import Surroundings
+from .sites import same_site, site_folds, stopping_sites
 from .statistics import Reference, fit_age_bias
+from .stopping import HeldOutPeople
 from .table import People
-from .training import Population, Recipe, same_site, site_folds, train_network
+from .training import Population, Recipe, train_network
 
 # Controls a held-out site is calibrated with for the reference errors, and the fewest people left to judge them by.
 REFERENCE_CONTROLS = 20
@@ -78,15 +80,17 @@ def train_model(
         regions=weights.shape[0],
         features=len(people.features),
         hops=recipe.hops,
+        own_share=recipe.own_share,
     )
-    surroundings = parcel_surroundings(edges, weights, recipe.hops, len(people.features))
+    surroundings = parcel_surroundings(edges, weights, recipe, len(people.features))
     holes = sources.holes or grown_holes(edges, weights.shape[1], _GROWN_HOLES, np.random.default_rng(seed))
-    groups = [*site_folds(people, recipe.folds), []]
-    folds, deviations = [], []
+    groups = [*site_folds(people.site, people.age_years, recipe.folds), []]
+    folds, deviations, stopping = [], [], []
     total = len(groups) * recipe.seeds
     for index, held_out in enumerate(groups):
         norms = norms_without(sources, held_out)
-        population = Population(norms, people.take(~np.isin(people.site, held_out)), holes, surroundings, recipe)
+        rest = people.take(~np.isin(people.site, held_out))
+        population, others, watched = training_people(norms, rest, holes, surroundings, recipe, seed)
         deviations.append([round(float(value), 2) for value in population.deviation_sd_years])
         networks = []
         for member in range(recipe.seeds):
@@ -101,7 +105,9 @@ def train_model(
                     )
 
             network_seed = 1000 * seed + 10 * index + member
-            networks.append(train_network(population, architecture, edges, weights, network_seed, step))
+            network, best = train_network(population, architecture, edges, weights, network_seed, others, step)
+            networks.append(network)
+            stopping.append({"fold": index, **best.as_dict(watched)})
         folds.append(Fold(tuple(held_out), norms, tuple(networks)))
     model = BrainAgeModel(
         name=name,
@@ -122,6 +128,7 @@ def train_model(
             "seed": seed,
             "recipe": asdict(recipe),
             "deviation_sd_years": deviations,
+            "early_stopping": stopping,
             "versions": {
                 "regional-brain-age": __version__,
                 "python": platform.python_version(),
@@ -134,15 +141,36 @@ def train_model(
     return with_references(model, people, holes, seed)
 
 
-def parcel_surroundings(edges: np.ndarray, weights: np.ndarray, hops: int, features: int) -> Surroundings:
+def training_people(
+    norms: Norms,
+    people: People,
+    holes: Holes,
+    surroundings: Surroundings,
+    recipe: Recipe,
+    seed: int,
+    deviation_sd_years: np.ndarray | None = None,
+) -> tuple[Population, HeldOutPeople, list[str]]:
+    """The people to train on, those to stop by, and the sites of the latter, which are not trained on.
+
+    The norms may know the sites stopped by: norms are not what early stopping guards.
+    """
+    watched = stopping_sites(people.site, people.age_years)
+    inside = np.isin(people.site, watched)
+    population = Population(norms, people.take(~inside), holes, surroundings, recipe, deviation_sd_years)
+    return population, population.held_out(people.take(inside), seed), watched
+
+
+def parcel_surroundings(edges: np.ndarray, weights: np.ndarray, recipe: Recipe, features: int) -> Surroundings:
     """Reach and places of the channels: parcels, repeated for every further feature."""
-    reach = spread_membership(edges, weights, hops) > 0
+    reach = spread_membership(edges, weights, recipe.hops) > 0
     side = (np.arange(weights.shape[1]) >= PARCELS_PER_HEMISPHERE).astype(int)
+    hemispheres = connected_parts(edges, weights)[0] if recipe.own_share < 1 else np.zeros((0, weights.shape[1]))
     return Surroundings(
         np.tile(weights, features) / features,
         np.tile(reach, features),
         np.tile(parcel_centres_mm(), (features, 1)),
         np.tile(side, features),
+        np.tile(hemispheres, features) / features,
     )
 
 

@@ -10,13 +10,13 @@ at age g, and C_r the covariance of residuals, scanner offsets and deviations re
     log p(g | x) = m(g)' C_r^-1 x - m(g)' C_r^-1 m(g) / 2 + const.
 
 The SD of the deviations decides how much a region listens to its surroundings. It is set per region so that cortex
-thinned
-in one region alone ages that region most (`fit_deviations`).
+thinned in one region alone ages that region most (`fit_deviations`). The age of a hemisphere is read from all of its
+parcels in the same way, without deviations.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -42,12 +42,14 @@ class Surroundings:
     reach : (R, N) boolean, nodes that may inform a region.
     centres_mm : (N, 3) RAS.
     hemisphere : (N,) integer; deviations of two hemispheres are unrelated.
+    hemispheres : (C, N), rows sum to 1, hemispheres whose age is read after those of the regions; none by default.
     """
 
     membership: np.ndarray
     reach: np.ndarray
     centres_mm: np.ndarray
     hemisphere: np.ndarray
+    hemispheres: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
 
     def kernel(self) -> np.ndarray:
         """(N, N) correlation of the deviations of two places."""
@@ -61,14 +63,14 @@ class RegionalAgeReader:
 
     Parameters
     ----------
-    weights : (R, 2, A, N) float32 for women and men. bias : (R, 2, A).
+    weights : (R + C, 2, A, N) float32 for women and men; regions, then hemispheres. bias : (R + C, 2, A).
     """
 
     weights: np.ndarray
     bias: np.ndarray
 
     def mean_age(self, standardised: np.ndarray, male: np.ndarray) -> np.ndarray:
-        """Posterior mean of the regional ages in years, (n, R), from complete standardised values (n, N)."""
+        """Posterior mean of the ages in years, (n, R + C), from complete standardised values (n, N)."""
         regions, _, ages, nodes = self.weights.shape
         result = np.empty((len(standardised), regions))
         for sex in (0, 1):
@@ -90,24 +92,25 @@ def regional_age_reader(
     deviation_sd_years : (R,).
     scanner_covariance : (N, N) of what is unknown of the scanner's offset.
     """
-    regions, nodes = surroundings.membership.shape
-    grid = len(AGE_GRID_YEARS)
+    grid, nodes = len(AGE_GRID_YEARS), surroundings.membership.shape[1]
+    places = [*zip(surroundings.membership, surroundings.reach, deviation_sd_years, strict=True)]
+    places += [(hemisphere, hemisphere > 0, 0.0) for hemisphere in surroundings.hemispheres]
     mean = np.stack([norms.expected(AGE_GRID_YEARS, np.full(grid, sex)) for sex in (0, 1)])
     slope = np.polyfit(_SLOPE_AGES_YEARS, norms.expected(_SLOPE_AGES_YEARS, np.zeros(len(_SLOPE_AGES_YEARS))), 1)[0]
     kernel = surroundings.kernel()
-    weights = np.zeros((regions, 2, grid, nodes), dtype=np.float32)
-    bias = np.zeros((regions, 2, grid), dtype=np.float32)
-    for region, member in enumerate(surroundings.membership):
-        near = np.nonzero(surroundings.reach[region])[0]
+    weights = np.zeros((len(places), 2, grid, nodes), dtype=np.float32)
+    bias = np.zeros((len(places), 2, grid), dtype=np.float32)
+    for place, (member, reach, sd_years) in enumerate(places):
+        near = np.nonzero(reach)[0]
         to_region = kernel @ member
         relative = kernel - to_region[:, None] - to_region[None] + member @ to_region
         covariance = norms.residual_covariance + scanner_covariance
-        covariance = covariance + deviation_sd_years[region] ** 2 * relative * np.outer(slope, slope)
+        covariance = covariance + sd_years**2 * relative * np.outer(slope, slope)
         precision = np.linalg.inv(covariance[np.ix_(near, near)])
         for sex in (0, 1):
             projected = mean[sex][:, near] @ precision
-            weights[region, sex][:, near] = projected
-            bias[region, sex] = -0.5 * (projected * mean[sex][:, near]).sum(axis=1)
+            weights[place, sex][:, near] = projected
+            bias[place, sex] = -0.5 * (projected * mean[sex][:, near]).sum(axis=1)
     return RegionalAgeReader(weights, bias)
 
 
@@ -124,6 +127,7 @@ def fit_deviations(norms: Norms, surroundings: Surroundings, standardised: np.nd
     Where another region ages more, the SD of the thinned one is raised, and a little that of the other; where nearly
     everyone passes it is lowered, for precision.
     """
+    surroundings = replace(surroundings, hemispheres=surroundings.hemispheres[:0])
     sd_years = np.full(len(surroundings.membership), _START_SD_YEARS)
     for _ in range(_ROUNDS):
         reader = regional_age_reader(norms, surroundings, sd_years, norms.site_covariance)

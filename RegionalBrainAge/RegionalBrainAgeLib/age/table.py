@@ -8,6 +8,7 @@ for a parcel it did not find: it counts as missing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from ..errors import InputError
 THICKNESS = "thickness"
 FURTHER_FEATURES = ("area", "volume", "contrast")
 _PERSON_COLUMNS = ("person", "site", "age", "sex")
+# People from whom on it is no chance that all have the same value.
+_MANY_PEOPLE = 10
 _SEX_WORDS = {"f": "F", "female": "F", "m": "M", "male": "M"}
 
 
@@ -78,7 +81,7 @@ def read_people(path: Path | str, *, for_training: bool = False, features: tuple
     Parameters
     ----------
     path : CSV (or TSV by its ending) with the columns this module describes.
-    for_training : also refuse what only matters when fitting: empty thickness cells, a single site, constant columns.
+    for_training : also refuse what only matters when fitting: empty thickness cells, a single site, few people.
     features : features to read; by default thickness and every further feature the table has for all parcels.
 
     Raises
@@ -242,6 +245,13 @@ def _check_thickness(path: Path, thickness_mm: np.ndarray, person: np.ndarray) -
             f"{PARCEL_NAMES[column]} of {person[row]} in {path} is {thickness_mm[row, column]:g} mm thick.",
             "Cortex is 1 to 5 mm thick: correct the value or leave the person out.",
         )
+    unmeasured = np.isnan(thickness_mm).all(axis=1)
+    if unmeasured.any():
+        first = person[int(np.argmax(unmeasured))]
+        raise InputError(
+            f"{int(unmeasured.sum())} people of {path} have no thickness at all, first {first}.", "Leave them out."
+        )
+    _refuse_constant(path, thickness_mm, PARCEL_NAMES)
     scale = np.nanmedian(thickness_mm, axis=1)
     odd = (scale < 1.0) | (scale > 5.0)
     if odd.any():
@@ -249,6 +259,19 @@ def _check_thickness(path: Path, thickness_mm: np.ndarray, person: np.ndarray) -
         raise InputError(
             f"{person[row]} in {path} has a median thickness of {scale[row]:.3g}, unlike the others.",
             "Give every thickness in mm.",
+        )
+
+
+def _refuse_constant(path: Path, values: np.ndarray, columns: Sequence[str]) -> None:
+    """Many people with the very same value were not measured, whatever the table is for."""
+    measured = np.isfinite(values)
+    enough = measured.sum(axis=0) >= _MANY_PEOPLE
+    highest = np.where(measured, values, -np.inf).max(axis=0)
+    constant = enough & (highest == np.where(measured, values, np.inf).min(axis=0))
+    if constant.any():
+        raise InputError(
+            f"The column {columns[int(np.argmax(constant))]} of {path} has the same value for everyone.",
+            "Give measured values; a constant column has no information.",
         )
 
 
@@ -266,12 +289,7 @@ def _check_for_training(path: Path, people: People, columns: list[str]) -> None:
             f"The column {columns[int(np.argmin(known.any(axis=0)))]} of {path} has no measurement at all.",
             "Leave no parcel empty in a training table.",
         )
-    spread = np.nanmax(flat, axis=0) - np.nanmin(flat, axis=0)
-    if (spread == 0).any():
-        raise InputError(
-            f"The column {columns[int(np.argmax(spread == 0))]} of {path} has the same value for everyone.",
-            "Give measured values; a constant column has no information.",
-        )
+    _refuse_constant(path, flat, columns)
     if np.ptp(people.age_years) < 10:
         raise InputError(
             f"The ages of {path} span {np.ptp(people.age_years):.1f} years.",

@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 
 import numpy as np
 import torch
 
 from .calibration import expected_offset, remaining_covariance, remaining_uncertainty
 from .graph import Holes
-from .network import Architecture, RegionalAgeNetwork
+from .network import MIDDLE_YEARS, Architecture, RegionalAgeNetwork
 from .normative import Norms, square_root
 from .regional_age import RegionalAgeReader, Surroundings, fit_deviations, regional_age_reader, thinned
+from .stopping import BestWeights, HeldOutPeople
 from .table import People
 
 _REAL_BIN_YEARS = 10
@@ -26,6 +26,9 @@ _FILL_WEIGHT = 20.0
 _TWIN_SHARE, _TWIN_WEIGHT = 0.25, 10.0
 _FITTING_PEOPLE = 150
 _WARM_UP_SHARE = 0.05
+# Early stopping: simulated sites and people of each, real people at most, years of age they must have.
+_SIMULATED_SITES, _PEOPLE_OF_SITE, _REAL_PEOPLE, _ADULT_YEARS = 20, 20, 250, 18.0
+_UNKNOWN, _TWENTY_CONTROLS = 0, 2
 
 
 @dataclass(frozen=True)
@@ -34,15 +37,22 @@ class Recipe:
 
     Parameters
     ----------
-    steps, batch, learning_rate : of one network.
+    steps, batch, learning_rate : of one network; steps at most.
+    check_every, patience : steps between looks at held-out sites; looks without improvement after which to stop.
     folds, seeds : networks are trained for every fold of sites (held out) and for all sites, each this many times.
     hops : steps of the graph from which a region collects evidence; 0 trains the network without message passing.
     real_fraction : share of real people in a batch; the others are drawn from the norms.
     hole_fraction : share of people with a lesion-shaped hole; 0 trains a model that has never seen damage.
+    own_share : of a region's excess over the age of its hemisphere that counts. About this share of it is found again
+        in the mirrored region of the other hemisphere, so is not noise; 1 reads regions without their hemisphere.
+    stretch : a best guess lies nearer to the middle of all ages than the truth, most where the scanner is unknown;
+        there, ages are taught further from the middle by this share.
     age_range_years : of drawn people.
     """
 
     steps: int = 1200
+    check_every: int = 50
+    patience: int = 8
     batch: int = 256
     learning_rate: float = 3e-3
     folds: int = 5
@@ -50,6 +60,8 @@ class Recipe:
     hops: int = 3
     real_fraction: float = 0.3
     hole_fraction: float = 0.3
+    own_share: float = 0.3
+    stretch: float = 0.05
     age_range_years: tuple[float, float] = (16.0, 98.0)
 
 
@@ -149,8 +161,25 @@ class Population:
         weights = inside / counts
         return weights / weights.sum()
 
+    def simulate(self, rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Standardised values (count, K) of people of an average scanner, their ages and sexes."""
+        age_years = rng.uniform(*self.recipe.age_range_years, size=count)
+        male = rng.integers(0, 2, size=count).astype(float)
+        spread = self.norms.growth(age_years) * np.exp(_SPREAD_OF_PEOPLE * rng.standard_normal(count))
+        own = rng.standard_normal((count, len(self.norms.scale))) @ self.residual_root.T * spread[:, None]
+        return self.norms.expected(age_years, male) + own, age_years, male
+
+    def regional_ages(self, values: np.ndarray, male: np.ndarray, state: np.ndarray) -> np.ndarray:
+        """What to teach: ages (B, R + C) of regions and hemispheres, read from undamaged cortex."""
+        ages = np.empty((len(values), len(self.readers[0].bias)))
+        for index, reader in enumerate(self.readers):
+            chosen = state == index
+            ages[chosen] = reader.mean_age(values[chosen], male[chosen])
+        unknown = np.array(self.scanner_uncertainty)[state]
+        return MIDDLE_YEARS + (1 + self.recipe.stretch * unknown)[:, None] * (ages - MIDDLE_YEARS)
+
     def draw(self, rng: np.random.Generator) -> tuple[Batch, np.ndarray, np.ndarray]:
-        """One batch, its targets (B, R), and the values (B, F, N) before damage.
+        """One batch, its targets (B, R + C), and the values (B, F, N) before damage.
 
         The target is the regional age read from the undamaged cortex: a smoother teacher than the age in the passport,
         of which it is the best guess, and one that a hole does not change.
@@ -158,11 +187,7 @@ class Population:
         recipe = self.recipe
         real = round(recipe.batch * recipe.real_fraction)
         drawn = recipe.batch - real
-        age_years = rng.uniform(*recipe.age_range_years, size=drawn)
-        male = rng.integers(0, 2, size=drawn).astype(float)
-        spread = self.norms.growth(age_years) * np.exp(_SPREAD_OF_PEOPLE * rng.standard_normal(drawn))
-        own = rng.standard_normal((drawn, len(self.norms.scale))) @ self.residual_root.T * spread[:, None]
-        values = self.norms.expected(age_years, male) + own
+        values, _, male = self.simulate(rng, drawn)
         rows = rng.choice(len(self.real), size=real, p=self.real_weights)
         values = np.concatenate([values, self.complete[rows]])
         male = np.concatenate([male, self.male[rows]])
@@ -187,13 +212,45 @@ class Population:
             np.concatenate(p) for p in ((values, thin), (male, male[:twins]), (state, state[:twins]))
         )
         lesioned, missing = (np.concatenate([array, array[:twins]]) for array in (lesioned, missing))
-        target = np.empty((len(values), len(self.deviation_sd_years)))
-        for index, reader in enumerate(self.readers):
-            chosen = state == index
-            target[chosen] = reader.mean_age(values[chosen], male[chosen])
+        target = self.regional_ages(values, male, state)
         channels = values.reshape(len(values), -1, self.nodes)
         uncertainty = np.array(self.scanner_uncertainty)[state]
         return make_batch(channels, missing, lesioned, male, uncertainty), target, channels
+
+    def held_out(self, people: People, seed: int) -> HeldOutPeople:
+        """People to stop by: adults of sites this population does not have, and people of simulated sites.
+
+        The scanner of real people is unknown, that of half of the simulated sites known from 20 controls.
+        """
+        rng = np.random.default_rng(seed)
+        adults = np.nonzero(people.age_years >= _ADULT_YEARS)[0]
+        adults = rng.permutation(adults)[:_REAL_PEOPLE]
+        real = self.norms.standardise(people.values[adults].reshape(len(adults), len(self.norms.scale)))
+        unmeasured = np.isnan(real)
+        real = np.where(unmeasured, self.norms.expected(people.age_years[adults], people.male[adults]), real)
+        values, age_years, male = self.simulate(rng, _SIMULATED_SITES * _PEOPLE_OF_SITE)
+        site_state = np.where(np.arange(_SIMULATED_SITES) % 2, _TWENTY_CONTROLS, _UNKNOWN)
+        offsets = [self.scanner_roots[state] @ rng.standard_normal(values.shape[1]) for state in site_state]
+        values = np.concatenate([real, values + np.repeat(offsets, _PEOPLE_OF_SITE, axis=0)])
+        age_years = np.concatenate([people.age_years[adults], age_years])
+        male = np.concatenate([people.male[adults], male])
+        state = np.concatenate([np.full(len(adults), _UNKNOWN), np.repeat(site_state, _PEOPLE_OF_SITE)])
+        missing = np.zeros((len(values), self.nodes), dtype=bool)
+        missing[: len(adults)] = unmeasured.reshape(len(adults), people.values.shape[1], self.nodes).any(axis=1)
+        hole = rng.integers(0, len(self.holes), size=len(values))
+        # A network that shall not know holes is not chosen by them either.
+        damage = float(self.recipe.hole_fraction > 0)
+        batch = make_batch(
+            _twice(values.reshape(len(values), -1, self.nodes)),
+            np.concatenate([missing, missing | (self.holes.missing[hole] & (damage > 0))]),
+            np.concatenate([np.zeros(missing.shape), damage * self.holes.lesioned_fraction[hole]]),
+            _twice(male),
+            _twice(np.array(self.scanner_uncertainty)[state]),
+        )
+        simulated = _twice(np.arange(len(values)) >= len(adults))
+        groups = {name: rows for name, rows in (("real", ~simulated), ("simulated", simulated)) if rows.any()}
+        readings = _twice(self.regional_ages(values, male, state))
+        return HeldOutPeople(batch.inputs(), readings, _twice(age_years), groups)
 
     @property
     def twins(self) -> int:
@@ -201,24 +258,8 @@ class Population:
         return int(self.recipe.batch * _TWIN_SHARE)
 
 
-def site_folds(people: People, folds: int) -> list[list[str]]:
-    """Sites in groups to hold out: the sites with most people over 40 apart, the others by size."""
-    sites = np.unique(people.site)
-    old = {site: int((people.age_years[people.site == site] >= 40).sum()) for site in sites}
-    size = {site: int((people.site == site).sum()) for site in sites}
-    folds = min(folds, len(sites))
-    ordered = sorted(sites, key=lambda site: (-old[site], -size[site], site))
-    groups = [[site] for site in ordered[:folds]]
-    for site in sorted(ordered[folds:], key=lambda site: (-size[site], site)):
-        smallest = min(range(folds), key=lambda fold: sum(size[name] for name in groups[fold]))
-        groups[smallest].append(site)
-    return [[str(site) for site in group] for group in groups]
-
-
-def same_site(chart_site: str, site: str) -> bool:
-    """Whether a site of the charts is, by its name, this site of a table (spelling slips allowed)."""
-    one, other = ("".join(c for c in name.lower() if c.isalnum()) for name in (chart_site, site))
-    return one == other or SequenceMatcher(None, one, other).ratio() >= 0.88
+def _twice(array: np.ndarray) -> np.ndarray:
+    return np.concatenate([array, array])
 
 
 def start_from_reader(network: RegionalAgeNetwork, population: Population) -> None:
@@ -227,7 +268,7 @@ def start_from_reader(network: RegionalAgeNetwork, population: Population) -> No
     unknown, known = population.readers[0].weights, population.readers[-1].weights
     reach = np.tile(network.spread.numpy() > 0, sizes.features)
     with torch.no_grad():
-        for region in range(sizes.regions):
+        for region in range(len(unknown)):
             flat = unknown[region].reshape(-1, unknown.shape[-1])
             flat_known = known[region].reshape(flat.shape)
             mean, mean_known = flat.mean(axis=0), flat_known.mean(axis=0)
@@ -246,9 +287,17 @@ def train_network(
     edges: np.ndarray,
     membership: np.ndarray,
     seed: int,
+    others: HeldOutPeople,
     progress: Callable[[int, float], None] | None = None,
-) -> RegionalAgeNetwork:
-    """One network, trained from a seed; the same seed gives the same weights on the same machine."""
+) -> tuple[RegionalAgeNetwork, BestWeights]:
+    """One network, trained from a seed until it serves others no better; the weights that served them best.
+
+    The same seed gives the same weights on the same machine.
+
+    Parameters
+    ----------
+    others : people of sites the population does not have (`Population.held_out`).
+    """
     recipe = population.recipe
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
@@ -258,13 +307,14 @@ def train_network(
         start_from_reader(network, population)
     network = network.to(device)
     optimiser = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
+    best = BestWeights(recipe.patience)
     for step in range(recipe.steps):
         warm = min(1.0, (step + 1) / max(1.0, _WARM_UP_SHARE * recipe.steps))
         for group in optimiser.param_groups:
             group["lr"] = recipe.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * step / recipe.steps))
         batch, target, whole = population.draw(rng)
         batch = batch.to(device)
-        age_error = network(*batch.inputs()) - torch.as_tensor(target, dtype=torch.float32, device=device)
+        age_error = network.readings(*batch.inputs()) - torch.as_tensor(target, dtype=torch.float32, device=device)
         twins = population.twins
         loss = (age_error**2).mean() + _TWIN_WEIGHT * ((age_error[-twins:] - age_error[:twins]) ** 2).mean()
         fill_error = network.filled(*batch.inputs()) - torch.as_tensor(
@@ -278,4 +328,8 @@ def train_network(
         optimiser.step()
         if progress is not None:
             progress(step, float((age_error.detach() ** 2).mean().sqrt()))
-    return network.cpu().eval()
+        done = step + 1
+        if (done % recipe.check_every == 0 or done == recipe.steps) and best.check(done, network, others):
+            break
+    best.restore(network)
+    return network.cpu().eval(), best

@@ -17,11 +17,15 @@ from ..anatomy.regions import RegionScheme
 from ..errors import InputError
 from .folder import read_description, write_description
 from .graph import grown_holes
+from .metrics import balanced_mae_years
 from .network import Architecture, RegionalAgeNetwork
+from .sites import stopping_sites
+from .stopping import ALL_AGES_YEARS, BestWeights
 from .vertex import Mesh, VertexPeople, load_mesh, mesh_of, vertex_membership
 
 FORMAT = "regional-brain-age-vertex-model/1"
 _KNEE_YEARS = 5.0
+_PEOPLE_TO_STOP_BY = 200
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,8 @@ class VertexRecipe:
     """Settings of a vertex training; see `training.Recipe`."""
 
     steps: int = 2000
+    check_every: int = 100
+    patience: int = 8
     batch: int = 8
     learning_rate: float = 5e-3
     hidden: int = 16
@@ -66,6 +72,34 @@ class VertexModel:
         return np.concatenate(ages)
 
 
+@dataclass(frozen=True)
+class HeldOutOnDisk:
+    """People of sites held out of a vertex training, streamed at every look; `stopping.BestWeights` chooses by them.
+
+    Parameters
+    ----------
+    rows : of the people.
+    mean, sd : (V, F) of the features.
+    """
+
+    people: VertexPeople
+    rows: np.ndarray
+    mean: np.ndarray
+    sd: np.ndarray
+
+    @torch.no_grad()
+    def errors_years(self, network: RegionalAgeNetwork) -> tuple[float, float]:
+        """Age-balanced mean absolute error against age; nothing else is taught, so no second distance."""
+        device, errors, done = next(network.parameters()).device, [], 0
+        for values in self.people.chunks(self.rows):
+            rows = self.rows[done : done + len(values)]
+            inputs = [tensor.to(device) for tensor in _inputs(values, self.mean, self.sd, self.people.male[rows])]
+            errors.append(network(*inputs).cpu().numpy() - self.people.age_years[rows, None])
+            done += len(values)
+        age_years = self.people.age_years[self.rows]
+        return balanced_mae_years(np.concatenate(errors), age_years, ALL_AGES_YEARS, fewest=1), 0.0
+
+
 def feature_statistics(people: VertexPeople, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and SD (V, F) in one pass over the disk, NaN left out."""
     count = total = squares = 0.0
@@ -90,10 +124,14 @@ def train_vertex_model(
 ) -> VertexModel:
     """Trains on these rows: ages balanced, a random shift per person for scanners, patches of vertices missing.
 
-    The same seed gives the same model on the same machine.
+    With three sites or more, one group of them is held out to stop by. The same seed gives the same model on the same
+    machine.
     """
     recipe = recipe or VertexRecipe()
     rows = np.arange(len(people)) if rows is None else rows
+    watched = stopping_sites(people.site[rows], people.age_years[rows])
+    apart = np.isin(people.site[rows], watched)
+    others, rows = rows[apart], rows[~apart]
     mesh = load_mesh(mesh_of(people))
     membership = vertex_membership(mesh, scheme)
     mean, sd = feature_statistics(people, rows)
@@ -114,6 +152,8 @@ def train_vertex_model(
     weights = 1.0 / np.bincount(bins)[bins]
     weights /= weights.sum()
     holes = grown_holes(mesh.edges, architecture.nodes, 100, rng).missing
+    others = np.sort(rng.permutation(others)[:_PEOPLE_TO_STOP_BY])
+    held_out, best = HeldOutOnDisk(people, others, mean, sd), BestWeights(recipe.patience)
     for step in range(recipe.steps):
         chosen = np.sort(rng.choice(len(rows), size=recipe.batch, p=weights, replace=len(rows) < recipe.batch))
         chosen = rows[chosen]
@@ -135,8 +175,15 @@ def train_vertex_model(
         optimiser.step()
         if progress is not None and step % 50 == 0:
             progress(f"loss {float(loss.detach()):.2f}", step / recipe.steps)
+        done = step + 1
+        look = len(others) and (done % recipe.check_every == 0 or done == recipe.steps)
+        if look and best.check(done, network, held_out):
+            break
+    if len(others):
+        best.restore(network)
     names = tuple(region.name for region in scheme.regions)
     about = {"people": len(rows), "recipe": asdict(recipe), "seed": seed, "scheme": scheme.name}
+    about["early_stopping"] = best.as_dict(watched)
     return VertexModel(mesh, names, architecture, network.cpu().eval(), mean, sd, about)
 
 
