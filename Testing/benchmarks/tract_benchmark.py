@@ -13,7 +13,7 @@ probability):
     1  labels of brain stem, peduncle, posterior limb and superior corona radiata whole, mean of both sides, smooth
        path to the hand knob                            Dice 0.366 / 0.295   Spearman 0.889 / 0.903
     2  shipped: posterior corona radiata and the leg-to-hand fan as well, corona only between the commissural plane
-       and the postcentral gyrus                        Dice 0.400 / 0.341   Spearman 0.906 / 0.922
+       and the postcentral gyrus                        Dice 0.400 / 0.341   Spearman 0.905 / 0.921
     3  oblique Gaussian sections with the centres and covariances of the whole labels, core 3/5 of the fibres
                                                         Dice 0.380 / 0.329   Spearman 0.894 / 0.912
     4  1, 2 and 3 again, the reference moved by (0, -3, 4) mm, where its 28 other tracts lie best in the template's

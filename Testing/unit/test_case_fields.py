@@ -65,6 +65,15 @@ def test_impossible_facts_are_refused_with_a_remedy(words, field, value, said):
     assert refused.value.remedy
 
 
+def test_an_own_tract_needs_both_sides(words, tmp_path):
+    tract = tmp_path / "tract.nii.gz"
+    tract.touch()
+    with pytest.raises(InputError, match="no right one"):
+        case_from_text(words | {"tract_left": str(tract)})
+    case = case_from_text(words | {"tract_left": str(tract), "tract_right": str(tract)})
+    assert (case.tract_left, case.tract_right) == (tract, tract)
+
+
 @pytest.mark.parametrize(
     ("name", "case_id"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from RegionalBrainAgeLib.case.case import LesionResult
 from RegionalBrainAgeLib.case.quality import advice, judge
 
 USUAL = {
@@ -34,6 +35,10 @@ def test_what_is_unusual_is_named_for_review(changed, said):
     assert said in " ".join(quality.reasons)
 
 
+def test_an_image_of_another_contrast_fails_whatever_its_numbers():
+    assert judge(**USUAL, not_t1=True).verdict == "fail"
+
+
 def test_parcels_lost_to_the_lesion_are_no_fault_of_the_image():
     lost = np.arange(148) < 40
     assert (
@@ -57,6 +62,14 @@ def test_without_an_image_only_the_thickness_is_judged():
     ],
 )
 def test_advice_fits_the_patient(age, days, side, said):
-    notes = " ".join(advice(age, (18.0, 96.0), days, side))
+    lesion = LesionResult(0.0 if side == "none" else 20.0, side, 0.0, 0.0, 0.0, 0.0)
+    notes = " ".join(advice(age, (18.0, 96.0), days, lesion))
     assert said in notes
     assert bool(notes) == bool(said)
+
+
+def test_a_tolerated_rest_in_the_other_hemisphere_is_told():
+    for other_ml, told in ((0.22, True), (0.05, False)):
+        lesion = LesionResult(94.0, "L", 0.3, 0.0, 0.3, 0.0, other_ml)
+        notes = " ".join(advice(60.0, (18.0, 96.0), None, lesion))
+        assert ("0.2 ml" in notes) == told

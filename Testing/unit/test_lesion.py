@@ -62,6 +62,26 @@ def test_a_small_second_lesion_in_the_other_hemisphere_makes_it_bilateral():
     assert summary.right_fraction == pytest.approx(4**3 / (4**3 + 18**3), rel=0.05)
 
 
+@pytest.mark.parametrize(
+    ("large_mm", "small_mm", "side"),
+    [
+        (28, 3.8, "L"),  # 0.23 ml beside 92 ml: a speck, told but tolerated
+        (28, 6.0, "bilateral"),  # 0.90 ml: more than half a millilitre
+        (14, 3.8, "bilateral"),  # 0.23 ml beside 11 ml: more than one per cent
+        (8, 2.5, "L"),  # 0.07 ml beside 2 ml: under a tenth of a millilitre whatever its share
+    ],
+)
+def test_how_much_in_the_other_hemisphere_makes_a_lesion_two_sided(large_mm, small_mm, side):
+    shape = (120, 90, 80)
+    affine = oblique_grid(shape, (1.0, 1.0, 1.0))
+    large, small = ball(shape, affine, (-30, 0, 0), large_mm), ball(shape, affine, (40, 0, 0), small_mm)
+    both = large.like(large.array | small.array)
+    summary = summarise_lesion(both, resample(midline_zones(), both, nearest=True))
+    assert summary.side == side
+    across_ml = 4 / 3 * np.pi * small_mm**3 / 1000 if side == "L" else 0.0
+    assert summary.other_side_ml == pytest.approx(across_ml, rel=0.1)
+
+
 def test_a_lesion_that_grazes_the_midline_stays_unilateral_but_one_across_it_does_not():
     shape = (90, 90, 80)
     affine = oblique_grid(shape, (1.0, 1.0, 1.0))

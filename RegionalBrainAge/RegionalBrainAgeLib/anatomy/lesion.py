@@ -15,8 +15,13 @@ from ..imaging.registration import Registration
 # Up to this far across the mid-sagittal plane a lesion of one hemisphere may seem to reach, for the fissure bends and
 # registration errs; what lies farther counts as damage to the other hemisphere.
 MIDLINE_TOLERANCE_MM = 5.0
-OTHER_SIDE_TOLERATED_ML = 0.1
-OTHER_SIDE_TOLERATED_FRACTION = 0.10
+# A lesion stays one of its side while no more lies farther across than 0.1 ml (a speck of a drawn mask), or 1 % of it
+# and half a millilitre: a ball 10 mm wide, 2.5 % of the smallest region (20 ml), so that what is said of the other
+# hemisphere still holds; the report tells. Of 1,020 real stroke masks 22.9 % are then two-sided, with 0.1 ml 25.0 %.
+OTHER_SIDE_ALWAYS_TOLERATED_ML = 0.1
+OTHER_SIDE_TOLERATED_FRACTION, OTHER_SIDE_TOLERATED_ML = 0.01, 0.5
+# Within 5 mm of the plane as well, no more than this.
+ACROSS_TOLERATED_FRACTION = 0.10
 MINIMUM_INSIDE_BRAIN_FRACTION = 0.5
 SUSPICIOUS_INSIDE_BRAIN_FRACTION = 0.9
 MAXIMUM_BRAIN_FRACTION = 0.6
@@ -33,6 +38,7 @@ class LesionSummary:
     side : ``"L"``, ``"R"``, ``"bilateral"`` or ``"none"`` (patient's left and right).
     left_fraction, right_fraction : share of the volume on each side of the mid-sagittal plane; 0 without a lesion.
     cluster_volumes_ml : volumes of the connected parts (26 neighbours), largest first.
+    other_side_ml : of a lesion of one side, the volume farther than 5 mm across the plane; 0 otherwise.
     """
 
     volume_ml: float
@@ -40,6 +46,7 @@ class LesionSummary:
     left_fraction: float
     right_fraction: float
     cluster_volumes_ml: tuple[float, ...]
+    other_side_ml: float = 0.0
 
 
 def midline_zones() -> Image:
@@ -95,8 +102,8 @@ def summarise_lesion(lesion: Image | None, midline: Registration | Image) -> Les
     midline : the head's registration, or `midline_zones` already brought onto the T1 grid. The plane is MNI's x = 0
         carried into the head, so an oblique head or a shifted midline is judged like any other.
 
-    A lesion is bilateral when more than 10 % of it lies across the plane, or more than 0.1 ml lies farther than 5 mm
-    across (a second, small lesion beside a large one).
+    A lesion is bilateral when more than 10 % of it lies across the plane, or when what lies farther than 5 mm across (a
+    second lesion beside a large one) is more than 0.1 ml and more than 1 % of it, or more than 0.5 ml.
     """
     if lesion is None or not lesion.array.any():
         return LesionSummary(0.0, "none", 0.0, 0.0, ())
@@ -107,13 +114,20 @@ def summarise_lesion(lesion: Image | None, midline: Registration | Image) -> Les
     left, right = counts[FAR_LEFT] + counts[NEAR_LEFT], counts[FAR_RIGHT] + counts[NEAR_RIGHT]
     voxels = int(np.count_nonzero(lesion.array))
     lesser, far_across = (left, counts[FAR_LEFT]) if left < right else (right, counts[FAR_RIGHT])
+    volume_ml, far_across_ml = voxels * lesion.voxel_volume_ml, float(far_across * lesion.voxel_volume_ml)
+    tolerated_ml = min(OTHER_SIDE_TOLERATED_FRACTION * volume_ml, OTHER_SIDE_TOLERATED_ML)
     tolerated = (
-        far_across * lesion.voxel_volume_ml <= OTHER_SIDE_TOLERATED_ML
-        and lesser <= OTHER_SIDE_TOLERATED_FRACTION * voxels
+        far_across_ml <= max(tolerated_ml, OTHER_SIDE_ALWAYS_TOLERATED_ML)
+        and lesser <= ACROSS_TOLERATED_FRACTION * voxels
     )
     side = ("R" if left < right else "L") if tolerated else "bilateral"
     return LesionSummary(
-        voxels * lesion.voxel_volume_ml, side, left / voxels, right / voxels, cluster_volumes_ml(lesion)
+        volume_ml,
+        side,
+        left / voxels,
+        right / voxels,
+        cluster_volumes_ml(lesion),
+        far_across_ml if tolerated else 0.0,
     )
 
 

@@ -1,8 +1,8 @@
 """The list of cases: a CSV with one row per case (and session). A bad row is set aside with its reason.
 
-Columns: ``case_id, t1, lesion, freesurfer, age, sex, site, days_post_stroke, motor, calibration, session``; ``age``,
-``sex`` and one of ``t1`` and ``freesurfer`` are needed. Relative paths start at the folder of the CSV. Comma, semicolon
-and tab are accepted as separators, a byte-order mark is ignored.
+Columns: ``case_id, t1, lesion, freesurfer, age, sex, site, days_post_stroke, motor, calibration, tract_left,
+tract_right, session``; ``age``, ``sex`` and one of ``t1`` and ``freesurfer`` are needed. Relative paths start at the
+folder of the CSV. Comma, semicolon and tab are accepted as separators, a byte-order mark is ignored.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ COLUMNS = (
     "days_post_stroke",
     "motor",
     "calibration",
+    "tract_left",
+    "tract_right",
     "session",
 )
 _OTHER_NAMES = {"id": "case_id", "age_years": "age"}

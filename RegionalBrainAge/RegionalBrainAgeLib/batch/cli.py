@@ -15,7 +15,8 @@ from .runner import PEAK_MEMORY_MB
 
 EPILOG = """\
 CASES.csv has one row per case: case_id, t1, lesion, freesurfer, age, sex, site, days_post_stroke, motor, calibration,
-session. With a column 'parcels' (parcel tables) or one column per parcel, ages are computed without images.
+tract_left, tract_right, session. With a column 'parcels' (parcel tables) or one column per parcel, ages are computed
+without images.
 OUT gets a folder per case, processed_cases.csv (in the order of the list), failed_cases.csv with reasons, and a quality
 page. A batch that was stopped or killed goes on with --resume.
 Exit codes: 0 ok, 1 failure, 2 bad usage or input, 3 some cases failed."""

@@ -1,7 +1,7 @@
 """What a reviewer decided about each case: ``qc.tsv``, made with the quality page, entered in processed_cases.csv.
 
 A rejected case gets qc = fail, which group analyses leave out; an accepted one gets qc = pass. Cases without a decision
-keep what the software found ("pass" or "review").
+keep what the software found ("pass", "review" or "fail").
 """
 
 from __future__ import annotations

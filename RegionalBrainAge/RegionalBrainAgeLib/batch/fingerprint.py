@@ -7,13 +7,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 from .. import __version__
-from ..case.case import Case
+from ..case.case import FILE_FIELDS, Case
 from ..case.provenance import checksum
 from ..resources import shipped
 
 DEFAULT_MODEL = ("Models", "destrieux-nine-networks")
 DEFAULT_SCHEME = ("Schemes", "nine-networks.tsv")
-_PATHS = ("t1", "lesion", "freesurfer", "calibration")
 
 
 def settings_fingerprint(model: Path | None, scheme: Path | None) -> dict[str, object]:
@@ -52,6 +51,6 @@ def case_fingerprint(case: Case, notes: tuple[str, ...], settings: Mapping[str, 
     ------
     OSError : an input cannot be read.
     """
-    facts = {name: value for name, value in asdict(case).items() if name not in _PATHS}
-    inputs = {name: checksum(path)["sha256"] for name in _PATHS if (path := getattr(case, name)) is not None}
+    facts = {name: value for name, value in asdict(case).items() if name not in FILE_FIELDS}
+    inputs = {name: checksum(path)["sha256"] for name in FILE_FIELDS if (path := getattr(case, name)) is not None}
     return {**settings, "facts": facts, "inputs": inputs, "notes": list(notes)}

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from ..case.case import Case
+from ..case.case import FILE_FIELDS, Case
 from .store import FAILED, Record, Store
 
 WORKER = (sys.executable, "-m", "RegionalBrainAgeLib.batch.worker")
@@ -68,7 +68,7 @@ def task_from_line(line: str) -> Task:
     """The inverse of `Task.as_line`."""
     values = json.loads(line)
     case = values.pop("case")
-    for name in ("t1", "lesion", "freesurfer", "calibration"):
+    for name in FILE_FIELDS:
         case[name] = _path(case[name])
     paths = {name: _path(values.pop(name)) for name in ("out_dir", "model", "scheme")}
     lists = {name: tuple(values.pop(name)) for name in ("notes", "command")}
@@ -181,7 +181,7 @@ def make_tasks(
     """Tasks with absolute paths, so that they mean the same on another machine of the cluster."""
     tasks = []
     for case, notes in cases:
-        paths = {name: _absolute(getattr(case, name)) for name in ("t1", "lesion", "freesurfer", "calibration")}
+        paths = {name: _absolute(getattr(case, name)) for name in FILE_FIELDS}
         case = Case(**asdict(case) | paths)
         tasks.append(Task(case=case, out_dir=out_dir.resolve(), notes=notes, **settings))
     return tasks

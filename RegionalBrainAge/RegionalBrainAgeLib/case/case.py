@@ -7,11 +7,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..age.asymmetry import Asymmetry
 from ..errors import InputError
 
+if TYPE_CHECKING:  # the command line's help loads nothing heavy
+    from ..age.asymmetry import Asymmetry
+
 OLDEST_YEARS = 120.0
+# Fields of a case that name files.
+FILE_FIELDS = ("t1", "lesion", "freesurfer", "calibration", "tract_left", "tract_right")
 _ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,62}[A-Za-z0-9])?")
 _SEX_WORDS = {"f": "F", "female": "F", "m": "M", "male": "M"}
 _ABSENT = {"", "n/a", "na", "nan", "none"}
@@ -34,6 +39,7 @@ class Case:
     days_post_stroke : days from stroke to scan.
     motor : motor outcome, 0 (none) to 1 (full), for example Fugl-Meyer upper extremity / 66.
     calibration : file made by ``calibrate`` from local controls.
+    tract_left, tract_right : own corticospinal tracts in MNI space instead of the built-in ones; both or none.
 
     Raises
     ------
@@ -50,6 +56,8 @@ class Case:
     days_post_stroke: float | None = None
     motor: float | None = None
     calibration: Path | None = None
+    tract_left: Path | None = None
+    tract_right: Path | None = None
 
     def __post_init__(self) -> None:
         if not _ID.fullmatch(self.case_id):
@@ -78,6 +86,11 @@ class Case:
             )
         if self.t1 is None and self.freesurfer is None:
             raise InputError("There is neither a T1 nor a FreeSurfer folder.", "Give --t1 FILE or --freesurfer DIR.")
+        if (self.tract_left is None) != (self.tract_right is None):
+            given, missing = ("left", "right") if self.tract_right is None else ("right", "left")
+            raise InputError(
+                f"There is an own {given} corticospinal tract, but no {missing} one.", "Give both sides, or neither."
+            )
 
     @property
     def name(self) -> str:
@@ -99,7 +112,7 @@ def case_from_text(fields: Mapping[str, str | None], folder: Path | None = None)
     InputError : a field is missing or wrong, or a file does not exist.
     """
     given = {k: v.strip() for k, v in fields.items() if v is not None and v.strip().lower() not in _ABSENT}
-    paths = {key: _path(given.get(key), key, folder) for key in ("t1", "lesion", "freesurfer", "calibration")}
+    paths = {key: _path(given.get(key), key, folder) for key in FILE_FIELDS}
     source = paths["t1"] or paths["freesurfer"]
     if "age" not in given and "age_years" not in given:
         raise InputError("The age is missing.", "Give the age at the scan in years, for example --age 63.")
@@ -198,6 +211,7 @@ class LesionResult:
     side : "L", "R", "bilateral" or "none".
     load_cst_left, load_cst_right : fraction of each corticospinal tract's volume that is lesioned, 0..1.
     load_cst_weighted_left, load_cst_weighted_right : the same weighted by cross-section (Zhu 2010).
+    other_side_ml : part of a lesion of one side that lies across the midline; 0 for one on both sides.
     """
 
     volume_ml: float
@@ -206,6 +220,7 @@ class LesionResult:
     load_cst_right: float
     load_cst_weighted_left: float
     load_cst_weighted_right: float
+    other_side_ml: float = 0.0
 
     def load_cst(self, weighted: bool = False) -> float:
         """Load of the ipsilesional tract; 0 without a lesion, NaN for a bilateral one."""

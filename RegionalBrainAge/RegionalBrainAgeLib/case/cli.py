@@ -39,6 +39,13 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
     how.add_argument("--calibration", metavar="FILE", help="calibration made by 'calibrate' from local controls")
     how.add_argument("--model", metavar="DIR", help="model folder (default: the one shipped)")
     how.add_argument("--scheme", metavar="TSV", help="region scheme (default: the model's)")
+    how.add_argument(
+        "--tract",
+        metavar=("LEFT", "RIGHT"),
+        nargs=2,
+        default=(None, None),
+        help="own corticospinal tracts: two NIfTI volumes in MNI space, 0..1 (default: the built-in ones)",
+    )
     how.add_argument("--threads", metavar="N", type=_positive, default=2, help="threads to use (default: 2)")
     out = case.add_argument_group("output")
     out.add_argument("--out", metavar="DIR", type=Path, required=True, help="output folder")
@@ -60,7 +67,8 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
 def run_case_command(args: argparse.Namespace) -> int:
     """Process one case. Returns 0; errors travel to the command line's own handler."""
     fields = ("t1", "lesion", "freesurfer", "age", "sex", "id", "site", "days_post_stroke", "motor", "calibration")
-    case = case_from_text({name: getattr(args, name) for name in fields})
+    tract = dict(zip(("tract_left", "tract_right"), args.tract, strict=True))
+    case = case_from_text({name: getattr(args, name) for name in fields} | tract)
     from .pipeline import run_case
 
     result = run_case(

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from ..anatomy.atlases import load_atlas
+from ..anatomy.labelling import individual_parcels
 from ..anatomy.lesion import check_lesion
-from ..anatomy.parcels import ParcelFeatures, measure_parcels, parcels_in_ribbon, propagation_atlas
+from ..anatomy.parcels import ParcelFeatures, measure_parcels
 from ..anatomy.regions import RegionScheme, region_masks
 from ..errors import InputError
 from ..imaging.brain import correct_bias, extract_brain
@@ -54,12 +55,14 @@ class Head:
     registration : to MNI and back.
     features : thickness per parcel; None when FreeSurfer measures it instead.
     warnings : sentences for the user.
+    not_t1 : the image's contrast is not that of T1; one of the warnings says so.
     """
 
     volumes: CaseVolumes
     registration: Registration
     features: ParcelFeatures | None
     warnings: tuple[str, ...]
+    not_t1: bool = False
 
     @property
     def lesion(self) -> Image | None:
@@ -126,7 +129,8 @@ def measure_head(scan: Scan, scheme: RegionScheme, steps: Steps, threads: int, s
         regions = RegionVolume.combine(region_masks(scheme))
         regions = regions.with_codes(registration.to_native(regions.codes))
         template = registration.to_native(template_brain(), nearest=False)
-        warnings += contrast_warnings(t1, registration, lesion)
+        contrast = contrast_warnings(t1, registration, lesion)
+        warnings += contrast
     volumes = CaseVolumes(
         t1=t1,
         brain=brain,
@@ -137,7 +141,7 @@ def measure_head(scan: Scan, scheme: RegionScheme, steps: Steps, threads: int, s
         template_on_t1=template,
     )
     if surfaces:
-        return Head(volumes, registration, None, tuple(warnings))
+        return Head(volumes, registration, None, tuple(warnings), bool(contrast))
     with steps.step("tissue"):
         structures = registration.to_native(load_atlas("destrieux").labels)
         # A lesion has no surfaces of its own; healed from the other side it leaves those around it undisturbed.
@@ -147,6 +151,7 @@ def measure_head(scan: Scan, scheme: RegionScheme, steps: Steps, threads: int, s
         thickness = cortical_thickness(tissue, lesion, threads)
     with steps.step("parcels"):
         ribbon = thickness.like(np.isfinite(thickness.array))
-        parcels = parcels_in_ribbon(registration.to_native(propagation_atlas()), ribbon, lesion)
+        parcels = individual_parcels(registration, tissue, ribbon, lesion, threads)
         features = measure_parcels(thickness, parcels, lesion)
-    return Head(replace(volumes, parcels=parcels, thickness=thickness), registration, features, tuple(warnings))
+    volumes = replace(volumes, parcels=parcels, thickness=thickness)
+    return Head(volumes, registration, features, tuple(warnings), bool(contrast))

@@ -19,11 +19,11 @@ from ..anatomy.freesurfer import read_subject
 from ..anatomy.lesion import region_loads, summarise_lesion
 from ..anatomy.parcels import ParcelFeatures
 from ..anatomy.regions import RegionScheme, load_scheme, membership
-from ..anatomy.tract import corticospinal_tract, tract_load, weighted_tract_load
+from ..anatomy.tract import corticospinal_tract, load_tract_template, tract_load, weighted_tract_load
 from ..errors import CaseError
-from ..imaging.image import bounding_box, cropped
+from ..imaging.image import Image, bounding_box, cropped, same_grid
 from ..resources import shipped
-from .case import Case, CaseResult, LesionResult, ParcelResult, RegionResult, side_word
+from .case import FILE_FIELDS, Case, CaseResult, LesionResult, ParcelResult, RegionResult, side_word
 from .head import Head, Scan, measure_head, read_scan
 from .output import case_folder
 from .provenance import checksum, peak_memory_mb, software_versions
@@ -104,8 +104,9 @@ def estimate(
 ) -> tuple[CaseResult, Head | None, Scan | None]:
     """The numbers and images of a case, in memory; no head and scan where only FreeSurfer's statistics were given."""
     with steps.step("read"):
-        given = {name: getattr(case, name) for name in ("t1", "lesion", "freesurfer", "calibration")}
+        given = {name: getattr(case, name) for name in FILE_FIELDS}
         inputs = {name: checksum(path) for name, path in given.items() if path is not None}
+        tracts = load_tract_template(case.tract_left, case.tract_right) if case.tract_left else None
         scan = read_scan(case)
         surfaces = read_subject(case.freesurfer, scan.lesion if scan else None) if case.freesurfer else None
         calibration = read_calibration(case.calibration) if case.calibration else None
@@ -113,7 +114,7 @@ def estimate(
     head = measure_head(scan, scheme, steps, threads, surfaces=surfaces is not None) if scan else None
     with steps.step("lesion"):
         features = surfaces if surfaces is not None else head.features
-        lesion = _lesion(head)
+        lesion = _lesion(head, tracts)
         loads, volumes_ml = _loads(head, len(scheme.regions))
     with steps.step("ages"):
         from_t1 = surfaces is None
@@ -123,6 +124,7 @@ def estimate(
         brain_volume_ml=float(head.volumes.brain.array.sum() * head.volumes.brain.voxel_volume_ml) if head else None,
         thickness_mm=features.thickness_mm,
         lesioned_fraction=features.lesioned_fraction,
+        not_t1=head is not None and from_t1 and head.not_t1,
     )
     result = CaseResult(
         case=case,
@@ -145,7 +147,7 @@ def estimate(
             *(head.warnings if head else ()),
             *quality.reasons,
             *([calibration.caution] if calibration and calibration.caution else []),
-            *advice(case.age_years, tested_ages_years(model), case.days_post_stroke, lesion.side),
+            *advice(case.age_years, tested_ages_years(model), case.days_post_stroke, lesion),
         ),
         calibration=ages.calibrated,
         model={"name": model.name, "version": model.version},
@@ -153,7 +155,11 @@ def estimate(
         provenance={
             "inputs": inputs,
             "software": software_versions(),
-            "parameters": {"threads": threads, "thickness_from": "T1" if from_t1 else "FreeSurfer"},
+            "parameters": {
+                "threads": threads,
+                "thickness_from": "T1" if from_t1 else "FreeSurfer",
+                "tract": "own" if tracts else "built-in",
+            },
             "registration_similarity": head.registration.similarity if head else None,
             "peak_memory_mb": peak_memory_mb(),
         },
@@ -168,15 +174,19 @@ def tested_ages_years(model: BrainAgeModel) -> tuple[float, float]:
     return float(ages.min()), float(ages.max())
 
 
-def _lesion(head: Head | None) -> LesionResult:
+def _lesion(head: Head | None, tracts: tuple[Image, Image] | None) -> LesionResult:
+    """Volume, side and tract loads; `tracts` are the user's own, None for the built-in ones."""
     if head is None or head.lesion is None:
         return LesionResult(0.0, "none", 0.0, 0.0, 0.0, 0.0)
     summary = summarise_lesion(head.lesion, head.registration)
-    tracts = corticospinal_tract()
-    in_template = head.registration.to_template(head.lesion, like=tracts[0])
-    loads = [tract_load(in_template, tract) for tract in tracts]
-    weighted = [weighted_tract_load(in_template, tract) for tract in tracts]
-    return LesionResult(summary.volume_ml, summary.side, *loads, *weighted)
+    tracts = tracts or corticospinal_tract()
+    first = head.registration.to_template(head.lesion, like=tracts[0])
+    second = first if same_grid(*tracts) else head.registration.to_template(head.lesion, like=tracts[1])
+    loads, weighted = (
+        [load(lesion, tract) for lesion, tract in zip((first, second), tracts, strict=True)]
+        for load in (tract_load, weighted_tract_load)
+    )
+    return LesionResult(summary.volume_ml, summary.side, *loads, *weighted, summary.other_side_ml)
 
 
 def _loads(head: Head | None, count: int) -> tuple[np.ndarray, np.ndarray]:
