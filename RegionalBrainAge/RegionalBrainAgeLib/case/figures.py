@@ -91,8 +91,12 @@ def registration_png(stage: Stage) -> bytes:
             rgb = slice_rgb(gray[plane], 2)
             borders = label_borders(plane_labels(labels[plane], 2))
             rgb[borders] = 0.35 * rgb[borders] + 0.65 * np.array([0.98, 0.78, 0.25])
+            if row == 0:
+                mark_lesion(rgb, plane_labels(stage.lesion[plane], 2))
             rows[row].append(rgb)
-    return _strip(rows, ["this head, parcel borders", "template brought onto this head, same borders"])
+    titles = ["this head, parcel borders" + (", lesion hatched" if stage.lesion.any() else "")]
+    titles.append("template brought onto this head, same borders")
+    return _strip(rows, titles, ends=("RL", "RL", "AP"))
 
 
 def thickness_png(stage: Stage, planes: int = 7) -> bytes | None:
@@ -155,7 +159,7 @@ def _brain(
             left += surface.shape[1] + 24
         below = figure.add_axes((0, 0.62 / total, 1, heights[1] / total))
         below.imshow(bottom)
-        _sides(below, slices[0].shape)
+        _mark_ends(below, slices, ("RL",))
         for axes in (above, below):
             axes.axis("off")
         _colour_bar(figure, colour_map, norm, label)
@@ -182,14 +186,18 @@ def paired_svg(result: CaseResult) -> str:
     names = ("ipsilesional", "contralesional") if result.one_sided else ("left", "right")
     limit = 5.0
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(7.4, 0.46 * len(result.networks) + 1.25), facecolor="white")
-        axes = figure.add_axes((0.085, 0.16, 0.895, 0.74))
+        inside = 0.44 * len(result.networks)
+        total = 0.45 + inside + 0.5
+        figure = Figure(figsize=(7.4, total), facecolor="white")
+        axes = figure.add_axes((0.085, 0.5 / total, 0.895, inside / total))
         for level, network in enumerate(result.networks):
             here = []
-            for hemisphere, shift, face in ((first, -0.15, INK), (second, 0.15, "white")):
+            for name, hemisphere, shift, face in zip(
+                names, (first, second), (-0.15, 0.15), (INK, "white"), strict=True
+            ):
                 row = result.region(network, hemisphere)
                 if not row.estimable:
-                    axes.text(0, level + shift, f"  {row.region} not estimable", va="center", fontsize=8, color=MUTED)
+                    axes.text(0, level + shift, f"  {name}: not estimable", va="center", fontsize=8, color=MUTED)
                     continue
                 limit = max(limit, abs(row.pad_lower_years), abs(row.pad_upper_years))
                 axes.plot([row.pad_lower_years, row.pad_upper_years], [level + shift] * 2, color="#b9c1c9", lw=2.4)
@@ -256,7 +264,9 @@ def _strip(
     colour_map: LinearSegmentedColormap | None = None,
     norm: Normalize | None = None,
     label: str = "",
+    ends: Sequence[str] = ("RL",),
 ) -> bytes:
+    """Rows of pictures with titles above; `ends` are the letters at the lower corners of the first pictures."""
     pictures = [_join(tiles) for tiles in rows]
     heights = [WIDTH_INCHES * picture.shape[0] / picture.shape[1] for picture in pictures]
     below = 0.5 if colour_map is not None else 0.05
@@ -270,18 +280,22 @@ def _strip(
             axes = figure.add_axes((0, (top - height) / total, 1, height / total))
             axes.imshow(picture)
             axes.axis("off")
-            _sides(axes, tiles[0].shape)
+            _mark_ends(axes, tiles, ends)
             top -= height
         if colour_map is not None:
             _colour_bar(figure, colour_map, norm, label)
         return _png(figure)
 
 
-def _sides(axes, tile_shape: tuple[int, ...]) -> None:
-    """R and L at the lower corners of the first slice: the patient's left is on the right of the picture."""
-    height, width = tile_shape[:2]
-    for x, letter in ((0.04 * width, "R"), (0.93 * width, "L")):
-        axes.text(x, 0.96 * height, letter, color="white", fontsize=9, weight="bold", ha="center")
+def _mark_ends(axes, tiles: Sequence[np.ndarray], ends: Sequence[str], gap: int = 4) -> None:
+    """Letters at the lower corners of the first pictures of a row: the patient's left is on the right of a slice."""
+    height = max(tile.shape[0] for tile in tiles)
+    left = 0
+    for tile, letters in zip(tiles, ends, strict=False):
+        width = tile.shape[1]
+        for x, letter in zip((0.04, 0.95), letters, strict=True):
+            axes.text(left + x * width, 0.96 * height, letter, color="white", fontsize=9, weight="bold", ha="center")
+        left += width + gap
 
 
 def _colour_bar(figure: Figure, colour_map: LinearSegmentedColormap, norm: Normalize, label: str) -> None:
@@ -290,7 +304,9 @@ def _colour_bar(figure: Figure, colour_map: LinearSegmentedColormap, norm: Norma
     axes.imshow(np.linspace(0, 1, 256)[None], aspect="auto", cmap=colour_map, extent=(norm.vmin, norm.vmax, 0, 1))
     axes.set_yticks([])
     axes.set_xticks(np.linspace(norm.vmin, norm.vmax, 5))
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:+g}" if norm.vmin < 0 and value else f"{value:g}")
+    axes.xaxis.set_major_formatter(
+        lambda value, _: (f"{value:+g}" if norm.vmin < 0 and value else f"{value:g}").replace("-", "−")
+    )
     axes.tick_params(length=0, labelsize=8, pad=2)
     for spine in axes.spines.values():
         spine.set_visible(False)
@@ -306,8 +322,8 @@ def _keys(figure: Figure, lesion: bool, dotted: bool) -> None:
     if lesion:
         handles.insert(0, Patch(facecolor=LESION_RGB, edgecolor=HATCH_RGB, hatch="/////", label="lesion"))
     figure.legend(
-        handles=handles, loc="lower right", bbox_to_anchor=(0.998, 0.005), ncols=3, frameon=False, fontsize=9,
-        handlelength=1.6, columnspacing=1.4, handletextpad=0.5,
+        handles=handles, loc="lower right", bbox_to_anchor=(0.998, 0.22 / figure.get_figheight()), ncols=3,
+        frameon=False, fontsize=9, handlelength=1.6, columnspacing=1.4, handletextpad=0.5,
     )  # fmt: skip
 
 
