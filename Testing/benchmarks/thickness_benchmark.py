@@ -1,11 +1,16 @@
-"""Is thickness real? Every bar of the tissue and thickness steps, with baselines, as tables.
+"""Is thickness real? Every bar of the tissue, thickness and parcel steps, with baselines, as tables.
 
-    python Testing/benchmarks/thickness_benchmark.py DATA [--quick]
+    python Testing/benchmarks/thickness_benchmark.py DATA [--parts heads repeats lesions phantoms] [--heads NAME ...]
 
-DATA is the folder of the fixture `shared_data`. Printed are: mean thickness of each healthy head, and agreement over
-148 parcels with FreeSurfer where its statistics are at hand, beside a baseline with plain k-means boundaries; the same
-head rotated and resampled, shaded and made noisy; parcels far from a painted lesion, healed and ignored; and phantoms.
-Time is processor time of tissue and thickness on one thread. `--quick` leaves out the repeats and the lesion.
+DATA is the folder of the fixture `shared_data`. The parts:
+
+heads : mean thickness of each healthy head. Agreement over 148 parcels with FreeSurfer's own statistics, and, where
+    only its label volume is at hand, with our thickness step run on those labels. Baselines: the nearest atlas label
+    instead of the head's own folds, and plain k-means boundaries. Time is processor time on one thread.
+repeats : the same head rotated and resampled, shaded, made noisy, and stored with its voxel axes turned round.
+lesions : real lesions painted into healthy heads; parcels far away and the ages of the other hemisphere, with the
+    lesion handled and ignored.
+phantoms : shells of known thickness.
 """
 
 from __future__ import annotations
@@ -19,19 +24,24 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 import torch
+from RegionalBrainAgeLib.age.model import load_model
 from RegionalBrainAgeLib.anatomy.atlases import coordinates_mm, load_atlas
 from RegionalBrainAgeLib.anatomy.freesurfer import read_subject
+from RegionalBrainAgeLib.anatomy.labelling import individual_parcels
+from RegionalBrainAgeLib.anatomy.lesion import summarise_lesion
 from RegionalBrainAgeLib.anatomy.parcels import (
     PARCEL_NAMES,
+    ParcelFeatures,
     measure_parcels,
     parcels_in_ribbon,
     propagation_atlas,
 )
+from RegionalBrainAgeLib.anatomy.regions import load_scheme
 from RegionalBrainAgeLib.imaging.brain import correct_bias, extract_brain
 from RegionalBrainAgeLib.imaging.filling import fill_lesion
-from RegionalBrainAgeLib.imaging.fine import cubic, fine_affine, nearest
-from RegionalBrainAgeLib.imaging.image import Image, cropped, to_canonical
-from RegionalBrainAgeLib.imaging.reading import read_t1
+from RegionalBrainAgeLib.imaging.fine import cubic, fine_affine, linear, nearest
+from RegionalBrainAgeLib.imaging.image import Image, bounding_box, cropped, resample, to_canonical
+from RegionalBrainAgeLib.imaging.reading import read_labels, read_t1
 from RegionalBrainAgeLib.imaging.registration import Registration, register
 from RegionalBrainAgeLib.imaging.ribbon import landmarks
 from RegionalBrainAgeLib.imaging.thickness import cortical_thickness
@@ -46,6 +56,10 @@ from lesions_into_heads import SOOP_EXAMPLES, heads, lesion_in_head, paint_lesio
 from phantoms import folded_shell, spherical_shell
 
 FAR_MM = 20.0
+# Every cortical parcel of FreeSurfer's aparc.a2009s+aseg has a higher code.
+FIRST_CORTEX_CODE = 11100
+# Age (years) and sex of the healthy heads that are given them in the data's description.
+PEOPLE = {"sub-0001": (25.5, "M"), "sub-0002": (23.25, "F")}
 
 
 @dataclass(frozen=True)
@@ -60,11 +74,17 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Measured:
-    """Parcel thickness, and where the parcels are."""
+    """Parcel thickness, where the parcels are, and the same with the nearest atlas label as parcel."""
 
-    thickness_mm: np.ndarray
+    features: ParcelFeatures
     parcels: Image
+    nearest_mm: np.ndarray
+    nearest_parcels: Image
     seconds: float
+
+    @property
+    def thickness_mm(self) -> np.ndarray:
+        return self.features.thickness_mm
 
 
 def prepare(t1: Image, lesion: Image | None = None) -> Prepared:
@@ -79,10 +99,52 @@ def measure(head: Prepared, lesion: Image | None = None, plain: bool = False) ->
     t1 = head.t1 if lesion is None else fill_lesion(head.t1, head.brain, lesion, head.registration.native_from_template)
     tissue = plain_tissue(head) if plain else segment_tissue(t1, head.brain, lesion, head.structures)
     thickness = cortical_thickness(tissue, lesion, 1)
-    seconds = time.process_time() - start
     ribbon = thickness.like(np.isfinite(thickness.array))
-    parcels = parcels_in_ribbon(head.registration.to_native(propagation_atlas()), ribbon, lesion)
-    return Measured(measure_parcels(thickness, parcels, lesion).thickness_mm, parcels, seconds)
+    parcels = individual_parcels(head.registration, tissue, ribbon, lesion, 1)
+    seconds = time.process_time() - start
+    nearest = parcels_in_ribbon(head.registration.to_native(propagation_atlas()), ribbon, lesion)
+    return Measured(
+        measure_parcels(thickness, parcels, lesion),
+        parcels,
+        measure_parcels(thickness, nearest, lesion).thickness_mm,
+        nearest,
+        seconds,
+    )
+
+
+def freesurfer_parcels(folder: Path, like: Image) -> tuple[Image, Image]:
+    """FreeSurfer's codes of a head, and its parcels numbered as ours, on the grid of `like`."""
+    codes = resample(read_labels(folder / "mri" / "aparc.a2009s+aseg.mgz"), like, nearest=True)
+    ours = np.zeros(int(codes.array.max()) + 1, np.int16)
+    for label, name in enumerate(PARCEL_NAMES, start=1):
+        ours[load_atlas("destrieux").codes[f"ctx_{name}"]] = label
+    return codes, like.like(ours[codes.array.astype(int)])
+
+
+def thickness_of_labels_mm(codes: Image, parcels: Image) -> np.ndarray:
+    """Our thickness step on FreeSurfer's labels, shape (148,)."""
+    array, spacing = codes.array.astype(int), codes.spacing_mm
+    marks = landmarks(array, array > 0, spacing)
+    cortex = array > FIRST_CORTEX_CODE
+    solid = cortex | marks.inside | np.isin(array, (2, 41))
+    levels = []
+    for side in (1, 2):
+        box = bounding_box(marks.side == side, np.full(3, 3))
+        here = (solid & (marks.side == side))[box]
+        level = (linear(here, spacing) + linear(here & ~cortex[box], spacing)) / 2
+        levels.append(Image(level, fine_affine(cropped(codes, box).ras_from_ijk, spacing)))
+    blank = codes.like(np.zeros(codes.shape, np.float32))
+    thickness = cortical_thickness(Tissue(blank, blank, blank, *levels), None, 1)
+    return measure_parcels(thickness, parcels, None).thickness_mm
+
+
+def mean_dice(found: Image, truth: Image) -> float:
+    count = len(PARCEL_NAMES) + 1
+    both, ours, theirs = (
+        np.bincount(labels.ravel(), minlength=count)[1:]
+        for labels in (np.where(found.array == truth.array, truth.array, 0), found.array, truth.array)
+    )
+    return float(np.mean(2 * both / (ours + theirs)))
 
 
 def plain_tissue(head: Prepared) -> Tissue:
@@ -128,50 +190,81 @@ def agreement(ours: np.ndarray, theirs: np.ndarray) -> str:
     return f"r {np.corrcoef(ours[good], theirs[good])[0, 1]:.3f}, offset {difference.mean():+.3f}, median {spread:.3f}"
 
 
-def healthy_heads(data: Path) -> dict[str, tuple[Image, Prepared, Measured]]:
-    print("head        mean mm  CPU s  against FreeSurfer | baseline, plain k-means: mean mm, against FreeSurfer")
-    done = {}
-    for name, path in heads(data).items():
-        t1 = to_canonical(read_t1(path)[0])
-        head = prepare(t1)
+def healthy_heads(data: Path, names: list[str]) -> None:
+    for name in names:
+        head = prepare(to_canonical(read_t1(heads(data)[name])[0]))
         ours, plain = measure(head), measure(head, plain=True)
+        print(f"{name}: mean {np.nanmean(ours.thickness_mm):.3f} mm, {ours.seconds:.1f} s; ", end="")
+        print(f"plain k-means boundaries {np.nanmean(plain.thickness_mm):.3f} mm", flush=True)
         folder = data / "heads" / "freesurfer" / name
-        reference = read_subject(folder).thickness_mm if (folder / "stats").is_dir() else None
-        words = [agreement(m.thickness_mm, reference) if reference is not None else "-" for m in (ours, plain)]
-        print(
-            f"{name:10s} {np.nanmean(ours.thickness_mm):8.3f} {ours.seconds:6.1f}  {words[0]} | "
-            f"{np.nanmean(plain.thickness_mm):.3f}, {words[1]}",
-            flush=True,
-        )
-        done[name] = (t1, head, ours)
-    return done
+        if not folder.is_dir():
+            continue
+        codes, parcels = freesurfer_parcels(folder, head.t1)
+        references = {"our thickness step on FreeSurfer's labels": thickness_of_labels_mm(codes, parcels)}
+        if (folder / "stats").is_dir():
+            references["FreeSurfer's statistics"] = read_subject(folder).thickness_mm
+            print(f"  the first reference against the second: {agreement(*references.values())}")
+        dice = [mean_dice(found, parcels) for found in (ours.parcels, ours.nearest_parcels)]
+        print(f"  mean Dice of parcels: {dice[0]:.3f}, nearest atlas label {dice[1]:.3f}")
+        for word, reference in references.items():
+            print(f"  against {word}:")
+            print(f"    ours                  {agreement(ours.thickness_mm, reference)}")
+            print(f"    nearest atlas label   {agreement(ours.nearest_mm, reference)}")
+            print(f"    plain k-means         {agreement(plain.thickness_mm, reference)}", flush=True)
 
 
-def repeats(done: dict[str, tuple[Image, Prepared, Measured]], names: tuple[str, ...]) -> None:
+def repeats(data: Path, names: list[str]) -> None:
     print("\nThe same head again: mean absolute change of 148 parcels (mm)")
     for name in names:
-        t1, _, before = done[name]
+        t1 = to_canonical(read_t1(heads(data)[name])[0])
+        t1 = t1.like(t1.array.astype(np.float32))
+        before = measure(prepare(t1))
         for word, change in (("rotated 3 degrees", rotated), ("shaded 20 %", shaded), ("3 % noise", noisy)):
-            after = measure(prepare(change(t1.like(t1.array.astype(np.float32)))))
-            moved = np.nanmean(np.abs(after.thickness_mm - before.thickness_mm))
-            print(f"{name:10s} {word:20s} {moved:.3f}", flush=True)
+            after = measure(prepare(change(t1)))
+            moved = np.abs(after.thickness_mm - before.thickness_mm)
+            print(f"{name:10s} {word:20s} {np.nanmean(moved):.3f} (largest {np.nanmax(moved):.3f})", flush=True)
+        turned = measure(prepare(to_canonical(turned_round(t1))))
+        moved = np.abs(turned.thickness_mm - before.thickness_mm)
+        print(f"{name:10s} {'axes turned round':20s} largest {np.nanmax(moved):.4f}", flush=True)
 
 
-def lesions(data: Path, done: dict[str, tuple[Image, Prepared, Measured]], name: str) -> None:
-    print(f"\nA lesion painted into {name}: median absolute change (mm) of parcels more than {FAR_MM:.0f} mm away")
-    t1, head, before = done[name]
-    for example in SOOP_EXAMPLES:
-        lesion = lesion_in_head(soop_lesion(data, example), head.registration, head.brain)
-        painted = paint_lesion(t1, lesion, head.brain)
-        far = far_parcels(before.parcels, lesion)
-        changes = []
-        for mask in (lesion, None):
-            after = measure(prepare(painted, mask), mask)
-            changes.append(np.nanmedian(np.abs(after.thickness_mm - before.thickness_mm)[far]))
-        volume = lesion.array.sum() * lesion.voxel_volume_ml
-        print(
-            f"{volume:6.0f} ml, {far.sum():3d} parcels: handled {changes[0]:.3f}, ignored {changes[1]:.3f}", flush=True
-        )
+def turned_round(t1: Image) -> Image:
+    """The same head with its voxels stored from top to bottom, left to right, back to front."""
+    into = np.array([[0, 0, -1, t1.shape[0] - 1], [0, -1, 0, t1.shape[1] - 1], [1, 0, 0, 0], [0, 0, 0, 1.0]])
+    return Image(np.ascontiguousarray(t1.array[::-1, ::-1].transpose(2, 1, 0)), t1.ras_from_ijk @ into)
+
+
+def lesions(data: Path, names: list[str]) -> None:
+    print(f"\nA painted lesion: median absolute change of thickness in parcels more than {FAR_MM:.0f} mm away (mm)")
+    print("and of the ages (years, PAD) on the side of the lesion and on the other")
+    regions = load_scheme()
+    model = load_model(None, regions)
+    right = np.array([region.hemisphere == "R" for region in regions.regions])
+    for name in names:
+        t1 = to_canonical(read_t1(heads(data)[name])[0])
+        head = prepare(t1)
+        before = measure(head)
+
+        def pads_years(found: Measured, person: tuple[float, str] = PEOPLE[name]) -> np.ndarray:
+            return model.predict(found.features, *person).pad_years
+
+        for example in SOOP_EXAMPLES:
+            lesion = lesion_in_head(soop_lesion(data, example), head.registration, head.brain)
+            painted = paint_lesion(t1, lesion, head.brain)
+            far = far_parcels(before.parcels, lesion)
+            on_right = summarise_lesion(lesion, head.registration).side == "R"
+            print(f"{name}, {lesion.array.sum() * lesion.voxel_volume_ml:.0f} ml, {far.sum()} parcels far away")
+            for word, mask in (("handled", lesion), ("ignored", None)):
+                after = measure(prepare(painted, mask), mask)
+                moved_mm = np.nanmedian(np.abs(after.thickness_mm - before.thickness_mm)[far])
+                change = pads_years(after) - pads_years(before)
+                other, same = change[right != on_right], change[right == on_right]
+                print(
+                    f"  {word}: {moved_mm:.3f} mm; other side {np.nanmedian(np.abs(other)):.2f} y (largest "
+                    f"{np.nanmax(np.abs(other)):.2f}); same side {np.nanmedian(np.abs(same)):.2f} y (mean "
+                    f"{np.nanmean(same):+.2f}, {np.isfinite(same).sum()} regions)",
+                    flush=True,
+                )
 
 
 def far_parcels(parcels: Image, lesion: Image) -> np.ndarray:
@@ -200,15 +293,22 @@ def phantoms() -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--parts", nargs="+", default=["heads", "repeats", "lesions", "phantoms"])
+    parser.add_argument("--heads", nargs="+", help="only these of the heads of each part")
     args = parser.parse_args()
     torch.set_num_threads(1)
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
-    done = healthy_heads(args.data)
-    if not args.quick:
-        repeats(done, ("sub-0001", "chris"))
-        lesions(args.data, done, "sub-0001")
-    phantoms()
+    parts = {
+        "heads": (healthy_heads, list(heads(args.data))),
+        "repeats": (repeats, ["sub-0001", "chris"]),
+        "lesions": (lesions, list(PEOPLE)),
+    }
+    for part in args.parts:
+        if part == "phantoms":
+            phantoms()
+            continue
+        table, names = parts[part]
+        table(args.data, [name for name in names if args.heads is None or name in args.heads])
 
 
 if __name__ == "__main__":

@@ -73,37 +73,47 @@ class Displacement:
 
 
 def deform(
-    fixed: Image, moving: Image, ignored: Image | None = None, levels: tuple[Level, ...] = LEVELS
+    fixed: Image | tuple[Image, ...],
+    moving: Image | tuple[Image, ...],
+    ignored: Image | None = None,
+    levels: tuple[Level, ...] = LEVELS,
 ) -> Displacement:
     """Displacement that takes points of `fixed` to the matching points of `moving`.
 
     Parameters
     ----------
-    fixed, moving : same grid, axes of RAS space; intensities about 0..1, zero outside the brain.
+    fixed, moving : same grid, axes of RAS space; intensities about 0..1, zero outside the brain. Given several images
+        of one head each (as many of either), their pulls add up.
     ignored : weight 0..1 on that grid of voxels of `fixed` that must pull on nothing, or None.
     """
+    fixed, moving = (images if isinstance(images, tuple) else (images,) for images in (fixed, moving))
     displacement = None
     for level in levels:
-        target = subsampled(fixed, level.voxel_mm)
-        source = subsampled(moving, level.voxel_mm)
+        targets = [subsampled(image, level.voxel_mm) for image in fixed]
+        sources = [subsampled(image, level.voxel_mm) for image in moving]
+        target = targets[0]
         heed = None if ignored is None else 1.0 - subsampled(ignored, level.voxel_mm).array
         start = np.zeros((3, *target.shape), np.float32)
         if displacement is not None:
             start = displacement.on_grid(target) / np.float32(level.voxel_mm)
-        voxels = _descend(target.array, source.array, heed, start, level.steps)
+        pairs = [(a.array, b.array) for a, b in zip(targets, sources, strict=True)]
+        voxels = _descend(pairs, heed, start, level.steps)
         displacement = Displacement(voxels * np.float32(level.voxel_mm), target.ras_from_ijk)
     return displacement
 
 
 def _descend(
-    fixed: np.ndarray, moving: np.ndarray, heed: np.ndarray | None, displacement: np.ndarray, steps: int
+    pairs: list[tuple[np.ndarray, np.ndarray]], heed: np.ndarray | None, displacement: np.ndarray, steps: int
 ) -> np.ndarray:
     for _ in range(steps):
-        warped = _moved(moving[None], displacement)[0]
-        force = _correlation_slope(fixed, warped)
-        if heed is not None:
-            force *= heed
-        step = _smoothed(force * np.stack(np.gradient(warped)), STEP_SMOOTHING)
+        pull = 0.0
+        for fixed, moving in pairs:
+            warped = _moved(moving[None], displacement)[0]
+            force = _correlation_slope(fixed, warped)
+            if heed is not None:
+                force *= heed
+            pull = pull + force * np.stack(np.gradient(warped))
+        step = _smoothed(pull, STEP_SMOOTHING)
         longest = float(np.sqrt((step**2).sum(axis=0)).max())
         if longest == 0.0:
             break
