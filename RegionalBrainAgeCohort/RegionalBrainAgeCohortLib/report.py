@@ -38,7 +38,7 @@ def report_html(result: AnalysisResult, figures: dict[str, Picture]) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters |= {"num": number, "p": p_text, "words": words, "interval": interval}
+    environment.filters |= {"num": number, "p": p_text, "words": words, "interval": interval, "fit_words": fit_words}
     data = result.cohort.data
     known = data["severe"].dropna() if "severe" in data.columns else pd.Series(dtype=float)
     return environment.get_template("cohort_report.html").render(
@@ -72,6 +72,17 @@ def p_text(value: float) -> str:
     if not np.isfinite(value):
         return "–"
     return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def fit_words(measure: str) -> str:
+    """A fit measure as journals print it: rmsea_ci_low -> RMSEA 90 % interval, low end."""
+    words_of = {"chi2": "χ²", "ci_low": "90 % interval, low end", "ci_high": "90 % interval, high end"}
+    words_of |= {"p_close": "p of close fit", "n_parameters": "free parameters", "log_likelihood": "log likelihood"}
+    words_of |= {name: name.upper() for name in ("cfi", "tli", "rmsea", "srmr", "aic", "bic")}
+    if measure in words_of:
+        return words_of[measure]
+    first, _, rest = measure.partition("_")
+    return f"{words_of.get(first, first)} {words_of.get(rest, rest)}".strip()
 
 
 def interval(row: dict, digits: int = 2, low: str = "ci_low", high: str = "ci_high") -> str:
