@@ -56,6 +56,11 @@ def adopt(node, case_id: str, role: str) -> None:
         hierarchy.SetItemParent(item, folder)
 
 
+def is_made(node) -> bool:
+    """Whether the node is one that this extension made, and not a head that was opened."""
+    return (node.GetAttribute(ROLE_ATTRIBUTE) or "t1") != "t1"
+
+
 def remove(case_id: str, role: str) -> None:
     """Remove the case's node with that role, if there is one."""
     node = find(case_id, role)

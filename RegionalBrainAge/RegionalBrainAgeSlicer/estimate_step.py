@@ -141,6 +141,12 @@ class EstimateStep:
             self.ui.progressLabel.text = _("Cancelling")
             self.run.cancel()
 
+    def forget(self) -> None:
+        """The scene closes: unless a run goes on, what the last one said is of no more use."""
+        if not self.running:
+            self.ui.progressLabel.text = self.ui.logText.plainText = ""
+            self.ui.progressBar.value = 0
+
     def abandon(self) -> None:
         """The panel goes away: a run under way ends with it."""
         if self.run is not None:

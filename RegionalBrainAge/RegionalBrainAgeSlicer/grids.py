@@ -32,12 +32,17 @@ def nearest_on_grid(source, like) -> np.ndarray:
     if same_grid(source, like):
         return values.copy()
     to_source = np.linalg.inv(ras_from_ijk(source)) @ ras_from_ijk(like)
-    shape = slicer.util.arrayFromVolume(like).shape
-    result = np.zeros(shape, values.dtype)
-    j, i = np.meshgrid(np.arange(shape[1]), np.arange(shape[2]), indexing="ij")
+    result = np.zeros(slicer.util.arrayFromVolume(like).shape, values.dtype)
+    # Only where the source can lie: between its corners, half a voxel out.
+    corners = np.array(np.meshgrid(*[(-0.5, n - 0.5) for n in values.shape[::-1]], [1.0], indexing="ij")).reshape(4, -1)
+    there = (np.linalg.inv(to_source) @ corners)[:3]
+    low = np.clip(np.floor(there.min(axis=1)), 0, result.shape[::-1]).astype(int)
+    high = np.clip(np.ceil(there.max(axis=1)) + 1, 0, result.shape[::-1]).astype(int)
+    j, i = np.meshgrid(np.arange(low[1], high[1]), np.arange(low[0], high[0]), indexing="ij")
     in_plane = to_source[:3, 0, None, None] * i + to_source[:3, 1, None, None] * j
-    for k in range(shape[0]):
+    for k in range(low[2], high[2]):
         place = np.rint(in_plane + (to_source[:3, 2] * k + to_source[:3, 3])[:, None, None]).astype(int)
         inside = np.logical_and.reduce([(place[a] >= 0) & (place[a] < values.shape[2 - a]) for a in range(3)])
-        result[k][inside] = values[place[2][inside], place[1][inside], place[0][inside]]
+        part = result[k, low[1] : high[1], low[0] : high[0]]
+        part[inside] = values[place[2][inside], place[1][inside], place[0][inside]]
     return result

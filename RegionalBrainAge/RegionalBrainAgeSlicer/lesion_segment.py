@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import slicer
+import vtk
 from RegionalBrainAgeLib.errors import InputError
 from slicer.i18n import tr as _
 
-from .grids import nearest_on_grid
+from . import case_nodes
+from .grids import nearest_on_grid, ras_from_ijk
+from .label_files import Labels, box_around, label_node
 from .scales import LESION_RGB
 
 # Infarct of a brain, from the shipped terminology file; see RegionalBrainAge-lesion.term.json.
@@ -46,7 +49,13 @@ def fill_lesion_segment(segmentation_node, mask_volume, t1_volume) -> None:
             _("The mask {name} has no voxel inside this head.").format(name=mask_volume.GetName()),
             _("Check that it belongs to this T1 and is not empty."),
         )
-    slicer.util.updateSegmentBinaryLabelmapFromArray(voxels.astype(np.uint8), segmentation_node, "Lesion", t1_volume)
+    # Only the part with the lesion: a labelmap of the size of the head would hold up the window.
+    part = Labels(voxels, ras_from_ijk(t1_volume)).cut(box_around([voxels]))
+    node = label_node(Labels(part.array.astype(np.uint8), part.ras_from_ijk), "lesion mask")
+    wanted = vtk.vtkStringArray()
+    wanted.InsertNextValue("Lesion")
+    slicer.modules.segmentations.logic().ImportLabelmapToSegmentationNode(node, segmentation_node, wanted)
+    case_nodes.remove_with_parts(node)
     segment = segmentation_node.GetSegmentation().GetSegment("Lesion")
     segment.SetName("Lesion")
     segment.SetColor(*LESION_RGB)

@@ -18,7 +18,7 @@ from .turns import Steps
 
 # Where there is nothing to show. A zero would paint a veil in the scale's middle colour; the display cuts this off.
 NOTHING = -1.0e4
-_VOXELS_A_PIECE = 2_000_000
+_VOXELS_A_PIECE = 500_000
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from .turns import Steps
 LESION_SEGMENT = "Lesion"
 _SURFACE_VOXEL_MM = 2.0
 # Windowed sinc smoothing; the lesion keeps more of its outline, which a reviewer compares with the slices.
-_SMOOTHING = {"iterations": 15, "pass_band": 0.08}
-_LESION_SMOOTHING = {"iterations": 8, "pass_band": 0.2}
+_SMOOTHING = {"iterations": 20, "pass_band": 0.02}
+_LESION_SMOOTHING = {"iterations": 12, "pass_band": 0.1}
 
 
 def show_segments(case_id: str, labels: Labels, names: dict[int, str], lesion: Labels | None = None) -> Steps:
@@ -29,7 +29,10 @@ def show_segments(case_id: str, labels: Labels, names: dict[int, str], lesion: L
     node = case_nodes.find_or_add(case_id, "segments", "vtkMRMLSegmentationNode", f"sub-{case_id} regions in 3D")
     node.SetSourceRepresentationToClosedSurface()
     node.CreateDefaultDisplayNodes()
-    coarse = _coarse(labels)
+    # Where the lesion reaches the surface of the brain it is seen there, and not a region's colour.
+    coarse = _coarse(
+        labels if lesion is None else Labels(np.where(lesion.array != 0, 0, labels.array), labels.ras_from_ijk)
+    )
     yield _("regions in 3D")
     for label in (int(value) for value in np.unique(coarse.array) if value):
         name = names.get(label, str(label))

@@ -16,11 +16,23 @@ from .case_table import case_in_scene
 from .messages import told_to_user
 from .overlays import OVERLAYS, overlay_by_key
 from .scales import NOT_ESTIMABLE_RGB
-from .slice_views import fit_views, jump_to_region, set_overlay_opacity, show_case_in_views, show_layout
+from .slice_views import fit_views, jump_to_lesion, jump_to_region, set_overlay_opacity, show_case_in_views, show_layout
 from .turns import Steps, TurnByTurn
 
 _HINT = _("Click a row to go to the region.")
-COLUMNS = ("Region", "Side", "PAD", "Interval", "Percentile", "Load %", "Thickness", "Note")
+COLUMNS = ("Region", "Side", "PAD", "90 % interval", "Pct.", "Load %", "mm", "Note")
+_COLUMN_MEANINGS = (
+    "",
+    "Side of the lesion (ipsi) or the other side (contra)",
+    "Predicted age difference, corrected (years)",
+    "90 % interval of the PAD (years)",
+    "Percentile of the PAD among healthy people",
+    "Share of the region that is lesioned (%)",
+    "Cortical thickness (mm)",
+    "",
+)
+_SHORT_SIDE = {"ipsilesional": "ipsi", "contralesional": "contra"}
+_ROW_HEIGHT = 21
 
 
 class ResultsStep:
@@ -37,7 +49,10 @@ class ResultsStep:
         table = self.ui.resultsTable
         table.columnCount = len(COLUMNS)
         table.setHorizontalHeaderLabels([_(title) for title in COLUMNS])
+        for column, meaning in enumerate(_COLUMN_MEANINGS):
+            table.horizontalHeaderItem(column).setToolTip(_(meaning) if meaning else "")
         table.verticalHeader().visible = False
+        table.verticalHeader().defaultSectionSize = _ROW_HEIGHT
         self.ui.openCaseButton.clicked.connect(self.on_open)
         self.ui.caseCombo.currentIndexChanged.connect(self.on_case)
         self.ui.overlayCombo.currentIndexChanged.connect(self.on_overlay)
@@ -82,6 +97,8 @@ class ResultsStep:
             show_layout()
             yield _("views")
             fit_views()
+            yield _("views")
+            jump_to_lesion(case_id)
 
     # Piece by piece, so that the window stays alive
 
@@ -97,6 +114,11 @@ class ResultsStep:
         self._opening = opening
         self._work = TurnByTurn(steps, lambda error: self._ended(error, failure), self._say)
         self.panel.refresh()
+
+    def forget(self) -> None:
+        """The scene closes."""
+        self.stop()
+        self.ui.regionLabel.text = ""
 
     def stop(self) -> None:
         """Leave what is being shown as it is: something else is to be shown, or the scene closes."""
@@ -230,13 +252,14 @@ def describe(row: RegionRow) -> str:
 
 def _cells(row: RegionRow) -> list:
     """Text or rounded numbers in the order of `COLUMNS`; numbers sort as numbers."""
+    side = _(_SHORT_SIDE[row.side]) if row.side in _SHORT_SIDE else row.hemisphere
     load = 0.0 if math.isnan(row.load_fraction) else round(100.0 * row.load_fraction, 1)
     thickness = "" if math.isnan(row.thickness_mm) else round(row.thickness_mm, 2)
     if not row.estimable:
-        return [row.region, row.side, _("not estimable"), "", "", load, thickness, row.reason]
+        return [row.region, side, _("not estimable"), "", "", load, thickness, row.reason]
     interval = f"{row.pad_lower_years:+.1f} … {row.pad_upper_years:+.1f}"
     percentile = "" if math.isnan(row.pad_percentile) else round(row.pad_percentile)
-    return [row.region, row.side, round(row.pad_corrected_years, 1), interval, percentile, load, thickness, row.reason]
+    return [row.region, side, round(row.pad_corrected_years, 1), interval, percentile, load, thickness, row.reason]
 
 
 def _words_of_caution(case: CaseFolder) -> str:

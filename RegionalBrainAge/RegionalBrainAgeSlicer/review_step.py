@@ -89,7 +89,7 @@ class ReviewStep:
         if self.run is not None:
             self.run.abandon()
             self.run = None
-            self.ui.proposalNote.text = ""
+        self.ui.proposalNote.text = ""
         if self._work is not None:
             self._work.stop()
         self.exit()
@@ -179,7 +179,10 @@ class ReviewStep:
         yield "sizes"
         self.ui.proposalNote.text = note["note"]
         if note["found"]:
-            self._use_mask_file(Path(f"{stem}_proposal.nii.gz"), "proposal")
+            labels = yield from read_labels(Path(f"{stem}_proposal.nii.gz"))
+            labels = labels.cut(box_around([labels.array]))
+            yield "proposal"
+            self._use_mask(label_node(labels, "proposal"), "proposal")
         else:
             self.on_measure()
 
@@ -197,15 +200,18 @@ class ReviewStep:
         return new_lesion_segmentation(f"{self.panel.case_name()} lesion", parameters.t1Volume)
 
     def _use_mask_file(self, path: Path, source: str) -> None:
-        volume = read_volume(path)
+        self._use_mask(read_volume(path), source)
+
+    def _use_mask(self, volume, source: str) -> None:
+        """Take a mask volume, which is removed, as the lesion."""
         segmentation = self._new_segmentation()
         try:
             fill_lesion_segment(segmentation, volume, self.panel.parameters.t1Volume)
         except InputError:
-            slicer.mrmlScene.RemoveNode(segmentation)
+            case_nodes.remove_with_parts(segmentation)
             raise
         finally:
-            slicer.mrmlScene.RemoveNode(volume)
+            case_nodes.remove_with_parts(volume)
         self._use(segmentation, source)
 
     def _use(self, segmentation, source: str) -> None:
@@ -217,7 +223,7 @@ class ReviewStep:
             parameters.noLesion = False
             parameters.approvedBy = parameters.approvedAt = ""
         if old is not None:
-            slicer.mrmlScene.RemoveNode(old)
+            case_nodes.remove_with_parts(old)
         self.on_measure()
         self.panel.refresh()
 

@@ -55,6 +55,10 @@ class SaveStep:
                 raise InputError(_("The report {path} is gone.").format(path=report), _("Estimate the case again."))
             qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(report)))
 
+    def forget(self) -> None:
+        """The scene closes: what was saved was another's."""
+        self.ui.savedLabel.text = ""
+
     def refresh(self, ready: bool) -> None:
         self.ui.saveButton.enabled = ready
         self.ui.reportButton.enabled = ready

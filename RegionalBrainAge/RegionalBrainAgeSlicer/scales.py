@@ -14,7 +14,7 @@ _SEQUENTIAL = ((0.99, 0.95, 0.80), (0.98, 0.65, 0.28), (0.80, 0.20, 0.18), (0.35
 _THICKNESS = ((0.19, 0.07, 0.33), (0.13, 0.44, 0.55), (0.37, 0.79, 0.38), (0.99, 0.91, 0.14))
 # Away from every colour of the scales, so that neither is taken for a number.
 NOT_ESTIMABLE_RGB = (0.45, 0.45, 0.45)
-LESION_RGB = (0.55, 0.10, 0.75)
+LESION_RGB = (0.72, 0.20, 0.92)
 _STEPS = 256
 
 
@@ -35,7 +35,7 @@ class ColorScale:
     low: float
     high: float
     stops: tuple[tuple[float, float, float], ...]
-    label_format: str = "%.0f"
+    label_format: str = "%g"
 
     def rgb(self, value: float) -> tuple[float, float, float]:
         """Colour (0..1) of a value; values beyond the ends get the ends' colours."""
@@ -60,7 +60,7 @@ def pad_scale(values_years) -> ColorScale:
     """Diverging and symmetric about 0, wide enough for all values, in steps of five years."""
     finite = [abs(v) for v in values_years if math.isfinite(v)]
     limit = 5.0 * max(1, math.ceil(max(finite, default=5.0) / 5.0))
-    return ColorScale(f"Brain age PAD +-{limit:.0f} years", "PAD (years)", -limit, limit, _DIVERGING, "%+.0f")
+    return ColorScale(f"Brain age PAD +-{limit:.0f} years", "PAD (years)", -limit, limit, _DIVERGING)
 
 
 def coefficient_scale(values) -> ColorScale:
@@ -68,7 +68,7 @@ def coefficient_scale(values) -> ColorScale:
     largest = max((abs(v) for v in values if math.isfinite(v)), default=1.0) or 1.0
     step = 10.0 ** math.floor(math.log10(largest))
     limit = math.ceil(largest / step) * step
-    return ColorScale(f"Coefficient +-{limit:g}", "Coefficient", -limit, limit, _DIVERGING, "%+.2g")
+    return ColorScale(f"Coefficient +-{limit:g}", "Coefficient", -limit, limit, _DIVERGING, "%.2g")
 
 
 def load_scale(values_percent) -> ColorScale:

@@ -100,12 +100,24 @@ def jump_to_region(case_id: str, label: int) -> np.ndarray | None:
     return ras
 
 
+def jump_to_lesion(case_id: str) -> None:
+    """Move the slices through the middle of the lesion, if there is one, without shifting the views sideways."""
+    ras = _centre_ras(case_nodes.find(case_id, "lesion"), None)
+    if ras is not None:
+        slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *ras, slicer.vtkMRMLSliceNode.OffsetJumpSlice)
+
+
 def region_centre_ras(case_id: str, label: int) -> np.ndarray | None:
     """The region's voxel nearest to its centre of mass (RAS, mm): always inside, also in a curved region."""
-    node = case_nodes.find(case_id, "regions")
+    return _centre_ras(case_nodes.find(case_id, "regions"), label)
+
+
+def _centre_ras(node, label: int | None) -> np.ndarray | None:
+    """The voxel of that label, or of any but 0, nearest to the centre of mass of all of them."""
     if node is None:
         return None
-    k, j, i = np.nonzero(slicer.util.arrayFromVolume(node) == label)
+    array = slicer.util.arrayFromVolume(node)
+    k, j, i = np.nonzero(array == label if label is not None else array)
     if not len(i):
         return None
     geometry = ras_from_ijk(node)

@@ -26,6 +26,8 @@ from heartbeat import Heartbeat  # noqa: E402
 from PySide6 import QtCore, QtTest, QtWidgets  # noqa: E402
 
 LESION = "bwsrsub-1011"
+# Where that lesion lies.
+_FROM_THE_RIGHT = (0.9, -0.6, 0.6)
 
 
 def prepare(data: Path, out: Path) -> tuple[Path, Path]:
@@ -71,11 +73,13 @@ def main() -> None:
 
     def click(button) -> None:
         host.qt.processEvents()
-        assert button.isEnabled(), button.objectName()
-        assert button.isVisible(), button.objectName()
+        said = f"{button.objectName()}: {ui.patientMessage.text()} {ui.reviewMessage.text()}"
+        assert button.isEnabled(), said
+        assert button.isVisible(), said
         QtTest.QTest.mouseClick(button, QtCore.Qt.MouseButton.LeftButton)
 
     def write(widget, text: str) -> None:
+        widget.setFocus()
         edit = widget if isinstance(widget, QtWidgets.QLineEdit) else widget.findChild(QtWidgets.QLineEdit)
         edit.selectAll()
         QtTest.QTest.keyClicks(edit, text)
@@ -94,8 +98,11 @@ def main() -> None:
         heart.beat()
         print(f"{name:<28}{seconds:>9.1f} s{1000 * heart.wall_s:>9.0f} ms{1000 * heart.cpu_s:>9.0f} ms", flush=True)
 
-    def picture(name: str) -> None:
-        host.screenshot("RegionalBrainAge", out / "pictures" / f"{name}.png")
+    def picture(name: str, section=None) -> None:
+        host.screenshot("RegionalBrainAge", out / "pictures" / f"{name}.png", look_from=_FROM_THE_RIGHT)
+        if section is not None:
+            path = out / "pictures" / f"slicer-{name}.png"
+            host.screenshot("RegionalBrainAge", path, section=section, look_from=_FROM_THE_RIGHT)
 
     dialogs = QtCore.QTimer()
     dialogs.timeout.connect(_answer)
@@ -106,7 +113,7 @@ def main() -> None:
     write(ui.caseIdEdit, "0001")
     write(ui.ageSpin, "25.5")
     QtTest.QTest.keyClicks(ui.sexCombo, "M")
-    picture("1-patient")
+    picture("1-patient", ui.patientSection)
     step("propose a mask", lambda: click(ui.proposeButton), lambda: not panel.review.busy)
     volume = panel.parameters.t1Volume
     true_mask = _truth(host, truth)
@@ -124,18 +131,18 @@ def main() -> None:
         view.node.JumpSlice(*place)
     step("paint a stroke", lambda: _stroke(host, click, ui, place), lambda: not panel.review.timer.isActive())
     print(f"  {ui.measuresLabel.text()}")
-    picture("2-review")
+    picture("2-review", ui.reviewSection)
     write(ui.reviewerEdit, "Dr Example")
     step("approve", lambda: click(ui.approveButton))
     click(ui.estimateButton)
     ended = lambda: not panel.estimate.running  # noqa: E731
     step("estimate, first half", lambda: None, lambda: ui.progressBar.value() >= 50 or ended())
-    picture("3-estimate")
+    picture("3-estimate", ui.estimateSection)
     step("estimate, to the end", lambda: None, ended)
     step("show the result", lambda: None, lambda: not panel.results.showing)
     print(f"  {ui.progressLabel.text()}")
     print(f"  {ui.warningsLabel.text()}")
-    picture("4-results")
+    picture("4-results", ui.resultsSection)
     for key in ("load", "width", "thickness", "pad"):
         choose = lambda key=key: ui.overlayCombo.setCurrentIndex(ui.overlayCombo.findData(key))  # noqa: E731
         step(f"overlay {key}", choose, lambda: not panel.results.showing)

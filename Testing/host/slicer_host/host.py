@@ -224,8 +224,19 @@ class Host:
             for editor in widget.parent.findChildren(widgets.qMRMLSegmentEditorWidget):
                 editor.brush(view.ras_at(row, column))
 
-    def screenshot(self, name: str, path: Path | str | None = None, panel_width: int = 560) -> QtGui.QPixmap:
-        """The panel beside the slices, the 3D view and the plot, as one picture; saved if `path` is given."""
+    def screenshot(
+        self,
+        name: str,
+        path: Path | str | None = None,
+        panel_width: int = 560,
+        section: QtWidgets.QWidget | None = None,
+        look_from: tuple[float, float, float] = (-0.9, 0.8, 0.5),
+    ) -> QtGui.QPixmap:
+        """The panel beside the slices, the 3D view and the plot, as one picture; saved if `path` is given.
+
+        With `section`, only that part of the panel, and the whole 1280 pixels wide. `look_from`: where the 3D view's
+        camera stands.
+        """
         panel = self._modules[name].parent
         for _ in range(2):
             self.qt.processEvents()
@@ -234,12 +245,15 @@ class Host:
         for view in self.slices.values():
             view.picture()
             pictures.append(_pixmap(view.picture()))
-        self.three_d.look_from((-0.9, 0.8, 0.5))
+        self.three_d.look_from(look_from)
         pictures.append(_pixmap(self.three_d.picture()))
         chart = slicer.mrmlScene.GetNodeByID(self.core.applicationLogic.GetSelectionNode().GetActivePlotChartID() or "")
         if chart is not None:
             pictures.append(_pixmap(self.plot.picture(chart)).scaledToHeight(400))
         left = panel.grab()
+        if section is not None:
+            top = section.mapTo(panel, QtCore.QPoint(0, 0)).y()
+            left = left.copy(0, top, panel_width, section.height())
         places = [(0, 0), (1, 0), (2, 0), (0, 1), (1, 1)]
         canvas = QtGui.QPixmap(left.width() + 3 * 404, max(left.height(), 808))
         canvas.fill(QtGui.QColor(60, 60, 60))
@@ -248,6 +262,8 @@ class Host:
         for picture, (column, row) in zip(pictures, places, strict=False):
             painter.drawPixmap(left.width() + 4 + 404 * column, 404 * row, picture)
         painter.end()
+        if section is not None:
+            canvas = canvas.scaledToWidth(1280, QtCore.Qt.TransformationMode.SmoothTransformation)
         if path is not None:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             canvas.save(str(path))
