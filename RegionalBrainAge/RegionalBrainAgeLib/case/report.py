@@ -59,8 +59,8 @@ LIMITS = (
     "For registration and for the surfaces beside it the lesion is filled with tissue of the mirrored hemisphere, so "
     "what surrounds the lesion is not quite independent of its mirror. No thickness is measured inside the lesion or "
     "within 3 mm of it.",
-    "The built-in corticospinal tract is made of anatomical labels and agrees moderately with tractography (README). Its "
-    "loads rank lesions; they do not count fibres.",
+    "The built-in corticospinal tract is made of anatomical labels and agrees moderately with tractography (README). "
+    "Its loads rank lesions; they do not count fibres.",
     "Brain age has not been shown to predict recovery better than grey-matter volume or lesion size. It says nothing "
     "about what causes a difference.",
     "The nine networks by two hemispheres follow public label lists of the study this software reproduces; that the "
