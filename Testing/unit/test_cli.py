@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gzip
 import os
+import shutil
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import nibabel as nib
 import numpy as np
@@ -226,6 +228,20 @@ def test_an_output_folder_that_cannot_be_is_named(run, tmp_path, t1):
     said = run(2, t1=t1, out=tmp_path / "file" / "below")
     assert "below" in said
     assert "Choose a folder" in said
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs a folder nobody can write to")
+def test_an_output_folder_nobody_can_write_to_is_named(run, t1):
+    said = run(2, t1=t1, out="/proc/self/results")
+    assert "/proc/self/results" in said
+    assert "Choose a folder" in said
+
+
+def test_a_full_disk_is_named_with_a_remedy_before_any_work(run, t1, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=10**6))
+    said = run(2, t1=t1)
+    assert "free" in said.lower()
+    assert "brain mask" not in said
 
 
 @pytest.mark.parametrize(
