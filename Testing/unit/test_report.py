@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import shutil
@@ -128,6 +129,13 @@ def test_the_report_says_what_a_reader_must_know(pictures):
     assert "holds 800 ml" in text
     assert "−3.0" in text  # a real minus sign
     assert "patient's left is on the right" in text
+
+
+def test_a_failed_quality_check_comes_before_everything_else(pictures):
+    failed = Document(report_html(dataclasses.replace(made_up_result(), qc="fail"), pictures)).text
+    assert failed.index("Do not use this result") < failed.index("holds 800 ml") < failed.index("Not calibrated")
+    review = Document(report_html(made_up_result(), pictures)).text
+    assert review.index("Not calibrated") < review.index("Please check")
 
 
 def test_a_contrast_stands_beside_its_healthy_range_seen_from_the_lesion(pictures):
