@@ -145,7 +145,15 @@ def plot(measured: dict[str, list[tuple[int, float, float]]], path: Path) -> Non
         cost.loglog(counts, 1000 * cpu_s / counts, "o-", label=form)
         memory.semilogx(counts, peak_mb, "o-", label=form)
     cost.set(xlabel="cases", ylabel="processor time per case (ms)")
-    memory.set(xlabel="cases", ylabel="peak memory (MB)", ylim=(0, None))
+    most = max(peak_mb for points in measured.values() for _, _, peak_mb in points)
+    memory.set(xlabel="cases", ylabel="peak memory (MB)", ylim=(0, 1.2 * most))
+    every = [1, 2, 5, 10, 20, 50]
+    cost.set_yticks(every, map(str, every))
+    cost.yaxis.set_minor_locator(plt.NullLocator())
+    for axes in (cost, memory):
+        sizes = sorted({count for points in measured.values() for count, _, _ in points})
+        axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
+        axes.xaxis.set_minor_locator(plt.NullLocator())
     cost.legend(frameon=False)
     for axes in (cost, memory):
         axes.spines[["top", "right"]].set_visible(False)

@@ -16,7 +16,7 @@ from .store import FAILED, Record
 
 # Peak of one whole head with a lesion at 1 mm and the shipped model, as measured (docs/cluster.md); no more cases are
 # started than fit by this, or by what the cases of this run turned out to need where that is more.
-PEAK_MEMORY_MB = 2500.0
+PEAK_MEMORY_MB = 3000.0
 _POLL_S = 0.1
 
 Update = Callable[[Sequence[CaseProcess]], None]
