@@ -6,7 +6,7 @@ nonlinear constraints, ordered variables, formative latent variables and interac
 
 What ``sem()`` adds by itself is added here too: residual variances, the first loading fixed to 1, covariances between
 exogenous latent variables and between outcomes that predict nothing else; observed exogenous variables are fixed to
-their sample moments. Reference: Rosseel 2012, J Stat Softw 48(2).
+their sample moments. Reference: Rosseel 2012, J Stat Softw 48(2). Why no library reads the language: docs/cohort.md.
 """
 
 from __future__ import annotations
