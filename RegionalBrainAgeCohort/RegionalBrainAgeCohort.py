@@ -9,7 +9,7 @@ import qt
 import slicer
 import vtk
 from RegionalBrainAgeCohortSlicer.cohort_parameters import RegionalBrainAgeCohortParameterNode, settings_of
-from RegionalBrainAgeCohortSlicer.cohort_results import CohortResults, read_check
+from RegionalBrainAgeCohortSlicer.cohort_results import CHECK_PREFIX, CohortResults, read_check
 from RegionalBrainAgeLib.errors import InputError
 from RegionalBrainAgeSlicer import packages
 from RegionalBrainAgeSlicer.console import ConsoleMixin
@@ -211,8 +211,13 @@ class RegionalBrainAgeCohortWidget(ScriptedLoadableModuleWidget, VTKObservationM
             self.run.cancel()
 
     def _start(self, arguments: list[str], on_finished) -> None:
-        self.run = BackgroundRun(self._on_progress, on_finished, self.ui.logText.appendPlainText, launch=self.launch)
+        self.run = BackgroundRun(self._on_progress, on_finished, self._on_line, launch=self.launch)
         self.run.start(arguments)
+
+    def _on_line(self, line: str) -> None:
+        # What the check found is shown in the table, not as the line it came in.
+        if not line.startswith(CHECK_PREFIX):
+            self.ui.logText.appendPlainText(line)
 
     def _on_progress(self, percent: int, step: str) -> None:
         self.ui.progressBar.value = percent

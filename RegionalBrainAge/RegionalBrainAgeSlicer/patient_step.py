@@ -57,6 +57,11 @@ class PatientStep:
                 refuse_unusable(volume)
             if not fields["id"]:
                 return _("Give a case id.")
+            # Said here in the panel's words; the library's name options of the command line.
+            if not fields["age"]:
+                return _("The age is missing. Give the age at the scan in years.")
+            if not fields["sex"]:
+                return _("The sex is missing. Choose F or M.")
             stand_in = str(Path(__file__)) if volume is not None else None
             case_from_text({**fields, "days_post_stroke": fields["days"], "t1": stand_in})
         except InputError as error:

@@ -53,6 +53,7 @@ class ResultsStep:
             table.horizontalHeaderItem(column).setToolTip(_(meaning) if meaning else "")
         table.verticalHeader().visible = False
         table.verticalHeader().defaultSectionSize = _ROW_HEIGHT
+        table.horizontalHeader().stretchLastSection = True
         self.ui.openCaseButton.clicked.connect(self.on_open)
         self.ui.caseCombo.currentIndexChanged.connect(self.on_case)
         self.ui.overlayCombo.currentIndexChanged.connect(self.on_overlay)
@@ -219,6 +220,7 @@ class ResultsStep:
                     item = qt.QTableWidgetItem()
                     item.setData(qt.Qt.DisplayRole, value)
                     table.setItem(index, column, item)
+                item.setToolTip(row.reason)
                 if row.label in values or not row.estimable:
                     rgb = scale.rgb(values[row.label]) if row.label in values else NOT_ESTIMABLE_RGB
                     red, green, blue = (round(255 * c) for c in rgb)

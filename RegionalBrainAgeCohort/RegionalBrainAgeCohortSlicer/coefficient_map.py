@@ -55,7 +55,7 @@ def maps_of(folder: Path) -> list[CoefficientMap]:
 
 
 def show_map(chosen: CoefficientMap, template_folder: Path) -> Steps:
-    """Paint the template's regions: ipsilesional on the left, contralesional on the right."""
+    """Paint the template's regions: ipsilesional on its left hemisphere, contralesional on its right."""
     regions = json.loads((template_folder / "template_regions.json").read_text(encoding="utf-8"))
     if case_nodes.find(TEMPLATE_CASE, "regions") is None:
         yield from _load_template(template_folder, regions)

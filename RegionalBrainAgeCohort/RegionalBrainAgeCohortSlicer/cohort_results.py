@@ -16,6 +16,9 @@ from slicer.i18n import tr as _
 
 from .coefficient_map import CoefficientMap, maps_of, show_map
 
+# As cohort_runs.check_table prints it.
+CHECK_PREFIX = "check: "
+
 
 class CohortResults:
     """Binds the Results section. `panel` gives `ui`, `parameters`, `launch` and `refresh()`."""
@@ -144,7 +147,8 @@ class CohortResults:
                 raise error
             return
         self.ui.mapNote.text = _(
-            "Ipsilesional regions are shown on the left, contralesional on the right. "
+            "Ipsilesional values are painted on the template's left hemisphere (in axial and coronal slices seen on "
+            "the right), contralesional values on its right hemisphere. "
             "{count} of {total} coefficients have a corrected p below 0.05."
         ).format(count=len(chosen.significant), total=len(chosen.values))
 
@@ -161,12 +165,13 @@ class CohortResults:
 
 def read_check(lines: tuple[str, ...]) -> dict:
     """What ``cohort-check`` said."""
-    line = next(line for line in reversed(lines) if line.startswith("check: "))
-    return json.loads(line.removeprefix("check: "))
+    line = next(line for line in reversed(lines) if line.startswith(CHECK_PREFIX))
+    return json.loads(line.removeprefix(CHECK_PREFIX))
 
 
 def _value(text: str):
+    """A number in four digits, which the file holds in full, or the text."""
     try:
-        return float(text)
+        return float(f"{float(text):.4g}")
     except ValueError:
         return text

@@ -37,10 +37,10 @@ def click(host, button: QtWidgets.QAbstractButton) -> None:
     QtTest.QTest.mouseClick(button, QtCore.Qt.MouseButton.LeftButton, pos=place)
 
 
-def picture(host, name: str) -> None:
+def picture(host, name: str, section=None) -> None:
     if os.environ.get("REGIONAL_BRAIN_AGE_PICTURES"):
         folder = Path(os.environ["REGIONAL_BRAIN_AGE_PICTURES"])
-        host.screenshot("RegionalBrainAgeCohort", folder / f"cohort-{name}.png")
+        host.screenshot("RegionalBrainAgeCohort", folder / f"cohort-{name}.png", section=section)
 
 
 def test_a_cohort_is_checked_analysed_and_shown_by_clicks(host, panel, dialogs, table, tmp_path):
@@ -70,7 +70,7 @@ def test_a_cohort_is_checked_analysed_and_shown_by_clicks(host, panel, dialogs, 
     click(host, ui.mapButton)
     assert host.wait(lambda: panel.results.run is None and not panel.results.showing, 90)
     assert dialogs.said == []
-    assert "Ipsilesional regions are shown on the left" in ui.mapNote.text()
+    assert "on the template's left hemisphere (in axial and coronal slices seen on the right)" in ui.mapNote.text()
     from RegionalBrainAgeSlicer import case_nodes
     from RegionalBrainAgeSlicer.slice_views import region_centre_ras
 
@@ -85,6 +85,7 @@ def test_a_cohort_is_checked_analysed_and_shown_by_clicks(host, panel, dialogs, 
     assert legend.GetVisibility()
     assert legend.GetTitleText() == "Coefficient"
     picture(host, "2-results")
+    picture(host, "slicer", ui.resultsSection)
 
 
 def test_a_table_that_cannot_be_used_is_told_in_words(host, panel, dialogs, tmp_path):
