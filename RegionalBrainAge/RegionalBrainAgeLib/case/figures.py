@@ -86,7 +86,8 @@ def registration_png(stage: Stage) -> bytes:
     middle = [int(np.median(c)) for c in np.nonzero(stage.brain)]
     labels = stage.parcel if stage.parcel is not None else stage.region
     rows: list[list[np.ndarray]] = [[], []]
-    for plane in _three_planes(stage, middle):
+    to_left = 2 * np.count_nonzero(stage.lesion & stage.left) > np.count_nonzero(stage.lesion) > 0
+    for plane in _three_planes(stage, middle, to_left):
         for row, gray in enumerate((stage.t1, stage.template)):
             rgb = slice_rgb(gray[plane], 2)
             borders = label_borders(plane_labels(labels[plane], 2))
@@ -94,7 +95,11 @@ def registration_png(stage: Stage) -> bytes:
             if row == 0:
                 mark_lesion(rgb, plane_labels(stage.lesion[plane], 2))
             rows[row].append(rgb)
-    titles = ["this head, parcel borders" + (", lesion hatched" if stage.lesion.any() else "")]
+    side = "left" if to_left else "right"
+    titles = [
+        f"this head, parcel borders{', lesion hatched' if stage.lesion.any() else ''}; "
+        f"the third picture is a cut through the {side} hemisphere"
+    ]
     titles.append("template brought onto this head, same borders")
     return _strip(rows, titles, ends=("RL", "RL", "AP"))
 
@@ -234,8 +239,9 @@ def _levels(where: np.ndarray, brain: np.ndarray, count: int) -> list[int]:
     return [round(level) for level in np.clip(levels + shift, 0, brain.shape[2] - 1)]
 
 
-def _three_planes(stage: Stage, at: Sequence[int]) -> list[tuple]:
-    off_middle = int(np.clip(at[0] + 30, 0, stage.t1.shape[0] - 1))
+def _three_planes(stage: Stage, at: Sequence[int], to_left: bool) -> list[tuple]:
+    """An axial, a coronal and a sagittal cut; the last through the left hemisphere if `to_left`."""
+    off_middle = int(np.clip(at[0] + (-30 if to_left else 30), 0, stage.t1.shape[0] - 1))
     every = slice(None)
     return [(every, every, at[2] + 12), (every, at[1], every), (off_middle, every, every)]
 
