@@ -53,7 +53,7 @@ def test_training_people_keep_the_sites_to_stop_by_apart(made_people):
     weights = membership(load_scheme())
     holes = grown_holes(parcel_edges(), 148, 50, np.random.default_rng(0))
     recipe = Recipe(age_range_years=(18.0, 90.0))
-    surroundings = parcel_surroundings(parcel_edges(), weights, recipe, 1)
+    surroundings = parcel_surroundings(parcel_edges(), weights, 3, 1)
     population, others, watched = training_people(norms, rest, holes, surroundings, recipe, 0, np.full(18, 20.0))
     kept = ~np.isin(rest.site, watched)
     assert len(population.real) == kept.sum()
@@ -72,11 +72,8 @@ class OneAge(torch.nn.Module):
         super().__init__()
         self.age = torch.nn.Parameter(torch.zeros(1))
 
-    def readings(self, values):
+    def forward(self, values):
         return self.age.expand(len(values), 2)
-
-    def together(self, readings):
-        return readings
 
 
 def test_the_weights_kept_are_those_with_the_smallest_balanced_error():
@@ -107,7 +104,7 @@ def test_training_stops_when_held_out_sites_gain_no_more(made_people, tiny_model
     norms, weights = tiny_model.folds[-1].norms, tiny_model.membership
     holes = grown_holes(tiny_model.edges, 148, 50, np.random.default_rng(0))
     recipe = Recipe(steps=100, batch=8, learning_rate=0.0, check_every=1, patience=3, age_range_years=(18.0, 90.0))
-    surroundings = parcel_surroundings(tiny_model.edges, weights, recipe, 1)
+    surroundings = parcel_surroundings(tiny_model.edges, weights, 3, 1)
     population, others, _ = training_people(norms, made_people, holes, surroundings, recipe, 0, np.full(18, 20.0))
     _, best = train_network(population, tiny_model.architecture, tiny_model.edges, weights, 0, others)
     assert best.best_step == 1
@@ -119,15 +116,6 @@ def test_the_model_says_where_and_when_its_networks_stopped(tiny_model):
         held_out = tiny_model.folds[entry["fold"]].held_out_sites
         assert not set(entry["sites"]) & set(held_out)
         assert entry["best_step"] in [check["step"] for check in entry["curve"]]
-
-
-def test_a_region_is_its_hemisphere_plus_a_share_of_its_own_excess(tiny_model):
-    """Against the rule by hand; hemispheres come from the graph, sides from the names."""
-    network = RegionalAgeNetwork(tiny_model.architecture, tiny_model.edges, tiny_model.membership)
-    readings = torch.arange(20.0)[None]
-    right = np.array([name.endswith("_R") for name in tiny_model.region_names])
-    expected = 0.3 * np.arange(18) + 0.7 * np.where(right, 19.0, 18.0)
-    np.testing.assert_allclose(network.together(readings)[0], expected, rtol=1e-5)
 
 
 def test_a_model_of_made_people_knows_their_ages_on_sites_it_did_not_see(tiny_model, made_people):
@@ -144,11 +132,11 @@ def test_corrected_pads_of_out_of_fold_people_do_not_follow_age(tiny_model, made
     assert abs(mean_correlation(corrected, made_people.age_years)) < 0.1
 
 
-def test_the_reader_is_the_posterior_mean_of_a_gaussian_model(made_people):
+def test_the_reader_is_the_posterior_mean_or_median_of_a_gaussian_model(made_people):
     """Against scipy's multivariate normal, where no regional deviation is assumed."""
     norms = norms_from_people(made_people)
     weights = membership(load_scheme())
-    surroundings = parcel_surroundings(parcel_edges(), weights, Recipe(hops=1, own_share=1.0), 1)
+    surroundings = parcel_surroundings(parcel_edges(), weights, 1, 1)
     reader = regional_age_reader(norms, surroundings, np.zeros(18), norms.site_covariance)
     values = norms.standardise(made_people.thickness_mm[:3])
     region = 9
@@ -160,27 +148,33 @@ def test_the_reader_is_the_posterior_mean_of_a_gaussian_model(made_people):
         log = np.array([multivariate_normal.logpdf(values[row, near], mean, covariance) for mean in means])
         posterior = np.exp(log - log.max())
         expected = (posterior * AGE_GRID_YEARS).sum() / posterior.sum()
-        found = reader.mean_age(values[row : row + 1], np.array([sex]))[0, region]
-        assert found == pytest.approx(expected, abs=0.05)
+        one, person = values[row : row + 1], np.array([sex])
+        assert reader.ages_years(one, person, 0.0)[0, region] == pytest.approx(expected, abs=0.05)
+        median = np.interp(0.5, np.cumsum(posterior) / posterior.sum(), AGE_GRID_YEARS + 0.5)
+        assert reader.ages_years(one, person, 1.0)[0, region] == pytest.approx(median, abs=0.05)
+        between = 0.75 * expected + 0.25 * median
+        assert reader.ages_years(one, person, 0.25)[0, region] == pytest.approx(between, abs=0.05)
 
 
 def test_with_larger_deviations_a_region_listens_less_to_its_surroundings(made_people):
     norms = norms_from_people(made_people)
     weights = membership(load_scheme())
-    surroundings = parcel_surroundings(parcel_edges(), weights, Recipe(), 1)
+    surroundings = parcel_surroundings(parcel_edges(), weights, 3, 1)
     values = np.zeros((1, 148))
     outside = np.where(surroundings.reach[0] & ~(weights[0] > 0), -1.0, 0.0)[None]
     shifts = []
     for sd_years in (0.0, 60.0):
         reader = regional_age_reader(norms, surroundings, np.full(18, sd_years), norms.site_covariance)
-        shifts.append((reader.mean_age(outside, np.zeros(1)) - reader.mean_age(values, np.zeros(1)))[0, 0])
+        shifts.append(
+            (reader.ages_years(outside, np.zeros(1), 0.0) - reader.ages_years(values, np.zeros(1), 0.0))[0, 0]
+        )
     assert abs(shifts[1]) < abs(shifts[0])
 
 
 def test_batches_have_holes_where_asked_and_targets_do_not_know_them(made_people):
     norms = norms_without(Sources(made_people), [])
     edges, weights = parcel_edges(), membership(load_scheme())
-    surroundings = parcel_surroundings(edges, weights, Recipe(), 1)
+    surroundings = parcel_surroundings(edges, weights, 3, 1)
     holes = grown_holes(edges, 148, 50, np.random.default_rng(0))
     recipes = [Recipe(batch=128, hole_fraction=share, age_range_years=(18.0, 90.0)) for share in (0.0, 1.0)]
     deviations = np.full(18, 20.0)
@@ -192,8 +186,7 @@ def test_batches_have_holes_where_asked_and_targets_do_not_know_them(made_people
     assert batches[0][0].missing.sum() == 0
     assert (batches[1][0].missing[twins:128].sum(dim=1) > 0).all()
     assert batches[1][0].missing[:twins].sum() == 0
-    # 18 regions and 2 hemispheres
-    np.testing.assert_array_equal(batches[0][1].shape, (128 + twins, 20))
+    np.testing.assert_array_equal(batches[0][1].shape, (128 + twins, 18))
 
 
 def test_the_twin_of_a_person_has_a_thinner_region_that_is_older(made_people):
@@ -201,13 +194,13 @@ def test_the_twin_of_a_person_has_a_thinner_region_that_is_older(made_people):
     edges, weights = parcel_edges(), membership(load_scheme())
     holes = grown_holes(edges, 148, 50, np.random.default_rng(0))
     recipe = Recipe(batch=128, age_range_years=(18.0, 90.0))
-    population = Population(norms, made_people, holes, parcel_surroundings(edges, weights, Recipe(), 1), recipe)
+    population = Population(norms, made_people, holes, parcel_surroundings(edges, weights, 3, 1), recipe)
     batch, target, channels = population.draw(np.random.default_rng(5))
     first, twin = channels[:32, 0], channels[128:, 0]
     thinned = twin < first
     assert (twin <= first).all()
     region = (thinned @ weights.T).argmax(axis=1)
-    rise = (target[128:] - target[:32])[:, :18]
+    rise = target[128:] - target[:32]
     assert np.mean(rise.argmax(axis=1) == region) > 0.6
     assert torch.equal(batch.male[:32], batch.male[128:])
 
@@ -215,7 +208,7 @@ def test_the_twin_of_a_person_has_a_thinner_region_that_is_older(made_people):
 def test_without_message_passing_a_region_sees_its_own_parcels_only(tiny_model):
     from dataclasses import replace
 
-    architecture = replace(tiny_model.architecture, hops=0, fill_hops=0, own_share=1.0)
+    architecture = replace(tiny_model.architecture, hops=0, fill_hops=0)
     network = RegionalAgeNetwork(architecture, tiny_model.edges, tiny_model.membership)
     np.testing.assert_array_equal(network.spread.numpy() > 0, tiny_model.membership > 0)
 

@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 
-from .calibration import expected_offset, remaining_covariance
+from .calibration import expected_offset, remaining_covariance, remaining_uncertainty
 from .fit import Sources, calibration_parts, norms_without, parcel_surroundings, training_people
 from .model import BrainAgeModel, Fold
 from .network import Architecture
@@ -58,21 +58,21 @@ def fold_baselines(train: People, test: People, norms: Norms, membership: np.nda
 
 def network_without_messages(model: BrainAgeModel, sources: Sources, steps: int, seed: int) -> BrainAgeModel:
     """The model's folds with networks whose regions see their own parcels only, trained alike."""
-    recipe = Recipe(steps=steps, hops=0, folds=len(model.folds) - 1, own_share=1.0)
-    architecture = replace(model.architecture, hops=0, fill_hops=0, own_share=1.0)
+    recipe = Recipe(steps=steps, hops=0, folds=len(model.folds) - 1)
+    architecture = replace(model.architecture, hops=0, fill_hops=0)
     return _retrained(model, sources, recipe, architecture, seed)
 
 
 def network_without_holes(model: BrainAgeModel, sources: Sources, steps: int, seed: int) -> BrainAgeModel:
     """The model's folds with networks that never saw a missing parcel in training."""
-    recipe = Recipe(steps=steps, hole_fraction=0.0, folds=len(model.folds) - 1, own_share=model.architecture.own_share)
+    recipe = Recipe(steps=steps, hole_fraction=0.0, folds=len(model.folds) - 1)
     return _retrained(model, sources, recipe, model.architecture, seed)
 
 
 def _retrained(
     model: BrainAgeModel, sources: Sources, recipe: Recipe, architecture: Architecture, seed: int
 ) -> BrainAgeModel:
-    surroundings = parcel_surroundings(model.edges, model.membership, recipe, len(model.features))
+    surroundings = parcel_surroundings(model.edges, model.membership, recipe.hops, len(model.features))
     folds = []
     for index, fold in enumerate(model.folds[:-1]):
         held_out = list(fold.held_out_sites)
@@ -121,7 +121,8 @@ def global_posterior(
             residuals = fold.norms.residuals(control_values, people.age_years[used], people.male[used])
             standardised = standardised - expected_offset(fold.norms, residuals)
         known = np.where(np.isnan(standardised), np.nanmean(standardised, axis=1, keepdims=True), standardised)
-        ages.append(reader.mean_age(known, people.male[part]))
+        unknown = remaining_uncertainty(fold.norms, controls) if controls else 1.0
+        ages.append(reader.ages_years(known, people.male[part], unknown))
     rows = np.concatenate([part for part, _ in parts])
     return people.take(rows), np.repeat(np.concatenate(ages), len(model.region_names), axis=1)
 

@@ -108,10 +108,10 @@ def _method(model: BrainAgeModel) -> str:
         "parcels "
         f"are estimated by {sizes.fill_hops} rounds of messages; a region then collects {sizes.evidence} numbers from "
         f"at most {sizes.hops} steps away; a perceptron per region turns them into years.",
-        *_hemispheres(sizes.own_share),
         "- Target: the regional age, that is the best guess of global age plus a smooth regional deviation under the "
         "norms, read from the undamaged cortex. It is the chronological age seen through the norms; the SD of regional "
-        "deviations is set so that cortex thinned in one region ages that region most.",
+        "deviations is set so that cortex thinned in one region ages that region most. The best guess moves from the "
+        "mean of what is possible (known scanner) to its median (unknown scanner).",
         f"- Training people are drawn from the norms ({100 * (1 - recipe['real_fraction']):.0f} %) or real people "
         "moved to "
         f"other scanners ({100 * recipe['real_fraction']:.0f} %); {100 * recipe['hole_fraction']:.0f} % have a "
@@ -127,16 +127,6 @@ def _method(model: BrainAgeModel) -> str:
         f"- Versions: {json.dumps(model.about['versions'])}.",
     ]
     return "\n".join(lines)
-
-
-def _hemispheres(own_share: float) -> list[str]:
-    if own_share == 1:
-        return []
-    return [
-        "- The age of a whole hemisphere is read in the same way from all of its parcels. The age of a region is that "
-        f"of its hemisphere plus {100 * own_share:.0f} % of the region's own excess over it. The two hemispheres tell "
-        "each other nothing.",
-    ]
 
 
 def _early_stopping(model: BrainAgeModel) -> list[str]:

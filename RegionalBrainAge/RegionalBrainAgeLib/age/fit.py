@@ -17,7 +17,7 @@ from ..anatomy.regions import RegionScheme, membership
 from .calibration import MINIMUM_CONTROLS, Calibration, expected_offset, remaining_uncertainty
 from .graph import Holes, grown_holes, parcel_centres_mm, parcel_edges
 from .model import BrainAgeModel, Fold
-from .network import Architecture, connected_parts, spread_membership
+from .network import Architecture, spread_membership
 from .normative import Charts, Norms, norms_from_charts, norms_from_people
 from .regional_age import Surroundings
 from .sites import same_site, site_folds, stopping_sites
@@ -80,9 +80,8 @@ def train_model(
         regions=weights.shape[0],
         features=len(people.features),
         hops=recipe.hops,
-        own_share=recipe.own_share,
     )
-    surroundings = parcel_surroundings(edges, weights, recipe, len(people.features))
+    surroundings = parcel_surroundings(edges, weights, recipe.hops, len(people.features))
     holes = sources.holes or grown_holes(edges, weights.shape[1], _GROWN_HOLES, np.random.default_rng(seed))
     groups = [*site_folds(people.site, people.age_years, recipe.folds), []]
     folds, deviations, stopping = [], [], []
@@ -160,17 +159,15 @@ def training_people(
     return population, population.held_out(people.take(inside), seed), watched
 
 
-def parcel_surroundings(edges: np.ndarray, weights: np.ndarray, recipe: Recipe, features: int) -> Surroundings:
+def parcel_surroundings(edges: np.ndarray, weights: np.ndarray, hops: int, features: int) -> Surroundings:
     """Reach and places of the channels: parcels, repeated for every further feature."""
-    reach = spread_membership(edges, weights, recipe.hops) > 0
+    reach = spread_membership(edges, weights, hops) > 0
     side = (np.arange(weights.shape[1]) >= PARCELS_PER_HEMISPHERE).astype(int)
-    hemispheres = connected_parts(edges, weights)[0] if recipe.own_share < 1 else np.zeros((0, weights.shape[1]))
     return Surroundings(
         np.tile(weights, features) / features,
         np.tile(reach, features),
         np.tile(parcel_centres_mm(), (features, 1)),
         np.tile(side, features),
-        np.tile(hemispheres, features) / features,
     )
 
 

@@ -14,14 +14,13 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import torch
 from scipy import sparse
-from scipy.sparse.csgraph import connected_components
 from torch import nn
 from torch.nn.functional import gelu
 from torch_geometric.nn import DenseGraphConv, GraphConv
 
 # Beyond this many nodes a dense adjacency no longer pays; parcels are below, meshes above.
 _DENSE_NODES = 1000
-MIDDLE_YEARS, _SCALE_YEARS = 55.0, 20.0
+_AGE_CENTRE_YEARS, _AGE_SCALE_YEARS = 55.0, 20.0
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,6 @@ class Architecture:
     evidence : numbers collected per region.
     node_weights : every node has its own weights (parcels); otherwise weights are shared over nodes and the regions
         also collect what the messages found (meshes).
-    own_share : of a region's excess over the age of its hemisphere that counts; 1 gives regions without a hemisphere.
     """
 
     nodes: int
@@ -49,7 +47,6 @@ class Architecture:
     hops: int = 3
     evidence: int = 8
     node_weights: bool = True
-    own_share: float = 1.0
 
     def as_dict(self) -> dict:
         """For model.json."""
@@ -68,27 +65,8 @@ def spread_membership(edges: np.ndarray, membership: np.ndarray, hops: int) -> n
     return spread / spread.sum(axis=1, keepdims=True)
 
 
-def connected_parts(edges: np.ndarray, membership: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The hemispheres, as the graph has them: edges join neighbours of one hemisphere only.
-
-    Returns
-    -------
-    parts : (C, nodes), rows sum to 1, one for every connected part of the graph that holds a region's nodes.
-    of_region : (regions, C), rows sum to 1, the parts a region lies in.
-    """
-    nodes = membership.shape[1]
-    adjacent = sparse.csr_matrix((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(nodes, nodes))
-    _, label = connected_components(adjacent, directed=False)
-    parts = (label == np.unique(label[(membership > 0).any(axis=0)])[:, None]).astype(float)
-    return parts / parts.sum(axis=1, keepdims=True), membership @ (parts > 0).T
-
-
 class RegionalAgeNetwork(nn.Module):
     """Ages of regions from the features of nodes.
-
-    What a region says for itself is noisy; what its whole hemisphere says is not about the region. With an `own_share`
-    below 1 both are read, and the age is that of the hemisphere plus this share of the region's excess over it. The
-    hemispheres stay strangers to each other.
 
     Parameters
     ----------
@@ -100,15 +78,11 @@ class RegionalAgeNetwork(nn.Module):
     def __init__(self, architecture: Architecture, edges: np.ndarray, membership: np.ndarray) -> None:
         super().__init__()
         self.architecture = architecture
-        nodes, hidden = architecture.nodes, architecture.hidden
+        nodes, regions, hidden = architecture.nodes, architecture.regions, architecture.hidden
         features, evidence = architecture.features, architecture.evidence
         both = np.concatenate([edges, edges[:, ::-1]])
         self.register_buffer("edge_index", torch.as_tensor(both.T.copy(), dtype=torch.long), persistent=False)
         spread = spread_membership(edges, membership, architecture.hops)
-        if architecture.own_share < 1:
-            parts, of_region = connected_parts(edges, membership)
-            spread = np.concatenate([spread, parts])
-            self.register_buffer("part_of_region", torch.as_tensor(of_region, dtype=torch.float32), persistent=False)
         self.register_buffer("spread", torch.as_tensor(spread, dtype=torch.float32), persistent=False)
         own = nodes if architecture.node_weights else 1
         # Inputs of a node: features, missing, lesioned fraction, sex, scanner uncertainty.
@@ -119,14 +93,13 @@ class RegionalAgeNetwork(nn.Module):
         self.edge_strength = nn.Parameter(torch.zeros(architecture.fill_hops, len(both)))
         self.fill = nn.Parameter(0.1 * torch.randn(own, hidden, features))
         collected = 3 * features + (0 if architecture.node_weights else hidden)
-        readers = len(spread)
-        self.collect = nn.Parameter(torch.randn(readers, own, collected, evidence) / np.sqrt(collected))
-        self.shift = nn.Parameter(torch.zeros(readers, evidence))
+        self.collect = nn.Parameter(torch.randn(regions, own, collected, evidence) / np.sqrt(collected))
+        self.shift = nn.Parameter(torch.zeros(regions, evidence))
         width = 3 * evidence
-        self.hidden_weight = nn.Parameter(torch.randn(readers, evidence + 2, width) / np.sqrt(evidence + 2))
-        self.hidden_bias = nn.Parameter(torch.zeros(readers, width))
-        self.out = nn.Parameter(torch.randn(readers, width) / np.sqrt(width))
-        self.out_bias = nn.Parameter(torch.zeros(readers))
+        self.hidden_weight = nn.Parameter(torch.randn(regions, evidence + 2, width) / np.sqrt(evidence + 2))
+        self.hidden_bias = nn.Parameter(torch.zeros(regions, width))
+        self.out = nn.Parameter(torch.randn(regions, width) / np.sqrt(width))
+        self.out_bias = nn.Parameter(torch.zeros(regions))
 
     def forward(
         self,
@@ -144,32 +117,14 @@ class RegionalAgeNetwork(nn.Module):
         missing, lesioned : (B, N) 0..1.
         male, scanner_uncertainty : (B,) 0..1; 1 is a scanner nothing is known of.
         """
-        return self.together(self.readings(values, missing, lesioned, male, scanner_uncertainty))
-
-    def together(self, readings: torch.Tensor) -> torch.Tensor:
-        """Ages (B, regions) from what regions and hemispheres say, (B, regions + hemispheres)."""
-        share, regions = self.architecture.own_share, self.architecture.regions
-        if share == 1:
-            return readings
-        return share * readings[:, :regions] + (1 - share) * readings[:, regions:] @ self.part_of_region.T
-
-    def readings(
-        self,
-        values: torch.Tensor,
-        missing: torch.Tensor,
-        lesioned: torch.Tensor,
-        male: torch.Tensor,
-        scanner_uncertainty: torch.Tensor,
-    ) -> torch.Tensor:
-        """What every region, and after them every hemisphere, says for itself, in years; inputs as of `forward`."""
         person = torch.stack([male - 0.5, scanner_uncertainty], dim=-1)
         if self.architecture.node_weights:
             filled = self.filled(values, missing, lesioned, male, scanner_uncertainty)
             gathered = torch.cat(_by_uncertainty(filled, scanner_uncertainty), dim=-1)
             weights = self.collect * (self.spread > 0)[..., None, None]
-            readers, nodes, channels, evidence = weights.shape
-            flat = weights.permute(1, 2, 0, 3).reshape(nodes * channels, readers * evidence)
-            found = (gathered.reshape(len(values), -1) @ flat).reshape(-1, readers, evidence)
+            regions, nodes, channels, evidence = weights.shape
+            flat = weights.permute(1, 2, 0, 3).reshape(nodes * channels, regions * evidence)
+            found = (gathered.reshape(len(values), -1) @ flat).reshape(-1, regions, evidence)
         else:
             state = self._states(values, missing, lesioned, person)
             filled = torch.where(missing[..., None] > 0, state @ self.fill[0], values)
@@ -179,7 +134,7 @@ class RegionalAgeNetwork(nn.Module):
         found = found + self.shift
         facts = torch.cat([found, person[:, None].expand(-1, found.shape[1], -1)], dim=-1)
         inner = gelu(torch.einsum("bre,rew->brw", facts, self.hidden_weight) + self.hidden_bias)
-        return MIDDLE_YEARS + _SCALE_YEARS * ((inner * self.out).sum(dim=-1) + self.out_bias)
+        return _AGE_CENTRE_YEARS + _AGE_SCALE_YEARS * ((inner * self.out).sum(dim=-1) + self.out_bias)
 
     def filled(
         self,

@@ -9,7 +9,7 @@ table use b = 1, epsilon = 0, so that latent is the measurement itself.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +32,6 @@ _SITE_SHRINKAGE = 0.1
 _PRIOR_SITE_SD_COMMON, _PRIOR_SITE_SD_OWN = 0.44, 0.38
 _PRIOR_SITES = 10
 _FEWEST_OF_SITE = 10
-# Sites a table must have before the covariance of their offsets counts.
-_FEWEST_SITES = 10
 
 
 def spline_basis(age_years: np.ndarray, knots_years: np.ndarray = _CHART_KNOTS_YEARS) -> np.ndarray:
@@ -73,8 +71,10 @@ class Charts:
     def without_sites(self, names: set[str]) -> Charts:
         """The charts without the offsets of these sites, compared by lower-case name."""
         kept = np.array([site.lower() not in names for site in self.sites])
-        sites = tuple(site for site, keep in zip(self.sites, kept, strict=True) if keep)
-        return replace(self, sites=sites, site_offsets=self.site_offsets[kept])
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values["sites"] = tuple(site for site, keep in zip(self.sites, kept, strict=True) if keep)
+        values["site_offsets"] = self.site_offsets[kept]
+        return Charts(**values)
 
 
 def read_charts(path: Path | str) -> Charts:
@@ -228,38 +228,28 @@ def norms_from_people(people: People) -> Norms:
 def _between_charts_and_table(draft: Norms, people: People) -> Norms:
     """Norms of a scanner that is as likely to be like those of the table as like those of the charts.
 
-    The table's scanners may differ from the charts' as a group (older sequences, another software version), and among
-    themselves by less: in the charts the offset of a site of one age group is hard to tell from that age. The average
-    scanner moves half way towards those of the table; the covariance of offsets is that of the mixture of both groups.
+    The table's scanners may differ from the charts' as a group (older sequences, another software version): the average
+    scanner moves half way towards them and the covariance of offsets grows by what lies between the groups.
     """
     standardised = draft.standardise(people.values.reshape(len(people), -1))
-    means, noise = _site_means(draft.residuals(standardised, people.age_years, people.male), people.site)
-    if not len(means):
-        return draft
-    table = np.nanmean(np.where(np.isfinite(means).any(axis=0), means, 0.0), axis=0)
-    half = 0.5 * table
-    among = draft.site_covariance
-    if len(means) >= _FEWEST_SITES:
-        spread = _shrink(np.cov(np.where(np.isfinite(means), means, table).T) - noise, _SITE_SHRINKAGE)
-        values, vectors = np.linalg.eigh(spread)
-        among = 0.5 * (among + (vectors * np.maximum(values, 0.0)) @ vectors.T)
-    # The mean stays 0 at the reference age: the shift goes into what standardised 0 means.
-    return replace(draft, centre=draft.centre + half * draft.scale, site_covariance=among + np.outer(half, half))
-
-
-def _site_means(residuals: np.ndarray, site: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean residuals (S, K) of sites with enough people, NaN where nobody has a value, and the covariance (K, K) these
-    means have by chance."""
-    means, noises = [], []
-    for name in np.unique(site):
-        block = residuals[site == name]
+    residuals = draft.residuals(standardised, people.age_years, people.male)
+    means = []
+    for site in np.unique(people.site):
+        block = residuals[people.site == site]
         if len(block) >= _FEWEST_OF_SITE:
-            counts = np.isfinite(block).sum(axis=0)
-            mean = np.where(counts > 0, np.nansum(block, axis=0) / np.maximum(counts, 1), np.nan)
-            apart = np.nan_to_num(block - mean)
+            known = np.isfinite(block).any(axis=0)
+            mean = np.full(block.shape[1], np.nan)
+            mean[known] = np.nanmean(block[:, known], axis=0)
             means.append(mean)
-            noises.append(apart.T @ apart / (len(block) - 1) / len(block))
-    return np.array(means), np.mean(noises, axis=0) if noises else np.zeros(0)
+    if not means:
+        return draft
+    table = np.nanmean(means, axis=0)
+    half = 0.5 * np.where(np.isfinite(table), table, 0.0)
+    # The mean stays 0 at the reference age: the shift goes into what standardised 0 means.
+    values = {field.name: getattr(draft, field.name) for field in fields(draft)}
+    values["centre"] = draft.centre + half * draft.scale
+    values["site_covariance"] = draft.site_covariance + np.outer(half, half)
+    return Norms(**values)
 
 
 def _with_residuals_of(draft: Norms, people: People) -> Norms:
@@ -267,7 +257,8 @@ def _with_residuals_of(draft: Norms, people: People) -> Norms:
     standardised = draft.standardise(people.values.reshape(len(people), -1))
     residuals = draft.residuals(standardised, people.age_years, people.male)
     covariance, growth = residual_statistics(residuals, people.site, people.age_years)
-    return replace(draft, residual_covariance=covariance, residual_growth=growth)
+    values = {field.name: getattr(draft, field.name) for field in fields(draft)}
+    return Norms(**values | {"residual_covariance": covariance, "residual_growth": growth})
 
 
 def residual_statistics(

@@ -4,19 +4,21 @@ A person has a global age and, over the sheet of each hemisphere, smooth regiona
 old as global age plus deviation at its place; scanner offset and personal residual lie on top. The regional age is the
 global age plus the deviation averaged over the region. Under the norms its posterior over an age grid is a softmax of
 linear functions of the measurements: with x the standardised values of the parcels in reach of region r, m(g) their
-mean
-at age g, and C_r the covariance of residuals, scanner offsets and deviations relative to the region,
+mean at age g, and C_r the covariance of residuals, scanner offsets and deviations relative to the region,
 
     log p(g | x) = m(g)' C_r^-1 x - m(g)' C_r^-1 m(g) / 2 + const.
 
+The age is the mean of this posterior where the scanner is known. Where it is not, the posterior is broad and cut off at
+both ends of adult life, which draws its mean towards the middle of all ages; the median, which minimises the absolute
+error, is drawn less. So the age moves from mean to median with what is unknown of the scanner.
+
 The SD of the deviations decides how much a region listens to its surroundings. It is set per region so that cortex
-thinned in one region alone ages that region most (`fit_deviations`). The age of a hemisphere is read from all of its
-parcels in the same way, without deviations.
+thinned in one region alone ages that region most (`fit_deviations`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -42,14 +44,12 @@ class Surroundings:
     reach : (R, N) boolean, nodes that may inform a region.
     centres_mm : (N, 3) RAS.
     hemisphere : (N,) integer; deviations of two hemispheres are unrelated.
-    hemispheres : (C, N), rows sum to 1, hemispheres whose age is read after those of the regions; none by default.
     """
 
     membership: np.ndarray
     reach: np.ndarray
     centres_mm: np.ndarray
     hemisphere: np.ndarray
-    hemispheres: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
 
     def kernel(self) -> np.ndarray:
         """(N, N) correlation of the deviations of two places."""
@@ -63,23 +63,40 @@ class RegionalAgeReader:
 
     Parameters
     ----------
-    weights : (R + C, 2, A, N) float32 for women and men; regions, then hemispheres. bias : (R + C, 2, A).
+    weights : (R, 2, A, N) float32 for women and men. bias : (R, 2, A).
     """
 
     weights: np.ndarray
     bias: np.ndarray
 
-    def mean_age(self, standardised: np.ndarray, male: np.ndarray) -> np.ndarray:
-        """Posterior mean of the ages in years, (n, R + C), from complete standardised values (n, N)."""
+    def ages_years(self, standardised: np.ndarray, male: np.ndarray, scanner_uncertainty: float) -> np.ndarray:
+        """Regional ages (n, R) from complete standardised values (n, N).
+
+        Parameters
+        ----------
+        scanner_uncertainty : 0..1, weight of the posterior's median; the rest is that of its mean.
+        """
         regions, _, ages, nodes = self.weights.shape
         result = np.empty((len(standardised), regions))
+        grid = AGE_GRID_YEARS.astype(np.float32)
         for sex in (0, 1):
             rows = male == sex
             flat = self.weights[:, sex].reshape(regions * ages, nodes)
             score = (standardised[rows].astype(np.float32) @ flat.T).reshape(-1, regions, ages) + self.bias[:, sex]
-            score = np.exp(score - score.max(axis=-1, keepdims=True))
-            result[rows] = (score @ AGE_GRID_YEARS.astype(np.float32)) / score.sum(axis=-1)
+            share = np.exp(score - score.max(axis=-1, keepdims=True))
+            share /= share.sum(axis=-1, keepdims=True)
+            result[rows] = (1 - scanner_uncertainty) * (share @ grid)
+            if scanner_uncertainty > 0:
+                result[rows] += scanner_uncertainty * _median(share, grid)
         return result
+
+
+def _median(share: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """Median of distributions (..., A) over cells of one year around the grid's ages."""
+    below = np.cumsum(share, axis=-1)
+    cell = (below >= 0.5).argmax(axis=-1)[..., None]
+    beyond = np.take_along_axis(below, cell, axis=-1) - 0.5
+    return (grid[cell] + 0.5 - beyond / np.take_along_axis(share, cell, axis=-1))[..., 0]
 
 
 def regional_age_reader(
@@ -92,25 +109,24 @@ def regional_age_reader(
     deviation_sd_years : (R,).
     scanner_covariance : (N, N) of what is unknown of the scanner's offset.
     """
-    grid, nodes = len(AGE_GRID_YEARS), surroundings.membership.shape[1]
-    places = [*zip(surroundings.membership, surroundings.reach, deviation_sd_years, strict=True)]
-    places += [(hemisphere, hemisphere > 0, 0.0) for hemisphere in surroundings.hemispheres]
+    regions, nodes = surroundings.membership.shape
+    grid = len(AGE_GRID_YEARS)
     mean = np.stack([norms.expected(AGE_GRID_YEARS, np.full(grid, sex)) for sex in (0, 1)])
     slope = np.polyfit(_SLOPE_AGES_YEARS, norms.expected(_SLOPE_AGES_YEARS, np.zeros(len(_SLOPE_AGES_YEARS))), 1)[0]
     kernel = surroundings.kernel()
-    weights = np.zeros((len(places), 2, grid, nodes), dtype=np.float32)
-    bias = np.zeros((len(places), 2, grid), dtype=np.float32)
-    for place, (member, reach, sd_years) in enumerate(places):
-        near = np.nonzero(reach)[0]
+    weights = np.zeros((regions, 2, grid, nodes), dtype=np.float32)
+    bias = np.zeros((regions, 2, grid), dtype=np.float32)
+    for region, member in enumerate(surroundings.membership):
+        near = np.nonzero(surroundings.reach[region])[0]
         to_region = kernel @ member
         relative = kernel - to_region[:, None] - to_region[None] + member @ to_region
         covariance = norms.residual_covariance + scanner_covariance
-        covariance = covariance + sd_years**2 * relative * np.outer(slope, slope)
+        covariance = covariance + deviation_sd_years[region] ** 2 * relative * np.outer(slope, slope)
         precision = np.linalg.inv(covariance[np.ix_(near, near)])
         for sex in (0, 1):
             projected = mean[sex][:, near] @ precision
-            weights[place, sex][:, near] = projected
-            bias[place, sex] = -0.5 * (projected * mean[sex][:, near]).sum(axis=1)
+            weights[region, sex][:, near] = projected
+            bias[region, sex] = -0.5 * (projected * mean[sex][:, near]).sum(axis=1)
     return RegionalAgeReader(weights, bias)
 
 
@@ -127,14 +143,13 @@ def fit_deviations(norms: Norms, surroundings: Surroundings, standardised: np.nd
     Where another region ages more, the SD of the thinned one is raised, and a little that of the other; where nearly
     everyone passes it is lowered, for precision.
     """
-    surroundings = replace(surroundings, hemispheres=surroundings.hemispheres[:0])
     sd_years = np.full(len(surroundings.membership), _START_SD_YEARS)
     for _ in range(_ROUNDS):
         reader = regional_age_reader(norms, surroundings, sd_years, norms.site_covariance)
-        before = reader.mean_age(standardised, male)
+        before = reader.ages_years(standardised, male, 1.0)
         change = np.ones_like(sd_years)
         for region, member in enumerate(surroundings.membership):
-            rise = reader.mean_age(thinned(standardised, norms, member > 0), male) - before
+            rise = reader.ages_years(thinned(standardised, norms, member > 0), male, 1.0) - before
             oldest = rise.argmax(axis=1)
             share = np.mean(oldest == region)
             if share < _WANTED_SHARE:

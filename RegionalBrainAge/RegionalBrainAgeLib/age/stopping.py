@@ -20,23 +20,22 @@ class HeldOutPeople:
     Parameters
     ----------
     inputs : of the network, (B, ...) each.
-    readings : (B, R + C) regional ages and ages of hemispheres under the norms, read from the undamaged cortex.
+    regional_ages_years : (B, R) under the norms, read from the undamaged cortex: what the network is taught.
     age_years : (B,).
     groups : names of the groups and (B,) boolean rows of each.
     """
 
     inputs: tuple[torch.Tensor, ...]
-    readings: np.ndarray
+    regional_ages_years: np.ndarray
     age_years: np.ndarray
     groups: dict[str, np.ndarray]
 
     @torch.no_grad()
     def errors_years(self, network: RegionalAgeNetwork) -> tuple[float, float]:
-        """Age-balanced mean absolute error against age, and against the readings, each averaged over the groups."""
+        """Age-balanced mean absolute error against age and against the regional ages, averaged over the groups."""
         device = next(network.parameters()).device
-        readings = network.readings(*(tensor.to(device) for tensor in self.inputs))
-        raw = network.together(readings).cpu().numpy() - self.age_years[:, None]
-        apart = readings.cpu().numpy() - self.readings
+        ages = network(*(tensor.to(device) for tensor in self.inputs)).cpu().numpy()
+        raw, apart = ages - self.age_years[:, None], ages - self.regional_ages_years
         means = [
             [balanced_mae_years(error[rows], self.age_years[rows], ALL_AGES_YEARS) for error in (raw, apart)]
             for rows in self.groups.values()

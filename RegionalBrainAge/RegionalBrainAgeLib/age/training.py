@@ -11,7 +11,7 @@ import torch
 
 from .calibration import expected_offset, remaining_covariance, remaining_uncertainty
 from .graph import Holes
-from .network import MIDDLE_YEARS, Architecture, RegionalAgeNetwork
+from .network import Architecture, RegionalAgeNetwork
 from .normative import Norms, square_root
 from .regional_age import RegionalAgeReader, Surroundings, fit_deviations, regional_age_reader, thinned
 from .stopping import BestWeights, HeldOutPeople
@@ -43,10 +43,6 @@ class Recipe:
     hops : steps of the graph from which a region collects evidence; 0 trains the network without message passing.
     real_fraction : share of real people in a batch; the others are drawn from the norms.
     hole_fraction : share of people with a lesion-shaped hole; 0 trains a model that has never seen damage.
-    own_share : of a region's excess over the age of its hemisphere that counts. About this share of it is found again
-        in the mirrored region of the other hemisphere, so is not noise; 1 reads regions without their hemisphere.
-    stretch : a best guess lies nearer to the middle of all ages than the truth, most where the scanner is unknown;
-        there, ages are taught further from the middle by this share.
     age_range_years : of drawn people.
     """
 
@@ -60,8 +56,6 @@ class Recipe:
     hops: int = 3
     real_fraction: float = 0.3
     hole_fraction: float = 0.3
-    own_share: float = 0.3
-    stretch: float = 0.05
     age_range_years: tuple[float, float] = (16.0, 98.0)
 
 
@@ -170,16 +164,15 @@ class Population:
         return self.norms.expected(age_years, male) + own, age_years, male
 
     def regional_ages(self, values: np.ndarray, male: np.ndarray, state: np.ndarray) -> np.ndarray:
-        """What to teach: ages (B, R + C) of regions and hemispheres, read from undamaged cortex."""
+        """What to teach: ages (B, R) read from undamaged cortex, by people's states of knowledge of their scanner."""
         ages = np.empty((len(values), len(self.readers[0].bias)))
         for index, reader in enumerate(self.readers):
             chosen = state == index
-            ages[chosen] = reader.mean_age(values[chosen], male[chosen])
-        unknown = np.array(self.scanner_uncertainty)[state]
-        return MIDDLE_YEARS + (1 + self.recipe.stretch * unknown)[:, None] * (ages - MIDDLE_YEARS)
+            ages[chosen] = reader.ages_years(values[chosen], male[chosen], self.scanner_uncertainty[index])
+        return ages
 
     def draw(self, rng: np.random.Generator) -> tuple[Batch, np.ndarray, np.ndarray]:
-        """One batch, its targets (B, R + C), and the values (B, F, N) before damage.
+        """One batch, its targets (B, R), and the values (B, F, N) before damage.
 
         The target is the regional age read from the undamaged cortex: a smoother teacher than the age in the passport,
         of which it is the best guess, and one that a hole does not change.
@@ -249,8 +242,8 @@ class Population:
         )
         simulated = _twice(np.arange(len(values)) >= len(adults))
         groups = {name: rows for name, rows in (("real", ~simulated), ("simulated", simulated)) if rows.any()}
-        readings = _twice(self.regional_ages(values, male, state))
-        return HeldOutPeople(batch.inputs(), readings, _twice(age_years), groups)
+        taught = _twice(self.regional_ages(values, male, state))
+        return HeldOutPeople(batch.inputs(), taught, _twice(age_years), groups)
 
     @property
     def twins(self) -> int:
@@ -268,7 +261,7 @@ def start_from_reader(network: RegionalAgeNetwork, population: Population) -> No
     unknown, known = population.readers[0].weights, population.readers[-1].weights
     reach = np.tile(network.spread.numpy() > 0, sizes.features)
     with torch.no_grad():
-        for region in range(len(unknown)):
+        for region in range(sizes.regions):
             flat = unknown[region].reshape(-1, unknown.shape[-1])
             flat_known = known[region].reshape(flat.shape)
             mean, mean_known = flat.mean(axis=0), flat_known.mean(axis=0)
@@ -314,7 +307,7 @@ def train_network(
             group["lr"] = recipe.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * step / recipe.steps))
         batch, target, whole = population.draw(rng)
         batch = batch.to(device)
-        age_error = network.readings(*batch.inputs()) - torch.as_tensor(target, dtype=torch.float32, device=device)
+        age_error = network(*batch.inputs()) - torch.as_tensor(target, dtype=torch.float32, device=device)
         twins = population.twins
         loss = (age_error**2).mean() + _TWIN_WEIGHT * ((age_error[-twins:] - age_error[:twins]) ** 2).mean()
         fill_error = network.filled(*batch.inputs()) - torch.as_tensor(
