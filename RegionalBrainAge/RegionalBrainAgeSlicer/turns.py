@@ -39,7 +39,11 @@ class TurnByTurn:
     ) -> None:
         self._steps, self._on_end, self._on_step = steps, on_end, on_step
         self.running = True
-        qt.QTimer.singleShot(0, self._turn)
+        # One timer for all turns: those of Slicer's QTimer.singleShot live as long as the application.
+        self._timer = qt.QTimer()
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self._turn)
+        self._timer.start(0)
 
     def stop(self) -> None:
         """Leave the rest undone."""
@@ -65,7 +69,7 @@ class TurnByTurn:
         else:
             if self.running:
                 self._on_step(said)
-                qt.QTimer.singleShot(0, self._turn)
+                self._timer.start(0)
 
     def _finish(self, error: Exception | None) -> None:
         if self.running:
