@@ -155,7 +155,7 @@ def plain_tissue(head: Prepared) -> Tissue:
     marks = landmarks(head.structures.array, brain, spacing)
     levels = []
     for side in (1, 2):
-        box = ndimage.find_objects(marks.side == side)[0]
+        box = bounding_box(marks.side == side, np.zeros(3))
         part = cropped(head.t1, box)
         level = np.interp(cubic(part.array, spacing), means, [0, 0.5, 1]).astype(np.float32)
         level[nearest(marks.inside[box], spacing)] = 1

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from RegionalBrainAgeLib.anatomy.labelling import refined_parcels
-from RegionalBrainAgeLib.anatomy.parcels import NOT_CORTEX, PARCEL_NAMES, parcels_in_ribbon
+from RegionalBrainAgeLib.anatomy.atlases import coordinates_mm, load_atlas
+from RegionalBrainAgeLib.anatomy.labelling import refined_parcels, with_common_medial_wall
+from RegionalBrainAgeLib.anatomy.parcels import NOT_CORTEX, PARCEL_NAMES, parcels_in_ribbon, propagation_atlas
 from RegionalBrainAgeLib.imaging.folds import Folds
 from RegionalBrainAgeLib.imaging.image import Image
 
@@ -83,3 +84,18 @@ def test_outside_the_ribbon_the_first_labels_are_kept(case):
     first = parcels_in_ribbon(atlas, left, ribbon.like(lesion))
     refined = refined_parcels(first, atlas, left, folds)
     assert np.all(refined.array[lesion] == PRECENTRAL)
+
+
+def test_the_medial_wall_is_as_large_on_the_right_as_on_the_left():
+    """Counted on the atlas: the wall is what its name says, whatever was done to it."""
+    atlas, before = load_atlas("destrieux"), propagation_atlas()
+    after = with_common_medial_wall(before)
+    left, right = (
+        np.count_nonzero((atlas.labels.array == atlas.codes[f"ctx_{side}_Unknown"]) & (after == NOT_CORTEX))
+        for side in ("lh", "rh")
+    )
+    assert 0.8 < left / right < 1.25
+    changed = after != before.array
+    assert np.all(before.array[changed] == NOT_CORTEX)
+    x_mm = coordinates_mm(before, np.argwhere(changed))[:, 0]
+    assert np.all((after[changed] > 74) == (x_mm > 0))

@@ -14,7 +14,7 @@ import numpy as np
 from scipy import ndimage
 
 from ..imaging.folds import VOXEL_MM, Folds, align_folds, folds_of
-from ..imaging.image import Image, bounding_box, from_canonical, to_canonical
+from ..imaging.image import Image, bounding_box, cropped, from_canonical, to_canonical
 from ..imaging.registration import Registration
 from ..imaging.ribbon import BELOW_TENTORIUM, INSIDE
 from ..imaging.tissue import Tissue
@@ -54,8 +54,10 @@ def individual_parcels(
     Image, int16, on the T1's grid: 0 outside the ribbon (and lesion) and where the cortex belongs to no parcel, else
     index in `PARCEL_NAMES` plus one.
     """
-    head = to_canonical(ribbon)
-    grid = _grid_around(to_canonical(tissue.gm))
+    whole, gm = to_canonical(ribbon), to_canonical(tissue.gm)
+    box = bounding_box(gm.array > 0, np.ceil(GRID_MARGIN_MM / gm.spacing_mm))
+    head = cropped(whole, box)
+    grid = _fine_grid(head)
     atlas = replace(registration, t1_grid=grid).to_native(_fold_atlas()).array
     folds = folds_of(tuple(_on_grid(level, grid) for level in (tissue.left, tissue.right)))
     bend = align_folds(folds, _atlas_folds(atlas), threads)
@@ -66,10 +68,12 @@ def individual_parcels(
         for a, n in enumerate(label.shape)
     ]
     aligned = _at_voxels(label[tuple(where)], grid, head, order=0)
-    damaged = None if lesion is None else to_canonical(lesion)
+    damaged = None if lesion is None else cropped(to_canonical(lesion), box)
     first = parcels_in_ribbon(head.like(aligned), head, damaged)
     at_head = Folds(*(_at_voxels(m, grid, head, order=1) for m in (folds.depth_mm, folds.curvature_per_mm)))
-    return from_canonical(refined_parcels(first, head.like(aligned), head, at_head), ribbon)
+    parcels = np.zeros(whole.shape, np.int16)
+    parcels[box] = refined_parcels(first, head.like(aligned), head, at_head).array
+    return from_canonical(whole.like(parcels), ribbon)
 
 
 def refined_parcels(first: Image, aligned: Image, ribbon: Image, folds: Folds) -> Image:
@@ -117,7 +121,7 @@ def refined_parcels(first: Image, aligned: Image, ribbon: Image, folds: Folds) -
 @lru_cache(maxsize=1)
 def _fold_atlas() -> Image:
     atlas = load_atlas("destrieux")
-    codes, label = atlas.labels.array, propagation_atlas().array
+    codes, label = atlas.labels.array, with_common_medial_wall(propagation_atlas())
     right = coordinates_mm(atlas.labels, np.argwhere(codes > 0))[:, 0] > 0
     side = np.zeros(codes.shape, np.int16)
     side[codes > 0] = np.where(right, 2, 1)
@@ -128,18 +132,35 @@ def _fold_atlas() -> Image:
     return Image((label + _INSIDE_CODE * inside + _SIDE_CODE * side).astype(np.int16), atlas.labels.ras_from_ijk)
 
 
+def with_common_medial_wall(labels: Image) -> np.ndarray:
+    """`propagation_atlas`, its medial wall kept only where it lies on both sides; elsewhere the other side's parcel.
+
+    The wall ("Unknown") of the atlas is twice as large on the right as on the left, and covers what FreeSurfer calls
+    subcallosal, medial orbital and insular cortex in both heads at hand.
+    """
+    atlas = load_atlas("destrieux")
+    wall = np.isin(atlas.labels.array, [atlas.codes[f"ctx_{side}_Unknown"] for side in ("lh", "rh")])
+    step, start = labels.ras_from_ijk[0, 0], labels.ras_from_ijk[0, 3]
+    mirrored = np.rint((-(step * np.arange(labels.shape[0]) + start) - start) / step).astype(int)
+    mirrored = np.clip(mirrored, 0, labels.shape[0] - 1)
+    other = labels.array[mirrored]
+    swapped = np.where(other > PARCELS_PER_HEMISPHERE, other - PARCELS_PER_HEMISPHERE, other + PARCELS_PER_HEMISPHERE)
+    cortex_there = (other > 0) & (other != NOT_CORTEX)
+    return np.where(wall & cortex_there, swapped, labels.array)
+
+
 def _atlas_folds(atlas: np.ndarray) -> Folds:
     level = np.where(atlas % _SIDE_CODE >= _INSIDE_CODE, np.float32(1), np.float32(0.5))
     return folds_of(tuple(np.where(atlas // _SIDE_CODE == side, level, np.float32(0)) for side in (1, 2)))
 
 
-def _grid_around(gm: Image) -> Image:
-    """An empty 1 mm grid around the brain, along the head's axes."""
-    box = bounding_box(gm.array > 0, np.ceil(GRID_MARGIN_MM / gm.spacing_mm))
-    size = np.array([s.stop - s.start for s in box]) * gm.spacing_mm / VOXEL_MM
-    affine = gm.ras_from_ijk @ np.diag([*(VOXEL_MM / gm.spacing_mm), 1.0])
-    affine[:3, 3] = (gm.ras_from_ijk @ [*(s.start for s in box), 1.0])[:3]
-    return Image(np.broadcast_to(np.uint8(0), tuple(np.ceil(size).astype(int))), affine)
+def _fine_grid(head: Image) -> Image:
+    """An empty 1 mm grid over the same space, along the head's axes, starting at its first voxel."""
+    size = np.ceil(np.array(head.shape) * head.spacing_mm / VOXEL_MM).astype(int)
+    return Image(
+        np.broadcast_to(np.uint8(0), tuple(size)),
+        head.ras_from_ijk @ np.diag([*(VOXEL_MM / head.spacing_mm), 1.0]),
+    )
 
 
 def _on_grid(image: Image, grid: Image) -> np.ndarray:
