@@ -11,8 +11,8 @@ import numpy as np
 
 NOTE = (
     "Proposed, not reviewed. It shows tissue darker than the template and than the other side. It often misses or cuts "
-    "short lesions under 10 ml; it does not see those of cerebellum and brain stem, lesions that are not dark on T1 and "
-    "damage alike on both sides; it may take in wide sulci and ventricles. Look at every slice and correct it."
+    "short lesions under 10 ml; it does not see those of cerebellum and brain stem, lesions that are not dark on T1 "
+    "and damage alike on both sides; it may take in wide sulci and ventricles. Look at every slice and correct it."
 )
 NOTHING_FOUND = (
     "Nothing unusually dark was found. That is no proof that there is no lesion: small lesions and lesions not dark on "

@@ -50,9 +50,9 @@ def propose_lesion(t1: Image, brain: Image, registration: Registration) -> Image
 
     Returns
     -------
-    Image, boolean, same grid; empty when nothing is unusual. It misses or cuts short many lesions under 10 ml, those not
-    dark on T1 (a recent stroke), those of cerebellum and brain stem, and damage alike on both sides. It must be
-    reviewed. ``Testing/benchmarks/lesion_proposal_benchmark.py`` measures it.
+    Image, boolean, same grid; empty when nothing is unusual. It misses or cuts short many lesions under 10 ml, and it
+    misses lesions that are not dark on T1 (a recent stroke), those of cerebellum and brain stem, and damage alike on
+    both sides. It must be reviewed. ``Testing/benchmarks/lesion_proposal_benchmark.py`` measures it.
     """
     if not same_grid(t1, brain):
         raise ValueError("the head and the brain mask must lie on one grid")
