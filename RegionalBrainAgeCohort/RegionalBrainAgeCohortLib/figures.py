@@ -86,7 +86,7 @@ def _forest(axes, table: pd.DataFrame, labels: list[str], colour: str, digits: i
                   color=INK if row["p_fdr"] < 0.05 else MUTED)  # fmt: skip
     axes.axvline(0, color=MUTED, lw=0.8, zorder=2)
     axes.set_yticks(range(len(table)), labels)
-    axes.set_ylim(len(table) - 0.5, -0.5)
+    axes.set_ylim(max(len(table), 1) - 0.5, -0.5)
     bare(axes)
 
 
@@ -120,7 +120,8 @@ def pad_and_thickness(pads: pd.DataFrame, thickness: pd.DataFrame) -> Picture:
         )
         for side in ("ipsi", "contra")
     }
-    figure = Figure(figsize=(10.4, 1.05 + 0.3 * max(map(len, networks.values()))))
+    tallest = max(map(len, networks.values()))
+    figure = Figure(figsize=(10.4, 1.05 + 0.3 * tallest))
     axes = figure.subplots(1, 2, sharex=True)
     figure.subplots_adjust(left=0.06, right=0.985, wspace=0.16, top=1 - 0.35 / figure.get_figheight(),
                            bottom=0.55 / figure.get_figheight())  # fmt: skip
@@ -145,7 +146,7 @@ def pad_and_thickness(pads: pd.DataFrame, thickness: pd.DataFrame) -> Picture:
             ax.axhspan(y - 0.5, y + 0.5, color=FAINT, lw=0, zorder=0)
         ax.axvline(0, color=MUTED, lw=0.8)
         ax.set_yticks(range(len(names)), [name.upper() for name in names])
-        ax.set_ylim(len(names) - 0.5, -0.5)
+        ax.set_ylim(tallest - 0.5, -0.5)
         ax.set_title({"ipsi": "Ipsilesional", "contra": "Contralesional"}[side])
         ax.set_xlabel("standardised β of log lesion volume")
         ax.legend(frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1, 1), borderpad=0, fontsize=8.5)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 import numpy as np
 import pandas as pd
@@ -174,9 +175,10 @@ def fit_sem(
 def _columns(specification: Specification, data: pd.DataFrame) -> pd.DataFrame:
     for name in specification.observed:
         if name not in data.columns:
+            near = get_close_matches(name, [c for c in data.columns if pd.api.types.is_numeric_dtype(data[c])])
             raise InputError(
                 f"The structural equation model uses '{name}', which is neither a column nor defined by =~.",
-                "Choose among: " + ", ".join(c for c in data.columns if pd.api.types.is_numeric_dtype(data[c])) + ".",
+                f"Did you mean {' or '.join(near)}?" if near else "Use the names of number columns of the table.",
             )
         if not pd.api.types.is_numeric_dtype(data[name]):
             raise InputError(

@@ -167,6 +167,16 @@ def test_thickness_changes_nothing_that_is_said_of_the_pads(with_thickness):
     assert not (without / "thickness_models.tsv").exists()
 
 
+def test_thickness_of_some_regions_is_drawn_as_far_as_it_goes(with_thickness, tmp_path, recwarn):
+    frame = pd.read_csv(with_thickness[0].parent / "with.csv").head(60)
+    gone = [c for c in frame.columns if c.startswith("thickness_") and c != "thickness_ipsi_fpn"]
+    frame.drop(columns=gone).to_csv(tmp_path / "one.csv", index=False)
+    analysis.run(tmp_path / "one.csv", tmp_path / "out", Settings(families=("mixed", "groups", "sem"), sem_draws=0))
+    assert (tmp_path / "out" / "figures" / "pad_and_thickness.svg").exists()
+    assert not (tmp_path / "out" / "sem_thickness_paths.tsv").exists()
+    assert not [warning for warning in recwarn if "lims" in str(warning.message)]
+
+
 def test_networks_that_the_scheme_of_the_maps_does_not_have_are_named(tmp_path):
     maps = Settings(families=("mixed",))
     result = analysis.run(REFERENCE / "small.csv", tmp_path / "other", maps)
@@ -231,6 +241,8 @@ def test_the_command_line_runs_and_explains_mistakes(tmp_path, capsys):
     assert "100 %  Done" in printed.err
     assert main([table, "--out", str(tmp_path / "p"), "--only", "sem", "--model", "motor ~ ghost"]) == 0
     assert "ghost" in capsys.readouterr().err
+    assert main([table, "--out", str(tmp_path / "p"), "--only", "sem", "--model", "motor ~ laod_cst"]) == 0
+    assert "Did you mean load_cst" in capsys.readouterr().err
     assert main([table, "--out", str(tmp_path / "q"), "--covariates", "shoe_size"]) == 2
     assert "shoe_size" in capsys.readouterr().err
     assert main([str(tmp_path / "none.csv"), "--out", str(tmp_path / "q")]) == 2
