@@ -19,6 +19,7 @@ import argparse
 import sys
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -162,7 +163,7 @@ def plain_tissue(head: Prepared) -> Tissue:
         level[nearest((marks.outside | (marks.side != side))[box], spacing)] = 0
         levels.append(Image(level, fine_affine(part.ras_from_ijk, spacing)))
     blank = head.t1.like(np.zeros(head.t1.shape, np.float32))
-    return Tissue(blank, blank, blank, *levels)
+    return Tissue(head.t1.like(brain.astype(np.float32)), blank, blank, *levels)
 
 
 def rotated(t1: Image) -> Image:
@@ -234,7 +235,7 @@ def turned_round(t1: Image) -> Image:
     return Image(np.ascontiguousarray(t1.array[::-1, ::-1].transpose(2, 1, 0)), t1.ras_from_ijk @ into)
 
 
-def lesions(data: Path, names: list[str]) -> None:
+def lesions(data: Path, names: list[str], examples: list[str]) -> None:
     print(f"\nA painted lesion: median absolute change of thickness in parcels more than {FAR_MM:.0f} mm away (mm)")
     print("and of the ages (years, PAD) on the side of the lesion and on the other")
     regions = load_scheme()
@@ -248,7 +249,7 @@ def lesions(data: Path, names: list[str]) -> None:
         def pads_years(found: Measured, person: tuple[float, str] = PEOPLE[name]) -> np.ndarray:
             return model.predict(found.features, *person).pad_years
 
-        for example in SOOP_EXAMPLES:
+        for example in examples:
             lesion = lesion_in_head(soop_lesion(data, example), head.registration, head.brain)
             painted = paint_lesion(t1, lesion, head.brain)
             far = far_parcels(before.parcels, lesion)
@@ -295,13 +296,14 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--parts", nargs="+", default=["heads", "repeats", "lesions", "phantoms"])
     parser.add_argument("--heads", nargs="+", help="only these of the heads of each part")
+    parser.add_argument("--lesions", nargs="+", default=list(SOOP_EXAMPLES), help="only these lesions")
     args = parser.parse_args()
     torch.set_num_threads(1)
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     parts = {
         "heads": (healthy_heads, list(heads(args.data))),
         "repeats": (repeats, ["sub-0001", "chris"]),
-        "lesions": (lesions, list(PEOPLE)),
+        "lesions": (partial(lesions, examples=args.lesions), list(PEOPLE)),
     }
     for part in args.parts:
         if part == "phantoms":
