@@ -7,11 +7,10 @@ import vtk
 
 
 def test_slicers_own_logic_reads_the_terminology_and_knows_the_lesions_entry(host):
-    host.open_module("RegionalBrainAge")
-    from RegionalBrainAge import register_terminology
+    module, _widget = host.open_module("RegionalBrainAge")
     from RegionalBrainAgeSlicer.lesion_segment import LESION_TERMINOLOGY
 
-    register_terminology()
+    module.register_terminology()
     logic = slicer.modules.terminologies.logic()
     terminologies, regions = vtk.vtkStringArray(), vtk.vtkStringArray()
     logic.GetLoadedTerminologyNames(terminologies)
