@@ -255,7 +255,10 @@ class Host:
             top = section.mapTo(panel, QtCore.QPoint(0, 0)).y()
             left = left.copy(0, top, panel_width, section.height())
         places = [(0, 0), (1, 0), (2, 0), (0, 1), (1, 1)]
-        canvas = QtGui.QPixmap(left.width() + 3 * 404, max(left.height(), 808))
+        if section is not None and chart is None:
+            # Nothing is in 3D yet.
+            pictures = pictures[:3]
+        canvas = QtGui.QPixmap(left.width() + 3 * 404, max(left.height(), 808 if len(pictures) > 3 else 400))
         canvas.fill(QtGui.QColor(60, 60, 60))
         painter = QtGui.QPainter(canvas)
         painter.drawPixmap(0, 0, left)
