@@ -237,7 +237,7 @@ def measure_parcels(thickness: Image, parcels: Image, lesion: Image | None) -> P
     Parameters
     ----------
     thickness : float, mm; NaN where there is no cortex.
-    parcels : from `parcels_in_ribbon`, same grid.
+    parcels : from `labelling.individual_parcels`, same grid.
     lesion : boolean, same grid, or None.
 
     Returns
