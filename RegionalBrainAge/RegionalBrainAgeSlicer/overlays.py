@@ -127,7 +127,7 @@ def show_scale(volume_node, scale: ColorScale) -> None:
     legend = slicer.modules.colors.logic().AddDefaultColorLegendDisplayNode(volume_node)
     legend.SetTitleText(scale.title)
     legend.SetLabelFormat(scale.label_format)
-    legend.SetNumberOfLabels(5)
+    legend.SetNumberOfLabels(scale.labels)
     legend.SetMaxNumberOfColors(256)
     legend.SetSize(0.12, 0.45)
     legend.SetPosition(0.97, 0.5)

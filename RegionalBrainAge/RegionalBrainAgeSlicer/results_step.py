@@ -259,7 +259,7 @@ def _cells(row: RegionRow) -> list:
     thickness = "" if math.isnan(row.thickness_mm) else round(row.thickness_mm, 2)
     if not row.estimable:
         return [row.region, side, _("not estimable"), "", "", load, thickness, row.reason]
-    interval = f"{row.pad_lower_years:+.1f} … {row.pad_upper_years:+.1f}"
+    interval = f"{row.pad_lower_years:+.0f} … {row.pad_upper_years:+.0f}"
     percentile = "" if math.isnan(row.pad_percentile) else round(row.pad_percentile)
     return [row.region, side, round(row.pad_corrected_years, 1), interval, percentile, load, thickness, row.reason]
 

@@ -28,6 +28,7 @@ class ColorScale:
     title : what the legend says.
     low, high : ends of the window, in the quantity's unit.
     stops : RGB colours (0..1) spread evenly from low to high.
+    labels : how many numbers the legend shows, ends included.
     """
 
     name: str
@@ -36,6 +37,7 @@ class ColorScale:
     high: float
     stops: tuple[tuple[float, float, float], ...]
     label_format: str = "%g"
+    labels: int = 5
 
     def rgb(self, value: float) -> tuple[float, float, float]:
         """Colour (0..1) of a value; values beyond the ends get the ends' colours."""
@@ -74,15 +76,22 @@ def coefficient_scale(values) -> ColorScale:
 def load_scale(values_percent) -> ColorScale:
     """From 0 to the next 10 % above the largest load."""
     high = 10.0 * max(1, math.ceil(max((v for v in values_percent if math.isfinite(v)), default=10.0) / 10.0))
-    return ColorScale(f"Lesion load 0-{high:.0f} %", "Lesion load (%)", 0.0, high, _SEQUENTIAL)
+    name = f"Lesion load 0-{high:.0f} %"
+    return ColorScale(name, "Lesion load (%)", 0.0, high, _SEQUENTIAL, labels=_round_labels(high))
 
 
 def width_scale(values_years) -> ColorScale:
     """From 0 to the next ten years above the widest interval."""
     high = 10.0 * max(1, math.ceil(max((v for v in values_years if math.isfinite(v)), default=10.0) / 10.0))
-    return ColorScale(f"Interval width 0-{high:.0f} years", "90 % interval (years)", 0.0, high, _SEQUENTIAL)
+    name = f"Interval width 0-{high:.0f} years"
+    return ColorScale(name, "90 % interval (years)", 0.0, high, _SEQUENTIAL, labels=_round_labels(high))
 
 
 def thickness_scale() -> ColorScale:
     """The range of human cortex."""
-    return ColorScale("Cortical thickness 1-4.5 mm", "Thickness (mm)", 1.0, 4.5, _THICKNESS, "%.1f")
+    return ColorScale("Cortical thickness 1-4.5 mm", "Thickness (mm)", 1.0, 4.5, _THICKNESS, "%.1f", labels=8)
+
+
+def _round_labels(high: float) -> int:
+    """How many labels from 0 to `high` fall on multiples of five."""
+    return next((n for n in (5, 6, 4, 3, 7, 8) if high / (n - 1) % 5 == 0), 2)
