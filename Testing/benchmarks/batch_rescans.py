@@ -1,6 +1,6 @@
 """How much do parcels and ages change when the same head is scanned again? Writes the library's rescan differences.
 
-    python Testing/benchmarks/batch_rescans.py DATA OUT [--write]
+    python Testing/benchmarks/batch_rescans.py DATA OUT [--heads NAME ...] [--write]
 
 Every real head in reach is "scanned again" twice: turned by 3 degrees about each axis and shifted by 2 mm, resampled,
 shaded by a smooth field of up to 20 %, with 3 % noise (of the white matter's mean), with different turns, fields and
@@ -62,11 +62,12 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--heads", nargs="+", help="only these")
     parser.add_argument("--write", action="store_true", help="replace the library's rescan differences")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     rows = []
-    heads = real_heads(args.data)
+    heads = {name: head for name, head in real_heads(args.data).items() if args.heads is None or name in args.heads}
     for index, head in enumerate(heads.values()):
         t1 = to_canonical(read_t1(head.t1)[0])
         for scan in (1, 2):
