@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 import time
 from collections.abc import Callable
@@ -114,6 +115,7 @@ def run(
             progress(step, fraction)
 
     tell("Reading and checking the table", 0.0)
+    _check_output(out_dir)
     started = time.perf_counter()
     result = analyse(read_cohort(csv_path, settings), settings, tell)
     result.provenance = _provenance(Path(csv_path), settings)
@@ -124,11 +126,24 @@ def run(
     return result
 
 
+def _check_output(out_dir: Path) -> None:
+    """Refuse before a long analysis what could not be written after it; nothing is created yet."""
+    place = next(folder for folder in (out_dir.absolute(), *out_dir.absolute().parents) if folder.exists())
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        raise InputError(f"Nothing can be written to {out_dir}.", "Give a folder (--out) that you may write to.")
+
+
 def analyse(cohort: Cohort, settings: Settings, tell: Progress) -> AnalysisResult:
     """Run the analyses chosen in `settings` on a checked cohort; nothing is written."""
     for name in dict.fromkeys([*settings.covariates, *settings.group_covariates]):
         if name not in cohort.data.columns:
             raise InputError(f"The covariate '{name}' is not a column of {cohort.source}.", "Choose another covariate.")
+        values = cohort.data[name].dropna()
+        if not pd.api.types.is_numeric_dtype(values) and values.nunique() > max(2, len(values) / 3):
+            raise InputError(
+                f"The covariate '{name}' has {values.nunique()} different texts in {len(values)} cases.",
+                "Choose a column of numbers or of few groups.",
+            )
     result = AnalysisResult(cohort, settings)
     steps = {"mixed": _mixed, "loads": _loads, "groups": _groups, "sem": _sem, "classifiers": _classifiers}
     begin = 0.02

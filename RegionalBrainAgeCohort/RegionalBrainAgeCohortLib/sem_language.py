@@ -170,6 +170,8 @@ def _parameter(lhs: str, op: str, term: str, formula: str) -> Parameter:
     intercept = op == "~" and rhs in ("0", "1")
     for name in (lhs, rhs):
         if not (re.fullmatch(NAME, name) or (intercept and name == rhs)):
+            if not name:
+                raise InputError(f"A variable is missing in the model line '{formula}'.", "Correct this line.")
             reason = "interactions (:) are not supported" if ":" in name else "it is not a variable name"
             raise InputError(f"'{name}' in the model line '{formula}' cannot be used: {reason}.", "Correct this line.")
     parameter = Parameter(lhs, "~1" if intercept else op, "" if intercept else rhs)

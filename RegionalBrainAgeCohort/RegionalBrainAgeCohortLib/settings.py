@@ -49,7 +49,11 @@ class Settings:
         checks = [
             (not unknown, f"There is no analysis '{', '.join(unknown)}'.", f"Choose among {', '.join(FAMILIES)}."),
             (bool(self.families), "No analysis was chosen.", f"Choose among {', '.join(FAMILIES)}."),
-            (0 < self.severe_cut < 1, f"The motor cut is {self.severe_cut:g}.", "Give a number between 0 and 1."),
+            (
+                0 < self.severe_cut < 1,
+                f"The motor cut is {self.severe_cut:g}.",
+                "Give a number between 0 and 1, as 0.379 for 25 of 66.",
+            ),
             (self.motor_scale > 0, f"The motor scale is {self.motor_scale:g}.", "Give the highest score, as 66."),
             (self.sem_draws >= 0, "The number of bootstrap draws is negative.", "Give 0 or more; 5000 is usual."),
             (self.folds >= 2 and self.inner_folds >= 2, "Cross-validation needs 2 folds.", "Give 2 or more."),

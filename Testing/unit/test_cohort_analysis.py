@@ -245,6 +245,13 @@ def test_the_command_line_runs_and_explains_mistakes(tmp_path, capsys):
     assert "Did you mean load_cst" in capsys.readouterr().err
     assert main([table, "--out", str(tmp_path / "q"), "--covariates", "shoe_size"]) == 2
     assert "shoe_size" in capsys.readouterr().err
+    assert main([table, "--out", str(tmp_path / "q"), "--covariates", "case_id"]) == 2
+    assert "501 different texts in 501 cases" in capsys.readouterr().err
+    assert main([table, "--out", str(tmp_path / "p"), "--only", "sem", "--model", "motor ~ age +"]) == 0
+    assert "A variable is missing in the model line 'motor ~ age +'" in capsys.readouterr().err
+    (tmp_path / "file").touch()
+    assert main([table, "--out", str(tmp_path / "file")]) == 2
+    assert "Nothing can be written" in capsys.readouterr().err
     assert main([str(tmp_path / "none.csv"), "--out", str(tmp_path / "q")]) == 2
     assert main(["--out", str(tmp_path / "q")]) == 2
 
