@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 
-from .calibration import expected_offset, remaining_covariance, remaining_uncertainty
+from .calibration import expected_offset, remaining_covariance
 from .fit import Sources, calibration_parts, norms_without, parcel_surroundings, training_people
 from .model import BrainAgeModel, Fold
 from .network import Architecture
@@ -121,8 +121,7 @@ def global_posterior(
             residuals = fold.norms.residuals(control_values, people.age_years[used], people.male[used])
             standardised = standardised - expected_offset(fold.norms, residuals)
         known = np.where(np.isnan(standardised), np.nanmean(standardised, axis=1, keepdims=True), standardised)
-        unknown = remaining_uncertainty(fold.norms, controls) if controls else 1.0
-        ages.append(reader.ages_years(known, people.male[part], unknown))
+        ages.append(reader.mean_age(known, people.male[part]))
     rows = np.concatenate([part for part, _ in parts])
     return people.take(rows), np.repeat(np.concatenate(ages), len(model.region_names), axis=1)
 

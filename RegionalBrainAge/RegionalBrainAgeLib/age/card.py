@@ -100,7 +100,7 @@ def _data(model: BrainAgeModel, found: Examination) -> str:
 
 def _method(model: BrainAgeModel) -> str:
     recipe = model.about["recipe"]
-    sizes = model.architecture
+    sizes, stretch = model.architecture, recipe.get("stretch", 0.0)
     networks = sum(len(fold.networks) for fold in model.folds)
     lines = [
         "## Model [12a-12g]",
@@ -110,8 +110,8 @@ def _method(model: BrainAgeModel) -> str:
         f"at most {sizes.hops} steps away; a perceptron per region turns them into years.",
         "- Target: the regional age, that is the best guess of global age plus a smooth regional deviation under the "
         "norms, read from the undamaged cortex. It is the chronological age seen through the norms; the SD of regional "
-        "deviations is set so that cortex thinned in one region ages that region most. The best guess moves from the "
-        "mean of what is possible (known scanner) to its median (unknown scanner).",
+        "deviations is set so that cortex thinned in one region ages that region most. A best guess lies nearer to the "
+        f"middle of all ages than the truth; where the scanner is unknown it is moved away by {100 * stretch:.0f} %.",
         f"- Training people are drawn from the norms ({100 * (1 - recipe['real_fraction']):.0f} %) or real people "
         "moved to "
         f"other scanners ({100 * recipe['real_fraction']:.0f} %); {100 * recipe['hole_fraction']:.0f} % have a "

@@ -8,10 +8,6 @@ mean at age g, and C_r the covariance of residuals, scanner offsets and deviatio
 
     log p(g | x) = m(g)' C_r^-1 x - m(g)' C_r^-1 m(g) / 2 + const.
 
-The age is the mean of this posterior where the scanner is known. Where it is not, the posterior is broad and cut off at
-both ends of adult life, which draws its mean towards the middle of all ages; the median, which minimises the absolute
-error, is drawn less. So the age moves from mean to median with what is unknown of the scanner.
-
 The SD of the deviations decides how much a region listens to its surroundings. It is set per region so that cortex
 thinned in one region alone ages that region most (`fit_deviations`).
 """
@@ -69,34 +65,17 @@ class RegionalAgeReader:
     weights: np.ndarray
     bias: np.ndarray
 
-    def ages_years(self, standardised: np.ndarray, male: np.ndarray, scanner_uncertainty: float) -> np.ndarray:
-        """Regional ages (n, R) from complete standardised values (n, N).
-
-        Parameters
-        ----------
-        scanner_uncertainty : 0..1, weight of the posterior's median; the rest is that of its mean.
-        """
+    def mean_age(self, standardised: np.ndarray, male: np.ndarray) -> np.ndarray:
+        """Posterior mean of the regional ages in years, (n, R), from complete standardised values (n, N)."""
         regions, _, ages, nodes = self.weights.shape
         result = np.empty((len(standardised), regions))
-        grid = AGE_GRID_YEARS.astype(np.float32)
         for sex in (0, 1):
             rows = male == sex
             flat = self.weights[:, sex].reshape(regions * ages, nodes)
             score = (standardised[rows].astype(np.float32) @ flat.T).reshape(-1, regions, ages) + self.bias[:, sex]
-            share = np.exp(score - score.max(axis=-1, keepdims=True))
-            share /= share.sum(axis=-1, keepdims=True)
-            result[rows] = (1 - scanner_uncertainty) * (share @ grid)
-            if scanner_uncertainty > 0:
-                result[rows] += scanner_uncertainty * _median(share, grid)
+            score = np.exp(score - score.max(axis=-1, keepdims=True))
+            result[rows] = (score @ AGE_GRID_YEARS.astype(np.float32)) / score.sum(axis=-1)
         return result
-
-
-def _median(share: np.ndarray, grid: np.ndarray) -> np.ndarray:
-    """Median of distributions (..., A) over cells of one year around the grid's ages."""
-    below = np.cumsum(share, axis=-1)
-    cell = (below >= 0.5).argmax(axis=-1)[..., None]
-    beyond = np.take_along_axis(below, cell, axis=-1) - 0.5
-    return (grid[cell] + 0.5 - beyond / np.take_along_axis(share, cell, axis=-1))[..., 0]
 
 
 def regional_age_reader(
@@ -146,10 +125,10 @@ def fit_deviations(norms: Norms, surroundings: Surroundings, standardised: np.nd
     sd_years = np.full(len(surroundings.membership), _START_SD_YEARS)
     for _ in range(_ROUNDS):
         reader = regional_age_reader(norms, surroundings, sd_years, norms.site_covariance)
-        before = reader.ages_years(standardised, male, 1.0)
+        before = reader.mean_age(standardised, male)
         change = np.ones_like(sd_years)
         for region, member in enumerate(surroundings.membership):
-            rise = reader.ages_years(thinned(standardised, norms, member > 0), male, 1.0) - before
+            rise = reader.mean_age(thinned(standardised, norms, member > 0), male) - before
             oldest = rise.argmax(axis=1)
             share = np.mean(oldest == region)
             if share < _WANTED_SHARE:

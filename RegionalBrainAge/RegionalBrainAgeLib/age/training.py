@@ -13,7 +13,7 @@ from .calibration import expected_offset, remaining_covariance, remaining_uncert
 from .graph import Holes
 from .network import Architecture, RegionalAgeNetwork
 from .normative import Norms, square_root
-from .regional_age import RegionalAgeReader, Surroundings, fit_deviations, regional_age_reader, thinned
+from .regional_age import AGE_GRID_YEARS, RegionalAgeReader, Surroundings, fit_deviations, regional_age_reader, thinned
 from .stopping import BestWeights, HeldOutPeople
 from .table import People
 
@@ -26,6 +26,7 @@ _FILL_WEIGHT = 20.0
 _TWIN_SHARE, _TWIN_WEIGHT = 0.25, 10.0
 _FITTING_PEOPLE = 150
 _WARM_UP_SHARE = 0.05
+_MIDDLE_YEARS = float(AGE_GRID_YEARS.mean())
 # Early stopping: simulated sites and people of each, real people at most, years of age they must have.
 _SIMULATED_SITES, _PEOPLE_OF_SITE, _REAL_PEOPLE, _ADULT_YEARS = 20, 20, 250, 18.0
 _UNKNOWN, _TWENTY_CONTROLS = 0, 2
@@ -43,6 +44,8 @@ class Recipe:
     hops : steps of the graph from which a region collects evidence; 0 trains the network without message passing.
     real_fraction : share of real people in a batch; the others are drawn from the norms.
     hole_fraction : share of people with a lesion-shaped hole; 0 trains a model that has never seen damage.
+    stretch : a best guess lies nearer to the middle of all ages than the truth, by more the less is known of the
+        scanner; where nothing is known, ages are taught further from the middle by this share.
     age_range_years : of drawn people.
     """
 
@@ -56,6 +59,7 @@ class Recipe:
     hops: int = 3
     real_fraction: float = 0.3
     hole_fraction: float = 0.3
+    stretch: float = 0.12
     age_range_years: tuple[float, float] = (16.0, 98.0)
 
 
@@ -168,7 +172,8 @@ class Population:
         ages = np.empty((len(values), len(self.readers[0].bias)))
         for index, reader in enumerate(self.readers):
             chosen = state == index
-            ages[chosen] = reader.ages_years(values[chosen], male[chosen], self.scanner_uncertainty[index])
+            away = reader.mean_age(values[chosen], male[chosen]) - _MIDDLE_YEARS
+            ages[chosen] = _MIDDLE_YEARS + (1 + self.recipe.stretch * self.scanner_uncertainty[index]) * away
         return ages
 
     def draw(self, rng: np.random.Generator) -> tuple[Batch, np.ndarray, np.ndarray]:
