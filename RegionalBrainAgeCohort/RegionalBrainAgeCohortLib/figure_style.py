@@ -73,7 +73,7 @@ def style() -> Iterator[None]:
 def to_svg(figure: Figure) -> str:
     """SVG text of a figure, the same for the same figure."""
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    figure.savefig(buffer, format="svg", bbox_inches="tight", pad_inches=0.06, metadata={"Date": None, "Creator": None})
     return buffer.getvalue()
 
 

@@ -90,6 +90,20 @@ def _forest(axes, table: pd.DataFrame, labels: list[str], colour: str, digits: i
     bare(axes)
 
 
+def _beside(figure: Figure, labels: list[str], text_inch: float = 1.45) -> None:
+    """Room for two panels with `labels` on the left of each and `text_inch` of words on the right of each."""
+    wide, high = figure.get_size_inches()
+    label_inch = 0.25 + 0.08 * max(map(len, labels), default=0)
+    panel_inch = (wide - 2 * (label_inch + text_inch)) / 2
+    figure.subplots_adjust(
+        left=label_inch / wide,
+        right=1 - text_inch / wide,
+        wspace=(label_inch + text_inch) / panel_inch,
+        top=1 - 0.35 / high,
+        bottom=0.55 / high,
+    )
+
+
 def forest_volume(table: pd.DataFrame) -> Picture:
     """Coefficient of log lesion volume for every regional PAD, ipsilesional and contralesional side by side."""
     rows = table[(table["model"] == "volume") & (table["term"] == "log_lesion_volume")]
@@ -97,8 +111,7 @@ def forest_volume(table: pd.DataFrame) -> Picture:
     tallest = max(len(part) for part in sides)
     figure = Figure(figsize=(10.4, 0.9 + 0.3 * tallest))
     axes = figure.subplots(1, 2, sharex=True)
-    figure.subplots_adjust(left=0.06, right=0.86, wspace=0.62, top=1 - 0.35 / figure.get_figheight(),
-                           bottom=0.55 / figure.get_figheight())  # fmt: skip
+    _beside(figure, [name.split("_", 2)[2] for name in rows["outcome"]])
     for ax, part, title, colour in zip(
         axes, sides, ("Ipsilesional PAD", "Contralesional PAD"), (ORANGE, BLUE), strict=True
     ):
@@ -123,8 +136,7 @@ def pad_and_thickness(pads: pd.DataFrame, thickness: pd.DataFrame) -> Picture:
     tallest = max(map(len, networks.values()))
     figure = Figure(figsize=(10.4, 1.05 + 0.3 * tallest))
     axes = figure.subplots(1, 2, sharex=True)
-    figure.subplots_adjust(left=0.06, right=0.985, wspace=0.16, top=1 - 0.35 / figure.get_figheight(),
-                           bottom=0.55 / figure.get_figheight())  # fmt: skip
+    _beside(figure, [name for names in networks.values() for name in names], text_inch=0.15)
     looks = (("PAD", pads, "pad", 1, "o", -0.14), ("thinning", thickness, "thickness", -1, "s", 0.14))
     for ax, side, colour in zip(axes, ("ipsi", "contra"), (ORANGE, BLUE), strict=True):
         names = networks[side]
@@ -237,8 +249,7 @@ def _groups(table: pd.DataFrame, kinds: list[tuple[str, str, str, int]], most: i
     tallest = max(len(part) for part in parts)
     figure = Figure(figsize=(10.4, 0.9 + 0.3 * tallest))
     axes = figure.subplots(1, 2)
-    figure.subplots_adjust(left=0.09, right=0.86, wspace=0.85, top=1 - 0.35 / figure.get_figheight(),
-                           bottom=0.55 / figure.get_figheight())  # fmt: skip
+    _beside(figure, [f"» {words(v, short=True)}" for part in parts for v in part["variable"]])
     for ax, part, (title, _, colour, digits) in zip(axes, parts, kinds, strict=True):
         stars = ["» " if top else "" for top in part.get("top_predictor", [False] * len(part))]
         _forest(
