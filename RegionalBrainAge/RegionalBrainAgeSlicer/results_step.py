@@ -20,7 +20,7 @@ from .slice_views import fit_views, jump_to_lesion, jump_to_region, set_overlay_
 from .turns import Steps, TurnByTurn
 
 _HINT = _("Click a row to go to the region.")
-COLUMNS = ("Region", "Side", "PAD", "90 % interval", "Pct.", "Load %", "mm", "Note")
+COLUMNS = ("Region", "Side", "PAD", "Interval", "Pct.", "Load %", "mm", "Note")
 _COLUMN_MEANINGS = (
     "",
     "Side of the lesion (ipsi) or the other side (contra)",

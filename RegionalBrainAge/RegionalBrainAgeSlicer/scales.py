@@ -84,7 +84,7 @@ def width_scale(values_years) -> ColorScale:
     """From 0 to the next ten years above the widest interval."""
     high = 10.0 * max(1, math.ceil(max((v for v in values_years if math.isfinite(v)), default=10.0) / 10.0))
     name = f"Interval width 0-{high:.0f} years"
-    return ColorScale(name, "90 % interval (years)", 0.0, high, _SEQUENTIAL, labels=_round_labels(high))
+    return ColorScale(name, "Width (years)", 0.0, high, _SEQUENTIAL, labels=_round_labels(high))
 
 
 def thickness_scale() -> ColorScale:
