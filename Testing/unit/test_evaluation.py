@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from RegionalBrainAgeLib.__main__ import main
 from RegionalBrainAgeLib.age.baselines import balanced_weights, fold_baselines
-from RegionalBrainAgeLib.age.evaluation import calibrated_evaluation, evaluate
+from RegionalBrainAgeLib.age.card import Examination, model_card
+from RegionalBrainAgeLib.age.evaluation import accuracy, calibrated_evaluation, evaluate
 from RegionalBrainAgeLib.age.experiments import planted_atrophy, rescan_stability
 from RegionalBrainAgeLib.age.metrics import (
     balanced_mae_years,
@@ -135,6 +136,33 @@ def test_the_commands_calibrate_and_evaluate(tiny_model, made_table, tmp_path):
     np.testing.assert_allclose(predictions.pad_years, predictions.brain_age_years - predictions.age_years, atol=1e-3)
     assert (out / "metrics.tsv").is_file()
     assert (out / "figures" / "predicted_age.svg").is_file()
+
+
+def test_the_card_tells_where_training_stopped_and_what_was_measured(tiny_model, made_people):
+    planted = planted_atrophy(tiny_model, made_people.take(np.arange(0, 240, 24)))
+    curve = [{"controls": 0, "mae_40_90_years": 9.5, "mae_years": 9.0, "bias_years": 1.0, "people": 240, "sites": 4}]
+    table = {
+        name: accuracy(made_people, np.full((240, 18), age)) for name, age in (("graph network", 50.0), ("x", 60.0))
+    }
+    found = Examination(
+        people=made_people,
+        accuracy=table,
+        wide_sites=["site0"],
+        corrected={"correlation": 0.01},
+        coverage={"all": (0.9, 240)},
+        calibration_curve=curve,
+        planted=planted,
+        stability={0.03: 1.0},
+        holes={},
+        command="regional-brain-age evaluate",
+        notes=["as measured"],
+    )
+    card = model_card(tiny_model, found)
+    for entry in tiny_model.about["early_stopping"]:
+        assert f"| {entry['best_step']} | {entry['curve'][-1]['step']} |" in card
+    assert f"rises by {planted['rise_years']:.2f} years" in card
+    assert "moved away by 12 %" in card
+    assert "as measured" in card
 
 
 def test_nine_controls_end_with_exit_code_two(tiny_model, made_table, tmp_path, capsys):
