@@ -148,11 +148,11 @@ import slicer_host
 slicer_host.start()
 import slicer
 slicer.modules.terminologies
-start = time.perf_counter()
+start, start_cpu = time.perf_counter(), time.process_time()
 import {module}
-took = time.perf_counter() - start
+took, took_cpu = time.perf_counter() - start, time.process_time() - start_cpu
 heavy = [m for m in ("torch", "nibabel", "SimpleITK", "pandas", "sklearn", "statsmodels", "scipy") if m in sys.modules]
-print("RESULT", took, heavy)
+print("RESULT", took, took_cpu, heavy)
 """
 
 
@@ -163,14 +163,14 @@ def test_importing_a_module_file_is_quick_and_light(module):
     paths = [str(ROOT / "Testing" / "host"), str(ROOT / "RegionalBrainAge"), str(ROOT / "RegionalBrainAgeCohort")]
     program = IMPORT_TIME.format(paths=paths, module=module)
     runs = []
-    # The least of several: another program may have had the processor meanwhile.
-    for _ in range(5):
+    # The least of several, and CPU time: another program may have had the processor meanwhile.
+    for _ in range(3):
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
         line = next((x for x in done.stdout.splitlines() if x.startswith("RESULT")), done.stderr[-2000:])
-        _word, seconds, *heavy = line.split(" ", 2)
+        _word, wall_s, cpu_s, *heavy = line.split(" ", 3)
         assert heavy == ["[]"], line
-        runs.append(float(seconds))
-        if runs[-1] < 0.3:
+        runs.append((float(cpu_s), float(wall_s)))
+        if max(runs[-1]) < 0.3:
             break
-    print(f"{module}: {min(runs):.3f} s wall")
-    assert min(runs) < 0.3, f"{min(runs):.3f} s"
+    print(f"{module}: {min(runs)[0]:.3f} s CPU, {min(wall for _cpu, wall in runs):.3f} s wall")
+    assert min(runs)[0] < 0.3
