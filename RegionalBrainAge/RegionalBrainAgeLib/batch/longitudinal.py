@@ -198,9 +198,14 @@ def _number(value: float | None) -> float:
     return math.nan if value is None else float(value)
 
 
+def _signed(value: float) -> str:
+    """One decimal with a real minus sign, and no minus zero."""
+    return f"{round(value, 1) + 0.0:+.1f}".replace("-", "−")
+
+
 @lru_cache(maxsize=1)
 def _template() -> jinja2.Template:
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     environment.filters["plain"] = lambda value: cell(round(value, 1) if isinstance(value, float) else value, "–")
-    environment.filters["signed"] = lambda value: f"{value:+.1f}" if value is not None and math.isfinite(value) else "–"
+    environment.filters["signed"] = lambda value: _signed(value) if value is not None and math.isfinite(value) else "–"
     return environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
