@@ -175,9 +175,7 @@ def test_with_larger_deviations_a_region_listens_less_to_its_surroundings(made_p
     shifts = []
     for sd_years in (0.0, 60.0):
         reader = regional_age_reader(norms, surroundings, np.full(18, sd_years), norms.site_covariance)
-        shifts.append(
-            (reader.ages_years(outside, np.zeros(1), 0.0) - reader.ages_years(values, np.zeros(1), 0.0))[0, 0]
-        )
+        shifts.append((reader.mean_age(outside, np.zeros(1)) - reader.mean_age(values, np.zeros(1)))[0, 0])
     assert abs(shifts[1]) < abs(shifts[0])
 
 
