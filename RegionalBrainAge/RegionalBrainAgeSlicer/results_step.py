@@ -268,7 +268,7 @@ def _words_of_caution(case: CaseFolder) -> str:
     lines = [_("Research use only. Not a diagnosis, not for treatment decisions.")]
     if case.facts.get("calibration") != "local":
         lines.append(
-            _("Not calibrated to this scanner: only differences within this patient, between the two sides, are safe.")
+            _("Not calibrated to this scanner: read only differences between sides, beside the report's healthy range.")
         )
     if case.facts.get("qc") not in (None, "pass"):
         lines.append(_("Quality check: {verdict}.").format(verdict=case.facts["qc"]))
