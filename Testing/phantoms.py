@@ -104,3 +104,14 @@ def _phantom(
         judged,
         thickness_mm,
     )
+
+
+def turned(image: Image, order: tuple[int, int, int], flipped: tuple[int, ...]) -> Image:
+    """The same head in another voxel order: new axis `a` is the old `order[a]`, reversed if `a` is in `flipped`."""
+    array = np.ascontiguousarray(np.flip(image.array.transpose(order), axis=flipped))
+    into = np.zeros((4, 4))
+    into[3, 3] = 1
+    for axis, old in enumerate(order):
+        into[old, axis] = -1 if axis in flipped else 1
+        into[old, 3] = image.shape[old] - 1 if axis in flipped else 0
+    return Image(array, image.ras_from_ijk @ into)

@@ -54,7 +54,7 @@ from scipy.spatial.transform import Rotation
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lesions_into_heads import SOOP_EXAMPLES, heads, lesion_in_head, paint_lesion, soop_lesion
-from phantoms import folded_shell, spherical_shell
+from phantoms import folded_shell, spherical_shell, turned
 
 FAR_MM = 20.0
 # Every cortical parcel of FreeSurfer's aparc.a2009s+aseg has a higher code.
@@ -224,15 +224,9 @@ def repeats(data: Path, names: list[str]) -> None:
             after = measure(prepare(change(t1)))
             moved = np.abs(after.thickness_mm - before.thickness_mm)
             print(f"{name:10s} {word:20s} {np.nanmean(moved):.3f} (largest {np.nanmax(moved):.3f})", flush=True)
-        turned = measure(prepare(to_canonical(turned_round(t1))))
-        moved = np.abs(turned.thickness_mm - before.thickness_mm)
+        again = measure(prepare(to_canonical(turned(t1, (2, 1, 0), (1, 2)))))
+        moved = np.abs(again.thickness_mm - before.thickness_mm)
         print(f"{name:10s} {'axes turned round':20s} largest {np.nanmax(moved):.4f}", flush=True)
-
-
-def turned_round(t1: Image) -> Image:
-    """The same head with its voxels stored from top to bottom, left to right, back to front."""
-    into = np.array([[0, 0, -1, t1.shape[0] - 1], [0, -1, 0, t1.shape[1] - 1], [1, 0, 0, 0], [0, 0, 0, 1.0]])
-    return Image(np.ascontiguousarray(t1.array[::-1, ::-1].transpose(2, 1, 0)), t1.ras_from_ijk @ into)
 
 
 def lesions(data: Path, names: list[str], examples: list[str]) -> None:

@@ -19,7 +19,7 @@ from RegionalBrainAgeLib.age.metrics import (
     wide_sites,
 )
 from RegionalBrainAgeLib.age.model import save_model
-from RegionalBrainAgeLib.age.statistics import AgeBias, Errors, Reference, fit_age_bias
+from RegionalBrainAgeLib.age.statistics import Errors, Reference, fit_age_bias
 from RegionalBrainAgeLib.anatomy.parcels import PARCEL_NAMES
 
 
@@ -69,7 +69,7 @@ def test_conformal_intervals_cover_new_people_of_new_sites():
         return rng.uniform(20, 90, len(site)), site.astype(str), pad[:, None]
 
     age, site, pad = people(30)
-    errors = Errors(Reference(age, site, pad), AgeBias(np.zeros(1), np.zeros(1)))
+    errors = Errors(Reference(age, site, pad))
     new_age, _, new_pad = people(200)
     low, high, percentile = errors.judge(new_pad, new_age)
     assert 0.87 < np.mean((new_pad >= low) & (new_pad <= high)) < 0.94
@@ -78,7 +78,7 @@ def test_conformal_intervals_cover_new_people_of_new_sites():
 
 def test_the_percentile_is_the_share_of_people_below():
     reference = Reference(np.full(100, 50.0), np.full(100, "a"), np.arange(100.0)[:, None])
-    errors = Errors(reference, AgeBias(np.zeros(1), np.zeros(1)))
+    errors = Errors(reference)
     percentile = errors.judge(np.array([[24.6]]), np.array([50.0]))[2]
     assert percentile[0, 0] == pytest.approx(25, abs=1)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from phantoms import turned
 from RegionalBrainAgeLib.anatomy.atlases import coordinates_mm, load_atlas
 from RegionalBrainAgeLib.anatomy.parcels import (
     NOT_CORTEX,
@@ -117,11 +118,10 @@ def test_growth_does_not_depend_on_the_order_of_the_voxel_axes():
     atlas, ribbon = two_hemispheres()
     grown = parcels_in_ribbon(atlas, ribbon).array
 
-    def turned(image):
-        affine = image.ras_from_ijk @ np.array([[0, 0, -1, 79.0], [1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
-        return Image(image.array.transpose(1, 2, 0)[:, :, ::-1].copy(), affine)
+    def stored(image):
+        return turned(image, (1, 2, 0), (2,))
 
-    again = parcels_in_ribbon(turned(atlas), turned(ribbon)).array
+    again = parcels_in_ribbon(stored(atlas), stored(ribbon)).array
     np.testing.assert_array_equal(again[:, :, ::-1].transpose(2, 0, 1), grown)
 
 

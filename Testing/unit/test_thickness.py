@@ -17,7 +17,7 @@ from RegionalBrainAgeLib.imaging.thickness import cortical_thickness, thickness_
 from RegionalBrainAgeLib.imaging.tissue import Tissue, segment_tissue
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from phantoms import folded_shell, spherical_shell
+from phantoms import folded_shell, spherical_shell, turned
 
 
 def measured(phantom, lesion=None):
@@ -78,15 +78,11 @@ def test_there_is_no_thickness_in_a_lesion_and_beside_it_little_changes(sphere, 
 
 
 def test_every_storage_order_gives_the_same_thickness(sphere, sphere_thickness):
-    def turned(image):
-        array = np.ascontiguousarray(np.flip(image.array.transpose(1, 2, 0), axis=2))
-        swap = np.zeros((4, 4))
-        swap[0, 2], swap[1, 0], swap[2, 1], swap[3, 3] = -1, 1, 1, 1
-        swap[0, 3] = image.shape[0] - 1
-        return Image(array, image.ras_from_ijk @ swap)
+    def stored(image):
+        return turned(image, (1, 2, 0), (2,))
 
-    other = replace(sphere, t1=turned(sphere.t1), brain=turned(sphere.brain), structures=turned(sphere.structures))
-    np.testing.assert_allclose(measured(other).array, turned(sphere_thickness).array, atol=0.01)
+    other = replace(sphere, t1=stored(sphere.t1), brain=stored(sphere.brain), structures=stored(sphere.structures))
+    np.testing.assert_allclose(measured(other).array, stored(sphere_thickness).array, atol=0.01)
 
 
 def test_a_head_without_cortex_has_no_thickness():

@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from RegionalBrainAgeLib.imaging.denoise import denoise, noise_sd
-from RegionalBrainAgeLib.imaging.image import Image
 from RegionalBrainAgeLib.imaging.intensities import fit_intensities, fluid_mean, local_means
 from RegionalBrainAgeLib.imaging.tissue import segment_tissue
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from phantoms import CSF, GM, VENTRICLE_CODE, WM, spherical_shell
+from phantoms import CSF, GM, VENTRICLE_CODE, WM, spherical_shell, turned
 
 
 @pytest.fixture(scope="module")
@@ -102,13 +101,9 @@ def test_a_lesion_does_not_shift_the_tissues_elsewhere(sphere, tissue):
 
 
 def test_storage_order_does_not_matter(sphere, tissue):
-    def turned(image):
-        array = np.ascontiguousarray(np.flip(image.array.transpose(2, 0, 1), axis=1))
-        swap = np.zeros((4, 4))
-        swap[0, 1], swap[1, 2], swap[2, 0], swap[3, 3] = -1, 1, 1, 1
-        swap[0, 3] = image.shape[0] - 1
-        return Image(array, image.ras_from_ijk @ swap)
+    def stored(image):
+        return turned(image, (2, 0, 1), (1,))
 
-    other = replace(sphere, t1=turned(sphere.t1), brain=turned(sphere.brain), structures=turned(sphere.structures))
+    other = replace(sphere, t1=stored(sphere.t1), brain=stored(sphere.brain), structures=stored(sphere.structures))
     result = segment_tissue(other.t1, other.brain, None, other.structures)
-    np.testing.assert_allclose(result.gm.array, turned(tissue.gm).array, atol=1e-5)
+    np.testing.assert_allclose(result.gm.array, stored(tissue.gm).array, atol=1e-5)

@@ -8,12 +8,12 @@ regions, person by person: what a scanner adds to both sides cancels.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .statistics import AgeBias, Errors, Reference
+from .statistics import Errors
 
 if TYPE_CHECKING:  # only named here: what shows a case must not load torch
     from .model import BrainAgeModel, RegionAges
@@ -64,18 +64,11 @@ def asymmetries(
     names, left, right = zip(*pairs, strict=True)
     left, right = list(left), list(right)
     state = "local" if ages.calibrated == "local" else "none"
-    healthy = model.references[state]
     bias, _ = model.errors(state, len(model.folds) - 1)
-    corrected = bias.correct(healthy.pad_years, healthy.age_years)
-    unbiased = AgeBias(np.zeros(len(pairs)), np.zeros(len(pairs)))
-    errors = Errors(Reference(healthy.age_years, healthy.site, corrected[:, left] - corrected[:, right]), unbiased)
+    healthy = bias.corrected(model.references[state])
+    errors = Errors(replace(healthy, pad_years=healthy.pad_years[:, left] - healthy.pad_years[:, right]))
     difference = ages.pad_corrected_years[left] - ages.pad_corrected_years[right]
     lowest, highest, percentile = errors.judge(difference[None], np.array([age_years]))
     percentile = np.where(np.isnan(difference), np.nan, percentile[0])
-    return tuple(
-        Asymmetry(*map(_plain, row)) for row in zip(names, difference, lowest[0], highest[0], percentile, strict=True)
-    )
-
-
-def _plain(value: str | np.floating) -> str | float:
-    return value if isinstance(value, str) else float(value)
+    numbers = np.stack([difference, lowest[0], highest[0], percentile], axis=1).tolist()
+    return tuple(Asymmetry(name, *row) for name, row in zip(names, numbers, strict=True))

@@ -222,7 +222,7 @@ class BrainAgeModel:
         if (state, fold) not in self._errors:
             reference = self.references[state].without_sites(set(self.folds[fold].held_out_sites))
             bias = fit_age_bias(reference)
-            self._errors[state, fold] = (bias, Errors(reference, bias))
+            self._errors[state, fold] = (bias, Errors(bias.corrected(reference)))
         return self._errors[state, fold]
 
     def check_calibration(self, calibration: Calibration | None) -> None:

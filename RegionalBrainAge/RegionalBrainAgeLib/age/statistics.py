@@ -6,7 +6,7 @@ chronological age.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,13 +20,13 @@ _LUCK_SD = 0.5
 
 @dataclass(frozen=True)
 class Reference:
-    """Raw PADs of healthy people out of fold.
+    """PADs of healthy people out of fold.
 
     Parameters
     ----------
     age_years : (N,).
     site : (N,) strings.
-    pad_years : (N, R) raw PADs.
+    pad_years : (N, R) PADs: raw, unless something else is said.
     """
 
     age_years: np.ndarray
@@ -57,6 +57,10 @@ class AgeBias:
         """PAD (N, R) less what age alone predicts."""
         return pad_years - (self.intercept_years + np.outer(age_years, self.slope))
 
+    def corrected(self, reference: Reference) -> Reference:
+        """The same people with corrected PADs."""
+        return replace(reference, pad_years=self.correct(reference.pad_years, reference.age_years))
+
 
 def fit_age_bias(reference: Reference) -> AgeBias:
     """Least squares per region."""
@@ -70,13 +74,11 @@ class Errors:
 
     Parameters
     ----------
-    reference : raw PADs out of fold.
-    bias : to correct them with.
+    reference : their PADs, corrected.
     """
 
-    def __init__(self, reference: Reference, bias: AgeBias) -> None:
-        self._age_years, self._site = reference.age_years, reference.site
-        self._corrected = bias.correct(reference.pad_years, reference.age_years)
+    def __init__(self, reference: Reference) -> None:
+        self._age_years, self._site, self._corrected = reference.age_years, reference.site, reference.pad_years
         self._site_share = _site_share(self._corrected, reference.site)
         self._windows: dict[int, tuple[np.ndarray, float]] = {}
 

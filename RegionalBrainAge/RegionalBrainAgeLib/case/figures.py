@@ -39,6 +39,8 @@ PAD_MAP = LinearSegmentedColormap.from_list("pad", ["#1f4e79", "#6ba3c8", "#f4f1
 LOAD_MAP = LinearSegmentedColormap.from_list("load", ["#f4f1ea", "#d5a6bd", "#9c4f86", "#4b1d52"])
 THICKNESS_MAP = matplotlib.colormaps["viridis"]
 THICKNESS_RANGE_MM = (1.0, 5.0)
+# Pixels between the pictures of a row.
+GAP = 4
 WIDTH_INCHES = 10.4
 SMALLEST_PAD_LIMIT_YEARS = 10.0
 SMALLEST_LOAD_LIMIT = 0.10
@@ -251,7 +253,7 @@ def _trim(rgb: np.ndarray, hit: np.ndarray) -> np.ndarray:
     return rgb[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
-def _join(tiles: Sequence[np.ndarray], gap: int = 4, fill: float = 0.0) -> np.ndarray:
+def _join(tiles: Sequence[np.ndarray], gap: int = GAP, fill: float = 0.0) -> np.ndarray:
     """Pictures side by side, centred, with `fill` above and below the smaller ones and white between."""
     height = max(tile.shape[0] for tile in tiles)
     parts = []
@@ -293,7 +295,7 @@ def _strip(
         return _png(figure)
 
 
-def _mark_ends(axes, tiles: Sequence[np.ndarray], ends: Sequence[str], gap: int = 4) -> None:
+def _mark_ends(axes, tiles: Sequence[np.ndarray], ends: Sequence[str]) -> None:
     """Letters at the lower corners of the first pictures of a row: the patient's left is on the right of a slice."""
     height = max(tile.shape[0] for tile in tiles)
     left = 0
@@ -301,7 +303,7 @@ def _mark_ends(axes, tiles: Sequence[np.ndarray], ends: Sequence[str], gap: int 
         width = tile.shape[1]
         for x, letter in zip((0.04, 0.95), letters, strict=True):
             axes.text(left + x * width, 0.96 * height, letter, color="white", fontsize=9, weight="bold", ha="center")
-        left += width + gap
+        left += width + GAP
 
 
 def _colour_bar(figure: Figure, colour_map: LinearSegmentedColormap, norm: Normalize, label: str) -> None:
