@@ -9,12 +9,13 @@ OUT    ?= demo-output
 demo: $(VENV)/.installed
 	$(BIN)/regional-brain-age demo --out $(OUT)
 
-# One process per kind of test: the quick ones first, and Qt's event loop apart from everything else.
+# The quick ones first, and Qt's event loop apart from everything else. Two files of tests run at a time: a case takes
+# one core for most of its time and up to 3 GB.
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -q Testing/unit
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile Testing/unit
 	$(BIN)/python -m pytest -q Testing/slicer
 	$(BIN)/python -m pytest -q Testing/gui
-	$(BIN)/python -m pytest -q Testing/integration
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile Testing/integration
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
