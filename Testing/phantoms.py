@@ -17,6 +17,8 @@ CSF, GM, WM = 40.0, 100.0, 150.0
 # FreeSurfer's codes: left white matter, left lateral ventricle, and one left cortical parcel.
 WHITE_CODE, VENTRICLE_CODE, CORTEX_CODE = 2, 4, 11115
 BLUR_MM = 0.5
+# Mean radius of the folded white surface.
+FOLDED_RADIUS_MM = 28.0
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def folded_shell(
     The white surface is the curve r = 28 + depth/2 cos(folds * angle); a sulcus is half a wavelength wide less twice
     the thickness. The column is cut above and below, so voxels near its ends are not judged.
     """
-    half, height, finer = int(28 + depth_mm / 2 + thickness_mm + 8), 40, 5
+    half, height, finer = int(FOLDED_RADIUS_MM + depth_mm / 2 + thickness_mm + 8), 40, 5
     n = 2 * half + 1
     fine = (np.arange(finer * n) - (finer - 1) / 2) / finer - half
     angle = np.linspace(0, 2 * np.pi, 40000, endpoint=False)
@@ -74,7 +76,7 @@ def folded_shell(
 
 
 def _radius(angle: np.ndarray, folds: int, depth_mm: float) -> np.ndarray:
-    return 28.0 + depth_mm / 2 * np.cos(folds * angle)
+    return FOLDED_RADIUS_MM + depth_mm / 2 * np.cos(folds * angle)
 
 
 def _tissues(outward_mm: np.ndarray, ventricle: np.ndarray, thickness_mm: float) -> tuple[np.ndarray, ...]:

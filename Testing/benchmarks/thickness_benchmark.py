@@ -54,7 +54,7 @@ from scipy.spatial.transform import Rotation
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lesions_into_heads import SOOP_EXAMPLES, heads, lesion_in_head, paint_lesion, soop_lesion
-from phantoms import folded_shell, spherical_shell, turned
+from phantoms import FOLDED_RADIUS_MM, folded_shell, spherical_shell, turned
 
 FAR_MM = 20.0
 # Every cortical parcel of FreeSurfer's aparc.a2009s+aseg has a higher code.
@@ -273,7 +273,10 @@ def far_parcels(parcels: Image, lesion: Image) -> np.ndarray:
 
 
 def phantoms() -> None:
-    print("\nPhantoms: mean error (mm) without and with 3 % noise")
+    print(
+        "\nPhantoms: mean error (mm) without and with 3 % noise. A width below zero: the banks of a sulcus have grown"
+    )
+    print("into each other, and the cortex there is thinner than the thickness it is made with.")
     for make, folds in ((spherical_shell, None), (folded_shell, 8), (folded_shell, 12)):
         for thickness_mm in (2.0, 3.0, 4.0):
             errors = []
@@ -281,8 +284,10 @@ def phantoms() -> None:
                 phantom = make(thickness_mm, noise) if folds is None else make(thickness_mm, noise, folds=folds)
                 tissue = segment_tissue(phantom.t1, phantom.brain, None, phantom.structures)
                 errors.append(phantom.mean_error_mm(cortical_thickness(tissue, None, 1)))
-            word = make.__name__ + (f", {folds} folds" if folds else "")
-            print(f"{word:24s} {thickness_mm:.0f} mm  {errors[0]:+.3f} {errors[1]:+.3f}", flush=True)
+            word = "spherical shell"
+            if folds:
+                word = f"{folds} folds, sulci {np.pi * FOLDED_RADIUS_MM / folds - 2 * thickness_mm:.1f} mm wide"
+            print(f"{word:30s} {thickness_mm:.0f} mm  {errors[0]:+.3f} {errors[1]:+.3f}", flush=True)
 
 
 def main() -> None:
