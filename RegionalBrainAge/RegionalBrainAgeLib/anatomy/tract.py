@@ -24,7 +24,7 @@ apart. The tract is their mean shape (mean of signed distances), and its probabi
 distance a single specimen lies from that mean.
 
 The sources give the reason for each part left out, not its size. The shares (none, quarter, third, half), the depth
-(0 to 3 mm) and the levels were chosen among some fifty variants by their agreement with two tractography atlases,
+(0 to 3 mm) and the levels were chosen among some seventy variants by their agreement with two tractography atlases,
 XTRACT (Warrington et al., NeuroImage 217, 2020, 116923) and BrainGrid's, on the average of both atlases and both sides;
 where neighbours did as well, the rounder number or the one the labels themselves suggest was kept. Neither atlas is
 part of the project, and the tract's agreement with them is no independent test. That is the held-out atlas of
