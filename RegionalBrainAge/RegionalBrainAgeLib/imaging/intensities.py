@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-# The fluid of the ventricles is the only pure fluid of a head: sulci hold too little for a voxel of their own. The
-# darkest tenth of what lies in and near the ventricles leaves out the choroid plexus and partial volume.
-FLUID_PERCENTILE = 10.0
+# The fluid of the ventricles is the only pure fluid of a head: sulci hold too little for a voxel of their own. It is
+# looked for in and near the ventricles; the darkest tenth there is a start, which then depends no more on how wide the
+# ventricles are and on whether the white matter around them is dark.
+FLUID_START_PERCENTILE = 10.0
+FLUID_ROUNDS = 4
 VENTRICLE_MARGIN_MM = 2.0
 HISTOGRAM_BINS = 256
 # Partial-volume voxels are modelled as mixtures in these shares of the brighter tissue.
@@ -44,19 +46,36 @@ class TissueIntensities:
     shares: np.ndarray
 
 
-def fluid_mean(t1: np.ndarray, ventricles: np.ndarray, brain: np.ndarray, spacing_mm: np.ndarray) -> float:
-    """Intensity of pure cerebrospinal fluid, from the ventricles (boolean, from the atlas) and what is around them."""
+def near_ventricles(ventricles: np.ndarray, brain: np.ndarray, spacing_mm: np.ndarray) -> np.ndarray:
+    """Where fluid is looked for: ventricles (boolean, from the atlas) and what is around them, else the whole brain."""
     reach = np.ceil(VENTRICLE_MARGIN_MM / spacing_mm).astype(int)
     around = ndimage.maximum_filter(ventricles, size=2 * reach + 1) & brain
-    sample = t1[around if around.any() else brain]
-    return float(np.percentile(sample, FLUID_PERCENTILE))
+    return around if around.any() else brain
+
+
+def fit_head(cerebrum: np.ndarray, near: np.ndarray) -> TissueIntensities:
+    """Tissues of a head: `fit_intensities`, with the fluid's mean found along the way.
+
+    Fluid is whatever near the ventricles is darker than half-way from fluid to grey matter, its mean the median of
+    that; so ageing's wide ventricles and dark white matter around them leave it where it was.
+
+    Parameters
+    ----------
+    cerebrum, near : intensities of the cerebrum and of `near_ventricles`, shapes (N,), (M,).
+    """
+    csf = float(np.percentile(near, FLUID_START_PERCENTILE))
+    for _ in range(FLUID_ROUNDS):
+        grey = fit_intensities(cerebrum, csf).gm
+        fluid = near[near < (csf + grey) / 2]
+        csf = float(np.median(fluid)) if fluid.size else csf
+    return fit_intensities(cerebrum, csf)
 
 
 def fit_intensities(values: np.ndarray, csf: float) -> TissueIntensities:
     """Fits pure tissues and their partial-volume mixtures to a histogram by EM (Laidlaw 1998).
 
     Mixtures are normal densities spread evenly between two means: they take the voxels of the borders, so that these
-    do not pull on the means of the pure tissues. The fluid's mean is known (`fluid_mean`) and kept.
+    do not pull on the means of the pure tissues. The fluid's mean is known and kept.
 
     Parameters
     ----------

@@ -19,7 +19,7 @@ import numpy as np
 from .denoise import denoise, noise_sd
 from .fine import fine_affine
 from .image import Image, bounding_box, cropped, from_canonical, to_canonical
-from .intensities import fit_intensities, fluid_mean, local_means
+from .intensities import fit_head, local_means, near_ventricles
 from .ribbon import BELOW_TENTORIUM, VENTRICLES, Landmarks, landmarks
 from .surfaces import cortical_level
 
@@ -66,13 +66,14 @@ def segment_tissue(t1: Image, brain: Image, lesion: Image | None, structures: Im
     values = np.clip(head.array, 0, None).astype(np.float32)
     sound = mask if lesion is None else mask & ~to_canonical(lesion).array.astype(bool)[box]
     cerebrum = sound & ~np.isin(codes, BELOW_TENTORIUM)
-    ventricles = np.isin(codes, VENTRICLES)
+    near = near_ventricles(np.isin(codes, VENTRICLES), sound, spacing)
 
-    noisy = fit_intensities(values[cerebrum], fluid_mean(values, ventricles, sound, spacing))
+    noisy = fit_head(values[cerebrum], values[near])
     nearly_white = cerebrum & (values > noisy.gm + NEARLY_WHITE * (noisy.wm - noisy.gm))
     values = denoise(values, noise_sd(values, nearly_white))
-    csf = fluid_mean(values, ventricles, sound, spacing)
-    gm_mean, wm_mean = local_means(values, cerebrum, fit_intensities(values[cerebrum], csf), spacing)
+    tissues = fit_head(values[cerebrum], values[near])
+    csf = tissues.csf
+    gm_mean, wm_mean = local_means(values, cerebrum, tissues, spacing)
 
     marks = landmarks(codes, mask, spacing)
     surfaces = [_hemisphere(head.like(values), csf, gm_mean, wm_mean, marks, side) for side in (1, 2)]
