@@ -7,7 +7,7 @@ DATA is the folder of the fixture `shared_data`. The parts:
 heads : mean thickness of each healthy head. Agreement over 148 parcels with FreeSurfer's own statistics, and, where
     only its label volume is at hand, with our thickness step run on those labels. Baselines: the nearest atlas label
     instead of the head's own folds, and plain k-means boundaries. Time is processor time on one thread.
-repeats : the same head rotated and resampled, shaded, made noisy, and stored with its voxel axes turned round.
+repeats : the same head in another scan, and with the dark white matter of old age (`changed_heads`).
 lesions : real lesions painted into healthy heads; parcels far away and the ages of the other hemisphere, with the
     lesion handled and ignored.
 phantoms : shells of known thickness.
@@ -47,12 +47,19 @@ from RegionalBrainAgeLib.imaging.registration import Registration, register
 from RegionalBrainAgeLib.imaging.ribbon import landmarks
 from RegionalBrainAgeLib.imaging.thickness import cortical_thickness
 from RegionalBrainAgeLib.imaging.tissue import Tissue, segment_tissue
-from scipy import ndimage
 from scipy.cluster.vq import kmeans
 from scipy.spatial import cKDTree
-from scipy.spatial.transform import Rotation
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from changed_heads import (
+    in_thick_slices,
+    noisy,
+    of_other_contrast,
+    rotated,
+    shaded,
+    with_dark_white_matter,
+    without_skull,
+)
 from lesions_into_heads import SOOP_EXAMPLES, heads, lesion_in_head, paint_lesion, soop_lesion
 from phantoms import FOLDED_RADIUS_MM, folded_shell, spherical_shell, turned
 
@@ -166,24 +173,6 @@ def plain_tissue(head: Prepared) -> Tissue:
     return Tissue(head.t1.like(brain.astype(np.float32)), blank, blank, *levels)
 
 
-def rotated(t1: Image) -> Image:
-    turn = Rotation.from_euler("xyz", [3, -3, 3], degrees=True).as_matrix()
-    centre = (np.array(t1.shape) - 1) / 2 + 0.3
-    return t1.like(np.clip(ndimage.affine_transform(t1.array, turn, centre - turn @ centre, order=3), 0, None))
-
-
-def shaded(t1: Image) -> Image:
-    x, y, z = np.meshgrid(*[np.linspace(-1, 1, n) for n in t1.shape], indexing="ij")
-    field = 0.6 * np.sin(2 * x + 0.7) + 0.5 * y * z + 0.5 * np.cos(2.5 * y) + 0.4 * z
-    return t1.like((t1.array * (1 + 0.2 * (field - field.mean()) / np.ptp(field))).astype(np.float32))
-
-
-def noisy(t1: Image) -> Image:
-    rng = np.random.default_rng(1)
-    sd = 0.03 * float(np.percentile(t1.array[t1.array > np.percentile(t1.array, 60)], 90))
-    return t1.like(np.hypot(t1.array + rng.normal(0, sd, t1.shape), rng.normal(0, sd, t1.shape)).astype(np.float32))
-
-
 def agreement(ours: np.ndarray, theirs: np.ndarray) -> str:
     good = np.isfinite(ours) & np.isfinite(theirs)
     difference = ours[good] - theirs[good]
@@ -215,18 +204,30 @@ def healthy_heads(data: Path, names: list[str]) -> None:
 
 
 def repeats(data: Path, names: list[str]) -> None:
-    print("\nThe same head again: mean absolute change of 148 parcels (mm)")
+    print("\nThe same head again: change of 148 parcels (mm): mean absolute, mean, largest")
     for name in names:
         t1 = to_canonical(read_t1(heads(data)[name])[0])
         t1 = t1.like(t1.array.astype(np.float32))
-        before = measure(prepare(t1))
-        for word, change in (("rotated 3 degrees", rotated), ("shaded 20 %", shaded), ("3 % noise", noisy)):
-            after = measure(prepare(change(t1)))
-            moved = np.abs(after.thickness_mm - before.thickness_mm)
-            print(f"{name:10s} {word:20s} {np.nanmean(moved):.3f} (largest {np.nanmax(moved):.3f})", flush=True)
-        again = measure(prepare(to_canonical(turned(t1, (2, 1, 0), (1, 2)))))
-        moved = np.abs(again.thickness_mm - before.thickness_mm)
-        print(f"{name:10s} {'axes turned round':20s} largest {np.nanmax(moved):.4f}", flush=True)
+        head = prepare(t1)
+        before = measure(head)
+        changes = {
+            "rotated 3 degrees": rotated(t1),
+            "shaded 20 %": shaded(t1),
+            "3 % noise": noisy(t1),
+            "axes turned round": to_canonical(turned(t1, (2, 1, 0), (1, 2))),
+            "brighter grey matter": of_other_contrast(t1, 0.8),
+            "darker grey matter": of_other_contrast(t1, 1.25),
+            "slices of 1.5 mm": in_thick_slices(t1, 1.5),
+            "without skull": without_skull(t1, head.brain),
+            "dark white matter": with_dark_white_matter(t1, head.structures),
+        }
+        for word, changed in changes.items():
+            moved = measure(prepare(changed)).thickness_mm - before.thickness_mm
+            sizes = np.abs(moved)
+            print(
+                f"{name:10s} {word:22s} {np.nanmean(sizes):.3f} {np.nanmean(moved):+.3f} {np.nanmax(sizes):.3f}",
+                flush=True,
+            )
 
 
 def lesions(data: Path, names: list[str], examples: list[str]) -> None:
