@@ -47,7 +47,9 @@ def main() -> None:
         print(summary.as_text())
         if summary.done == len(rows):
             measured[workers] = summary.seconds
-        records = [json.loads(path.read_text()) for path in sorted((out / "batch" / "records").glob("*.json"))]
+        records = [
+            json.loads(path.read_text(encoding="utf-8")) for path in sorted((out / "batch" / "records").glob("*.json"))
+        ]
         seconds = [record["seconds"] for record in records]
         peaks = [record["peak_memory_mb"] for record in records]
         print(
@@ -89,7 +91,7 @@ def as_mask(path: Path) -> Image:
 
 
 def write_list(path: Path, rows: list[tuple]) -> None:
-    with path.open("w", newline="") as stream:
+    with path.open("w", newline="", encoding="utf-8") as stream:
         csv.writer(stream).writerows([HEADER, *rows])
 
 

@@ -75,7 +75,7 @@ def main() -> None:
             if not path.exists():
                 write_image(scan_again(t1, 10 * index + scan), path)
             rows.append([head.name.removeprefix("sub-"), scan, path.name, head.age_years, head.sex, "simulated"])
-    with (args.out / "scans.csv").open("w", newline="") as stream:
+    with (args.out / "scans.csv").open("w", newline="", encoding="utf-8") as stream:
         csv.writer(stream).writerows([["case_id", "session", "t1", "age", "sex", "site"], *rows])
     out = args.out / "out"
     summary = process_cohort(args.out / "scans.csv", out, BatchOptions(workers=args.workers, resume=True))

@@ -43,7 +43,7 @@ def simulate(folder: Path, count: int, form: str) -> Path:
     """A list of made-up people with one-sided damage of some parcels."""
     chance = np.random.default_rng(0)
     listed = folder / f"{form}-{count}.csv"
-    with listed.open("w", newline="") as stream:
+    with listed.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         lesioned_names = [f"{name}:lesioned_fraction" for name in PARCEL_NAMES]
         writer.writerow([*FACTS, *([*PARCEL_NAMES, *lesioned_names] if form == "wide" else ["parcels"])])
@@ -62,14 +62,14 @@ def simulate(folder: Path, count: int, form: str) -> Path:
                 {"parcel": name, "hemisphere": name[0].upper(), "thickness_mm": t, "lesioned_fraction": f, "voxels": 99}
                 for name, t, f in zip(PARCEL_NAMES, thickness_mm, lesioned, strict=True)
             )
-            (folder / f"{person}_parcels.tsv").write_text(table_text(rows, list(PARCEL_COLUMNS)))
+            (folder / f"{person}_parcels.tsv").write_text(table_text(rows, list(PARCEL_COLUMNS)), encoding="utf-8")
             writer.writerow([*facts, f"{person}_parcels.tsv"])
     return listed
 
 
 def break_rows(path: Path) -> None:
     """Break every twentieth row of a wide list, each in the next of eight ways."""
-    with path.open(newline="") as stream:
+    with path.open(newline="", encoding="utf-8") as stream:
         header, *rows = csv.reader(stream)
     first = len(FACTS)
     for number, row in enumerate(rows[19::20]):
@@ -90,7 +90,7 @@ def break_rows(path: Path) -> None:
             row[-1] = "50"
         else:
             del row[first + 9 :]
-    with path.open("w", newline="") as stream:
+    with path.open("w", newline="", encoding="utf-8") as stream:
         csv.writer(stream).writerows([header, *rows])
 
 
@@ -120,7 +120,7 @@ def main() -> None:
                 if args.broken:
                     break_rows(listed)
                 command = [sys.executable, "-c", PROGRAM, str(listed), f"{folder}/out", args.model]
-                ended = subprocess.run(command, capture_output=True, text=True, check=True)
+                ended = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
                 if args.broken:
                     count_reasons(Path(folder) / "out")
             done, failed, wall_s, cpu_s, peak_mb = json.loads(ended.stdout.splitlines()[-1])

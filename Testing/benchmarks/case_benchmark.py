@@ -43,7 +43,7 @@ def timed(command: list[str]) -> tuple[subprocess.CompletedProcess, dict[str, fl
     """Runs a command with wall and processor seconds; the latter tell also on a machine that others use."""
     started, before = time.perf_counter(), os.times()
     environment = os.environ | {"ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": str(THREADS)}
-    run = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    run = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, env=environment)
     after = os.times()
     cpu = after.children_user + after.children_system - before.children_user - before.children_system
     return run, {"wall_seconds": time.perf_counter() - started, "cpu_seconds": cpu}

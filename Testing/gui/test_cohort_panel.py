@@ -90,7 +90,7 @@ def test_a_cohort_is_checked_analysed_and_shown_by_clicks(host, panel, dialogs, 
 
 def test_a_table_that_cannot_be_used_is_told_in_words(host, panel, dialogs, tmp_path):
     bad = tmp_path / "bad.csv"
-    bad.write_text("a,b\n1,2\n")
+    bad.write_text("a,b\n1,2\n", encoding="utf-8")
     panel.ui.tablePath.setPath(str(bad))
     click(host, panel.ui.checkButton)
     assert host.wait(lambda: not panel.running, 90)

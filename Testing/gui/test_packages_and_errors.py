@@ -163,7 +163,7 @@ def test_a_half_installed_package_is_named(host, tmp_path, monkeypatch):
     (tmp_path / "halfway").mkdir()
     info = tmp_path / "halfway-1.0.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: halfway\nVersion: 1.0\n")
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: halfway\nVersion: 1.0\n", encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
     assert packages._is_half_installed("halfway")
     assert not packages._is_half_installed("numpy")
@@ -177,11 +177,11 @@ def test_a_package_that_breaks_on_import_stops_the_run_with_its_name(tmp_path):
     from RegionalBrainAgeSlicer.process import BACKGROUND
 
     (tmp_path / "numpy").mkdir()
-    (tmp_path / "numpy" / "__init__.py").write_text("from .missing_part import x\n")
+    (tmp_path / "numpy" / "__init__.py").write_text("from .missing_part import x\n", encoding="utf-8")
     done = subprocess.run(
         [sys.executable, str(BACKGROUND), "case", "--out", str(tmp_path)],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=120,
         check=False,
         env={"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin"},
@@ -217,7 +217,7 @@ def test_a_working_folder_that_cannot_be_written_to_is_told(host, panel, dialogs
 
     made = made_case(tmp_path / "made", "made")
     blocker = tmp_path / "file"
-    blocker.write_text("a file where a folder should be")
+    blocker.write_text("a file where a folder should be", encoding="utf-8")
     panel.ui.workingPath.setPath(str(blocker / "working"))
     panel.patient.load(made.t1)
     panel.parameters.ageYears, panel.parameters.sex, panel.parameters.noLesion = 60.0, "F", True
@@ -326,7 +326,7 @@ def test_a_damaged_or_empty_case_folder_is_told(host, panel, dialogs, tmp_path):
     assert host.wait(lambda: not panel.results.showing, 10)
     assert "holds no finished case" in dialogs.said[-1][0]
     made = made_case(tmp_path, "made")
-    (made.folder / "sub-made_case.json").write_text("{ half")
+    (made.folder / "sub-made_case.json").write_text("{ half", encoding="utf-8")
     panel.results.open(made.folder)
     assert host.wait(lambda: not panel.results.showing, 10)
     assert "is damaged" in dialogs.said[-1][0]
@@ -337,11 +337,11 @@ def test_saving_where_nothing_can_be_written_is_told(host, panel, dialogs, tmp_p
     from made_case import made_case
 
     made = made_case(tmp_path / "working", "made")
-    (made.folder.parent / "processed_cases.csv").write_text("case_id,site\nmade,\n")
+    (made.folder.parent / "processed_cases.csv").write_text("case_id,site\nmade,\n", encoding="utf-8")
     panel.results.open(made.folder)
     assert host.wait(lambda: not panel.results.showing, 10)
     blocker = tmp_path / "file"
-    blocker.write_text("x")
+    blocker.write_text("x", encoding="utf-8")
     panel.ui.outputPath.setPath(str(blocker / "cohort"))
     panel.ui.saveButton.click()
     assert dialogs.said[-1][0].startswith("The case could not be saved.")

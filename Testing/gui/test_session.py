@@ -166,7 +166,7 @@ def test_a_whole_session_by_clicks(session, host, dialogs, tmp_path):
     assert saved.is_dir()
     with (tmp_path / "cohort" / "processed_cases.csv").open() as stream:
         assert [r["case_id"] for r in csv.DictReader(stream)] == ["walk"]
-    review = json.loads((saved / "sub-walk_desc-lesion_review.json").read_text())
+    review = json.loads((saved / "sub-walk_desc-lesion_review.json").read_text(encoding="utf-8"))
     assert review["reviewer"] == "Dr Example"
     assert review["lesion_volume_ml"] == pytest.approx(panel.review.measures.volume_ml, abs=0.01)
     session.picture("5-save")
@@ -262,9 +262,9 @@ def test_a_case_without_volumes_shows_its_table_and_plot(session, host, dialogs)
     made = session.made
     for path in made.folder.glob("*.nii.gz"):
         path.unlink()
-    facts = json.loads((made.folder / "sub-made_case.json").read_text())
+    facts = json.loads((made.folder / "sub-made_case.json").read_text(encoding="utf-8"))
     facts["case"]["t1"] = None
-    (made.folder / "sub-made_case.json").write_text(json.dumps(facts))
+    (made.folder / "sub-made_case.json").write_text(json.dumps(facts), encoding="utf-8")
     session.panel.results.open(made.folder)
     session.shown()
     assert dialogs.said == []

@@ -45,7 +45,7 @@ def main() -> int:
     shutil.rmtree(out / name, ignore_errors=True)
     partial.rename(out / name)
     (out / f".{name}.lock").unlink()
-    (out / "processed_cases.csv").write_text(f"case_id,site,age,sex\n{given['--id']},,61,F\n")
+    (out / "processed_cases.csv").write_text(f"case_id,site,age,sex\n{given['--id']},,61,F\n", encoding="utf-8")
     print("[  10.0 s] 100 %  done", file=sys.stderr, flush=True)
     return 0
 

@@ -79,8 +79,8 @@ def made_case(root: Path, case_id: str = "made", ras_from_ijk: np.ndarray = STRA
         "calibration": "none",
         "qc": "pass",
     }
-    (folder / f"{name}_case.json").write_text(json.dumps(facts))
-    (folder / f"{name}_report.html").write_text("<html><body>report</body></html>")
+    (folder / f"{name}_case.json").write_text(json.dumps(facts), encoding="utf-8")
+    (folder / f"{name}_report.html").write_text("<html><body>report</body></html>", encoding="utf-8")
     centres = {label: centre_ras(label) for label in range(1, 19)}
     return MadeCase(
         folder, root / f"{name}_T1w.nii.gz", root / f"{name}_lesion.nii.gz", centres, lesion_centre, pads, not_estimable

@@ -28,14 +28,14 @@ def make_cohort(folder: Path, contents: list[str]) -> Path:
     """A list of cases whose T1 files hold these words; returns the CSV."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model").mkdir(exist_ok=True)
-    (folder / "model" / "model.json").write_text("{}")
-    (folder / "scheme.tsv").write_text("two networks")
+    (folder / "model" / "model.json").write_text("{}", encoding="utf-8")
+    (folder / "scheme.tsv").write_text("two networks", encoding="utf-8")
     rows = ["case_id,t1,age,sex,site"]
     for number, words in enumerate(contents):
-        (folder / f"head{number}.nii").write_text(f"{words} #{number}")
+        (folder / f"head{number}.nii").write_text(f"{words} #{number}", encoding="utf-8")
         rows.append(f"P{number:03d},head{number}.nii,{40 + number % 40},{'FM'[number % 2]},site{number % 3}")
     path = folder / "cases.csv"
-    path.write_text("\n".join(rows) + "\n")
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
     return path
 
 

@@ -28,13 +28,13 @@ output.SPACE_NEEDED_MB = 1
 
 def run_case(case: Case, out_dir: Path, *, progress, overwrite, notes, **_: object) -> CaseResult:
     """As `case.pipeline.run_case`."""
-    words = case.t1.read_text().split()
+    words = case.t1.read_text(encoding="utf-8").split()
     print("a library prints something")
     with output.case_folder(out_dir, case.name, overwrite) as folder:
         for step in range(STEPS):
             progress(f"step {step}", step / STEPS)
             time.sleep(float(words[1]) / STEPS if words[0] == "wait" else 0.01)
-            (folder / f"part{step}.txt").write_text("x" * 1000)
+            (folder / f"part{step}.txt").write_text("x" * 1000, encoding="utf-8")
         if words[0] == "fill":
             (folder / "large.bin").write_bytes(b"x" * (int(words[1]) << 20))
         if words[0] == "fail":

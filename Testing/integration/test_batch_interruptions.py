@@ -121,7 +121,7 @@ def test_interrupted_the_finished_cases_are_in_the_table_already(tmp_path):
     time.sleep(0.5)  # so that the batch has seen the second one end
     batch.send_signal(signal.SIGINT)
     assert batch.wait(20) == 1
-    assert [line.split(",")[0] for line in (out / PROCESSED_NAME).read_text().splitlines()] == [
+    assert [line.split(",")[0] for line in (out / PROCESSED_NAME).read_text(encoding="utf-8").splitlines()] == [
         "case_id",
         "P000",
         "P001",
@@ -161,7 +161,7 @@ def test_a_disk_full_to_the_last_byte_ends_the_batch_with_a_sentence(tmp_path, s
     (small_disk / "out").mkdir()
     subprocess.run(["dd", "if=/dev/zero", f"of={small_disk / 'filler'}", "bs=4k"], capture_output=True)
     batch = subprocess.run(
-        [sys.executable, PROGRAM, str(cases), str(small_disk / "out"), "2"], capture_output=True, text=True
+        [sys.executable, PROGRAM, str(cases), str(small_disk / "out"), "2"], capture_output=True, encoding="utf-8"
     )
     assert batch.returncode in (1, 2, 3)
     assert "Traceback" not in batch.stderr

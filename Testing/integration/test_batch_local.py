@@ -38,7 +38,7 @@ def test_the_table_is_the_same_whatever_the_number_of_workers_and_the_order_of_e
 
 def test_broken_rows_are_listed_with_reasons_and_the_good_ones_are_done(tmp_path):
     cases = make_cohort(tmp_path / "in", ["wait 0.01"] * 4)
-    with cases.open("a") as stream:
+    with cases.open("a", encoding="utf-8") as stream:
         stream.write("P100,missing.nii,50,F,s\nP101,head0.nii,fifty,F,s\nP102,head0.nii,50,X,s\n")
         stream.write("P103,head0.nii,50\nP000,head0.nii,50,F,s\nP104,head0.nii,250,F,s\n")
     summary = quick_batch(cases, tmp_path / "out")
@@ -58,29 +58,29 @@ def test_resume_skips_what_is_unchanged_and_redoes_what_is_not(tmp_path):
     assert quick_batch(cases, out, resume=True).unchanged == 6
     os.utime(tmp_path / "in" / "head0.nii")  # a new date is no change
     assert quick_batch(cases, out, resume=True).unchanged == 6
-    (tmp_path / "in" / "head1.nii").write_text("wait 0.02 other content")
+    (tmp_path / "in" / "head1.nii").write_text("wait 0.02 other content", encoding="utf-8")
     assert quick_batch(cases, out, resume=True).done == 1
     assert table(out) != before
-    text = cases.read_text()
-    cases.write_text(text.replace("P002,head2.nii,42", "P002,head2.nii,52"))
+    text = cases.read_text(encoding="utf-8")
+    cases.write_text(text.replace("P002,head2.nii,42", "P002,head2.nii,52"), encoding="utf-8")
     assert quick_batch(cases, out, resume=True).done == 1
     (out / "sub-P003" / "sub-P003_regions.tsv").unlink()
     assert quick_batch(cases, out, resume=True).done == 1
-    (out / "sub-P004" / "sub-P004_regions.tsv").write_text("cut off")
+    (out / "sub-P004" / "sub-P004_regions.tsv").write_text("cut off", encoding="utf-8")
     assert quick_batch(cases, out, resume=True).done == 1
-    (tmp_path / "in" / "scheme.tsv").write_text("another scheme")
+    (tmp_path / "in" / "scheme.tsv").write_text("another scheme", encoding="utf-8")
     assert quick_batch(cases, out, resume=True).done == 6
-    (tmp_path / "in" / "model" / "model.json").write_text("another model")
+    (tmp_path / "in" / "model" / "model.json").write_text("another model", encoding="utf-8")
     assert quick_batch(cases, out, resume=True).done == 6
 
 
 def test_a_case_that_comes_to_fail_loses_its_old_row(tmp_path):
     cases = make_cohort(tmp_path / "in", ["wait 0.01"] * 2)
     quick_batch(cases, tmp_path / "out")
-    (tmp_path / "in" / "head1.nii").write_text("fail")
+    (tmp_path / "in" / "head1.nii").write_text("fail", encoding="utf-8")
     assert quick_batch(cases, tmp_path / "out", resume=True).exit_code == 3
     assert [row["case_id"] for row in read_table(tmp_path / "out" / PROCESSED_NAME)] == ["P000"]
-    cases.write_text(cases.read_text().replace("head0.nii,40", "head0.nii,forty"))
+    cases.write_text(cases.read_text(encoding="utf-8").replace("head0.nii,40", "head0.nii,forty"), encoding="utf-8")
     quick_batch(cases, tmp_path / "out", resume=True)
     assert read_table(tmp_path / "out" / PROCESSED_NAME) == []
 
@@ -162,7 +162,10 @@ def test_a_reviewers_decisions_reach_the_table_and_stay_there(tmp_path):
     out = tmp_path / "out"
     quick_batch(cases, out)
     saved = tmp_path / "downloaded.tsv"
-    saved.write_text("case_id\tdecision\treviewer\tnote\nP001\treject\tme\tmotion\nP002\taccept\tme\t\nX\treject\t\t\n")
+    saved.write_text(
+        "case_id\tdecision\treviewer\tnote\nP001\treject\tme\tmotion\nP002\taccept\tme\t\nX\treject\t\t\n",
+        encoding="utf-8",
+    )
     assert apply_decisions(out, saved) == {"accept": 1, "reject": 1, "unknown": 1}
     assert [row["qc"] for row in read_table(out / PROCESSED_NAME)] == ["pass", "fail", "pass"]
     quick_batch(cases, out, resume=True)
@@ -172,8 +175,8 @@ def test_a_reviewers_decisions_reach_the_table_and_stay_there(tmp_path):
 def test_each_case_has_a_log_and_a_record_of_what_it_took(tmp_path):
     cases = make_cohort(tmp_path / "in", ["wait 0.01"])
     quick_batch(cases, tmp_path / "out")
-    assert "a library prints something" in (tmp_path / "out/batch/logs/sub-P000.log").read_text()
-    record = json.loads((tmp_path / "out/batch/records/sub-P000.json").read_text())
+    assert "a library prints something" in (tmp_path / "out/batch/logs/sub-P000.log").read_text(encoding="utf-8")
+    record = json.loads((tmp_path / "out/batch/records/sub-P000.json").read_text(encoding="utf-8"))
     assert record["status"] == "done"
     assert record["peak_memory_mb"] > 1
     assert record["fingerprint"]["facts"]["age_years"] == 40

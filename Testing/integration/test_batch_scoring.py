@@ -45,7 +45,7 @@ def people(count: int, seed: int = 0) -> tuple[list[dict], np.ndarray, np.ndarra
 
 
 def write_csv(path, header, rows) -> None:
-    with path.open("w", newline="") as stream:
+    with path.open("w", newline="", encoding="utf-8") as stream:
         csv.writer(stream).writerows([header, *rows])
 
 

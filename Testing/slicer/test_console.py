@@ -94,7 +94,7 @@ def test_a_list_of_cases_and_a_dataset_go_through_the_batch(logic, tmp_path, mon
     commands = []
     monkeypatch.setattr(console, "run_library", lambda arguments: commands.append(arguments) or [])
     cases = tmp_path / "patients.csv"
-    cases.write_text("case_id,t1,age,sex\n")
+    cases.write_text("case_id,t1,age,sex\n", encoding="utf-8")
     logic.processCohort(cases, tmp_path / "out", workers=2, resume=True)
     logic.processCohort(tmp_path, tmp_path / "out")
     assert commands == [

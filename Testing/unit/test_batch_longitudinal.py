@@ -46,7 +46,7 @@ def leave_session(out, case_id: str, pads: dict[str, float], **case_fields) -> N
     summary = replace(result, case=case, parcels=parcels, regions=regions).as_dict()
     folder = out / f"sub-{case_id}"
     folder.mkdir(parents=True)
-    (folder / f"{folder.name}_case.json").write_text(json.dumps(summary))
+    (folder / f"{folder.name}_case.json").write_text(json.dumps(summary), encoding="utf-8")
 
 
 def write_sessions(out, ids) -> None:
@@ -82,7 +82,7 @@ def test_sessions_are_ordered_compared_with_the_first_and_judged_by_the_limit(tm
     assert (row["from_session"], row["to_session"], row["days_between"]) == ("2", "10", "200")
     assert (row["change_years"], row["beyond_noise"], row["comparable"]) == ("8", "true", "true")
     assert (rows["FPN_R"]["change_years"], rows["FPN_R"]["beyond_noise"]) == ("0", "false")
-    text = page.read_text()
+    text = page.read_text(encoding="utf-8")
     assert "<h2>A</h2>" in text
     assert "<h2>B</h2>" not in text
     assert '<td class="beyond">+8.0</td>' in text
@@ -105,9 +105,9 @@ def test_sessions_of_different_models_are_not_compared(tmp_path):
     leave_session(tmp_path, "A_ses-1", {})
     leave_session(tmp_path, "A_ses-2", {})
     path = tmp_path / "sub-A_ses-2" / "sub-A_ses-2_case.json"
-    summary = json.loads(path.read_text())
+    summary = json.loads(path.read_text(encoding="utf-8"))
     summary["model"]["sha256"] = "another"
-    path.write_text(json.dumps(summary))
+    path.write_text(json.dumps(summary), encoding="utf-8")
     write_sessions(tmp_path, ["A_ses-1", "A_ses-2"])
     write_longitudinal(tmp_path, LinearModel(), rescans())
     rows = read_table(tmp_path / "longitudinal.tsv")

@@ -100,7 +100,7 @@ def made_cases(out, count: int, odd: int | None = None, **words):
         summary["provenance"]["registration_similarity"] = 0.5 if number == odd else 0.9 + 0.001 * number
         folder = out / f"sub-{case_id}"
         folder.mkdir(parents=True)
-        (folder / f"sub-{case_id}_case.json").write_text(json.dumps(summary))
+        (folder / f"sub-{case_id}_case.json").write_text(json.dumps(summary), encoding="utf-8")
         rows[case_id] = {k: "" if v is None else str(v) for k, v in result.processed_row("1").items()}
         ids.append(case_id)
     write_processed(out, processed_columns(NETWORKS), ids, rows)
@@ -109,14 +109,14 @@ def made_cases(out, count: int, odd: int | None = None, **words):
 
 def test_a_case_unlike_its_batch_is_marked_and_no_other(tmp_path):
     made_cases(tmp_path, 12, odd=4)
-    page = write_quality_page(tmp_path).read_text()
+    page = write_quality_page(tmp_path).read_text(encoding="utf-8")
     counts = dict(re.findall(r'data-case="(P\d+)".*?data-outliers="(\d)"', page))
     assert {case for case, count in counts.items() if count != "0"} == {"P04"}
 
 
 def test_what_a_table_says_is_never_run(tmp_path):
     made_cases(tmp_path, 2, site="<script>alert(1)</script>\"'><img src=x onerror=alert(1)>")
-    page = write_quality_page(tmp_path).read_text()
+    page = write_quality_page(tmp_path).read_text(encoding="utf-8")
     assert page.count("<script>") == 1
     assert "<img src=x" not in page
     assert "http" not in page.replace("http-equiv", "")
@@ -124,9 +124,11 @@ def test_what_a_table_says_is_never_run(tmp_path):
 
 def test_the_page_shows_decisions_and_failed_cases(tmp_path):
     made_cases(tmp_path, 3)
-    (tmp_path / "qc.tsv").write_text("case_id\tdecision\treviewer\tnote\nP01\treject\tme\tmoved\n")
-    (tmp_path / "failed_cases.csv").write_text("line,case_id,stage,reason,log\n9,P09,list,The age is missing.,\n")
-    page = write_quality_page(tmp_path).read_text()
+    (tmp_path / "qc.tsv").write_text("case_id\tdecision\treviewer\tnote\nP01\treject\tme\tmoved\n", encoding="utf-8")
+    (tmp_path / "failed_cases.csv").write_text(
+        "line,case_id,stage,reason,log\n9,P09,list,The age is missing.,\n", encoding="utf-8"
+    )
+    page = write_quality_page(tmp_path).read_text(encoding="utf-8")
     assert re.search(r'data-case="P01" data-decision="reject"', page)
     assert 'value="moved"' in page
     assert "The age is missing." in page
@@ -170,7 +172,7 @@ def test_metrics_of_a_case_without_images_are_absent_not_zero():
 
 
 def test_a_rejected_case_fails_in_the_table_and_an_accepted_one_passes(tmp_path):
-    (tmp_path / "qc.tsv").write_text("case_id\tdecision\nP00\treject\nP01\taccept\n")
+    (tmp_path / "qc.tsv").write_text("case_id\tdecision\nP00\treject\nP01\taccept\n", encoding="utf-8")
     made_cases(tmp_path, 3)
     found = {row["case_id"]: row["qc"] for row in read_table(tmp_path / PROCESSED_NAME)}
     assert (found["P00"], found["P01"]) == ("fail", "pass")
@@ -180,14 +182,16 @@ def test_a_rejected_case_fails_in_the_table_and_an_accepted_one_passes(tmp_path)
 def test_a_reviewer_sorts_decides_saves_and_the_file_takes_effect(tmp_path):
     made_cases(tmp_path, 12, odd=4)
     page = write_quality_page(tmp_path)
-    page.write_text(page.read_text().replace("</body>", CLICKS))
+    page.write_text(page.read_text(encoding="utf-8").replace("</body>", CLICKS), encoding="utf-8")
     command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
-    shown = subprocess.run([*command, "--dump-dom", page.as_uri()], capture_output=True, text=True, timeout=300).stdout
+    shown = subprocess.run(
+        [*command, "--dump-dom", page.as_uri()], capture_output=True, encoding="utf-8", timeout=300
+    ).stdout
     up, down, (name, saved), rejected = json.loads(re.search(r"<pre>(.*)</pre>", shown, re.DOTALL).group(1))
     assert (up[0], down[-1]) == ("P04", "P04")  # the case made unlike the others is the least similar
     assert up[1:] == sorted(up[1:])
     assert down[:-1] == up[:0:-1]
     assert rejected == ["P03"]
-    (tmp_path / name).write_text(saved)
+    (tmp_path / name).write_text(saved, encoding="utf-8")
     assert saved.splitlines()[1:] == ["P03\treject\tn/a\tn/a", "P05\taccept\tDr A\tok then"]
     assert apply_decisions(tmp_path) == {"accept": 1, "reject": 1, "unknown": 0}

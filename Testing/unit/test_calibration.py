@@ -96,9 +96,9 @@ def test_a_calibration_file_comes_back_and_a_broken_one_is_refused(norms, made_p
     again = read_calibration(tmp_path / "c.json")
     np.testing.assert_allclose(again.offset, written.offset, atol=1e-6)
     assert again.controls == 60
-    content = json.loads((tmp_path / "c.json").read_text())
+    content = json.loads((tmp_path / "c.json").read_text(encoding="utf-8"))
     for change in ({"format": "x"}, {"offset": "x"}, {"remaining_uncertainty": 7}):
-        (tmp_path / "d.json").write_text(json.dumps(content | change))
+        (tmp_path / "d.json").write_text(json.dumps(content | change), encoding="utf-8")
         with pytest.raises(InputError, match="calibrat"):
             read_calibration(tmp_path / "d.json")
 

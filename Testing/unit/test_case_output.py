@@ -16,15 +16,15 @@ from RegionalBrainAgeLib.errors import Cancelled, InputError, RegionalBrainAgeEr
 
 def test_a_finished_folder_appears_under_its_name_and_nothing_else_is_left(tmp_path):
     with case_folder(tmp_path / "new" / "out", "sub-1") as folder:
-        (folder / "a").write_text("whole")
+        (folder / "a").write_text("whole", encoding="utf-8")
         assert not (tmp_path / "new" / "out" / "sub-1").exists()
     assert os.listdir(tmp_path / "new" / "out") == ["sub-1"]
-    assert (tmp_path / "new" / "out" / "sub-1" / "a").read_text() == "whole"
+    assert (tmp_path / "new" / "out" / "sub-1" / "a").read_text(encoding="utf-8") == "whole"
 
 
 def _fail_midway(out_dir, error):
     with case_folder(out_dir, "sub-1") as folder:
-        (folder / "a").write_text("half")
+        (folder / "a").write_text("half", encoding="utf-8")
         raise error
 
 

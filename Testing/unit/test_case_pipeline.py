@@ -91,7 +91,7 @@ def test_a_table_of_another_scheme_is_refused_before_any_work(statistics, tmp_pa
 
 
 def test_a_file_that_is_no_calibration_is_refused_by_name(statistics, tmp_path):
-    (tmp_path / "scanner.json").write_text("{}")
+    (tmp_path / "scanner.json").write_text("{}", encoding="utf-8")
     with pytest.raises(InputError, match=r"scanner\.json"):
         run_case(case(statistics, calibration=tmp_path / "scanner.json"), tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -120,7 +120,7 @@ def terabytes(folder):
 
 def no_image(folder):
     path = folder / "bad.nii.gz"
-    path.write_text("not an image")
+    path.write_text("not an image", encoding="utf-8")
     return path
 
 
@@ -146,7 +146,7 @@ def computed_tomography(folder):
 
 def no_dicom(folder):
     (folder / "bad").mkdir()
-    (folder / "bad" / "notes.txt").write_text("no pictures here")
+    (folder / "bad" / "notes.txt").write_text("no pictures here", encoding="utf-8")
     return folder / "bad"
 
 
@@ -275,7 +275,7 @@ def test_help_is_quick_and_loads_nothing_heavy():
     code = (
         "import sys; from RegionalBrainAgeLib.__main__ import build_parser; build_parser(); print(sorted(sys.modules))"
     )
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True).stdout
     for heavy in ("torch", "numpy", "SimpleITK", "nibabel", "pandas", "matplotlib", "sklearn", "statsmodels"):
         assert f"'{heavy}'" not in loaded
 

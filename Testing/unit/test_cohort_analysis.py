@@ -188,13 +188,13 @@ def test_networks_that_the_scheme_of_the_maps_does_not_have_are_named(tmp_path):
     assert "The brain maps lack lang" in " ".join(f.sentence for f in result.cohort.findings)
     assert (tmp_path / "part" / "figures" / "brain_volume.svg").exists()
     scheme = tmp_path / "mine.tsv"
-    scheme.write_text("region\tnetwork\themisphere\tatlas\tlabels\nLANG_L\tLANG\tL\taal\tInsula_L\n")
+    scheme.write_text("region\tnetwork\themisphere\tatlas\tlabels\nLANG_L\tLANG\tL\taal\tInsula_L\n", encoding="utf-8")
     result = analysis.run(tmp_path / "part.csv", tmp_path / "mine", Settings(families=("mixed",), scheme=str(scheme)))
     assert "lack fpn, sal" in " ".join(f.sentence for f in result.cohort.findings)
     for content, said in ((None, "cannot be read"), ("a,b\n1,2\n", "no region scheme")):
         wrong = tmp_path / "wrong.tsv"
         if content:
-            wrong.write_text(content)
+            wrong.write_text(content, encoding="utf-8")
         with pytest.raises(InputError, match=said):
             analysis.run(tmp_path / "part.csv", tmp_path / "wrong", Settings(scheme=str(wrong)))
 

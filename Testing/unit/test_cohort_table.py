@@ -57,7 +57,7 @@ def test_the_same_table_saved_in_other_ways_reads_the_same(frame, read, how):
 
 def test_unquoted_decimal_commas_are_refused_with_the_remedy(frame, tmp_path):
     path = tmp_path / "cases.csv"
-    path.write_text("case_id,site,age,sex,pad_ipsi_fpn\nc1,a,63,F,1,5\n")
+    path.write_text("case_id,site,age,sex,pad_ipsi_fpn\nc1,a,63,F,1,5\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"Row 2 .*Decimal commas"):
         read_cohort(path)
 

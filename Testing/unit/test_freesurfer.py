@@ -123,7 +123,7 @@ def test_a_lesion_without_the_label_volume_is_refused(subject):
 
 def test_a_fastsurfer_folder_without_destrieux_says_what_to_run(tmp_path):
     (tmp_path / "stats").mkdir()
-    (tmp_path / "stats" / "lh.aparc.DKTatlas.mapped.stats").write_text("# ColHeaders StructName\n")
+    (tmp_path / "stats" / "lh.aparc.DKTatlas.mapped.stats").write_text("# ColHeaders StructName\n", encoding="utf-8")
     with pytest.raises(InputError, match="--fsaparc"):
         read_subject(tmp_path)
 
@@ -132,13 +132,13 @@ def test_damaged_or_foreign_files_are_refused_by_name(subject, tmp_path):
     with pytest.raises(InputError, match="does not exist"):
         read_subject(tmp_path / "nobody")
     stats = subject / "stats" / "lh.aparc.a2009s.stats"
-    good = stats.read_text()
+    good = stats.read_text(encoding="utf-8")
     for text, message in (
         ("hello", "not a parcel table"),
         (good[: len(good) // 2] + "\nG_rectus 12 broken\n", "damaged line"),
         (good.replace(LEFT[5].replace("_and_", "&") + " 100 80 200 2", LEFT[5] + " 100 80 200 22"), "outside"),
     ):
-        stats.write_text(text)
+        stats.write_text(text, encoding="utf-8")
         with pytest.raises(InputError, match=message):
             read_subject(subject)
     write_stats(subject, "lh", 2.0, ["bankssts", "cuneus", "fusiform"])

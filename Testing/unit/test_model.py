@@ -154,12 +154,12 @@ def test_another_scheme_is_refused(folder):
 
 
 def test_a_card_belongs_to_the_folder_once_added(folder):
-    (folder / "MODEL_CARD.md").write_text("typed by hand")
+    (folder / "MODEL_CARD.md").write_text("typed by hand", encoding="utf-8")
     with pytest.raises(InputError, match="MODEL_CARD"):
         load_model(folder)
     add_file(folder, "MODEL_CARD.md", "measured")
     load_model(folder)
-    (folder / "MODEL_CARD.md").write_text("measured otherwise")
+    (folder / "MODEL_CARD.md").write_text("measured otherwise", encoding="utf-8")
     with pytest.raises(InputError, match="MODEL_CARD"):
         load_model(folder)
 

@@ -128,8 +128,8 @@ def test_norms_of_a_table_find_its_age_and_sex_effects(made_people):
 
 
 def test_charts_that_lack_a_parcel_are_refused(tmp_path, shared_data):
-    text = (shared_data / "normative" / "charts_destrieux.csv").read_text().splitlines()
+    text = (shared_data / "normative" / "charts_destrieux.csv").read_text(encoding="utf-8").splitlines()
     path = tmp_path / "charts.csv"
-    path.write_text("\n".join(line for line in text if not line.startswith(PARCEL_NAMES[3])))
+    path.write_text("\n".join(line for line in text if not line.startswith(PARCEL_NAMES[3])), encoding="utf-8")
     with pytest.raises(InputError, match=PARCEL_NAMES[3]):
         read_charts(path)

@@ -174,7 +174,9 @@ def open_in_chromium(page, folder) -> tuple[list[str], list[str]]:
         f"--screenshot={shot}",
         "--window-size=1200,3000",
     ]
-    run = subprocess.run([CHROMIUM, *options, page.as_uri()], capture_output=True, text=True, timeout=90, check=False)
+    run = subprocess.run(
+        [CHROMIUM, *options, page.as_uri()], capture_output=True, encoding="utf-8", timeout=90, check=False
+    )
     assert shot.stat().st_size > 10_000
     events = json.loads(net_log.read_text(encoding="utf-8"))["events"]
     asked = [event["params"] for event in events if "url" in event.get("params", {})]

@@ -103,14 +103,14 @@ def test_a_table_from_before_the_thickness_columns_is_carried_on(tmp_path):
 
 def test_a_torn_table_is_refused_not_extended(tmp_path):
     path = tmp_path / "processed_cases.csv"
-    path.write_text("case_id,site,age\na,b\n")
+    path.write_text("case_id,site,age\na,b\n", encoding="utf-8")
     with pytest.raises(InputError, match="Row 2"):
         table.append_case(path, row("a"))
 
 
 def test_nothing_but_the_table_is_left_behind(tmp_path):
     path = tmp_path / "processed_cases.csv"
-    (tmp_path / ".processed_cases.csv.dead.tmp").write_text("left by a crash")
+    (tmp_path / ".processed_cases.csv.dead.tmp").write_text("left by a crash", encoding="utf-8")
     table.append_case(path, row("a"))
     assert os.listdir(tmp_path) == ["processed_cases.csv"]
 

