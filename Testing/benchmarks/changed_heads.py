@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 from RegionalBrainAgeLib.imaging.image import Image
-from RegionalBrainAgeLib.imaging.ribbon import VENTRICLES
+from RegionalBrainAgeLib.imaging.ribbon import VENTRICLES, WHITE_MATTER
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 FULL_WIDTH_OF_SIGMA = 2.355
-WHITE_MATTER = (2, 41)
+# Every cortical parcel of FreeSurfer's aparc.a2009s+aseg has a higher code.
 FIRST_CORTEX_CODE = 11100
 # White matter darkens first around the ventricles: caps about this thick, with a ragged edge.
 RIM_MM, RAGGED_MM = 5.0, 2.0

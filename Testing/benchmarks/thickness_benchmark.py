@@ -44,7 +44,7 @@ from RegionalBrainAgeLib.imaging.fine import cubic, fine_affine, linear, nearest
 from RegionalBrainAgeLib.imaging.image import Image, bounding_box, cropped, resample, to_canonical
 from RegionalBrainAgeLib.imaging.reading import read_labels, read_t1
 from RegionalBrainAgeLib.imaging.registration import Registration, register
-from RegionalBrainAgeLib.imaging.ribbon import landmarks
+from RegionalBrainAgeLib.imaging.ribbon import WHITE_MATTER, landmarks
 from RegionalBrainAgeLib.imaging.thickness import cortical_thickness
 from RegionalBrainAgeLib.imaging.tissue import Tissue, segment_tissue
 from scipy.cluster.vq import kmeans
@@ -52,6 +52,7 @@ from scipy.spatial import cKDTree
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from changed_heads import (
+    FIRST_CORTEX_CODE,
     in_thick_slices,
     noisy,
     of_other_contrast,
@@ -64,8 +65,6 @@ from lesions_into_heads import SOOP_EXAMPLES, heads, lesion_in_head, paint_lesio
 from phantoms import FOLDED_RADIUS_MM, folded_shell, spherical_shell, turned
 
 FAR_MM = 20.0
-# Every cortical parcel of FreeSurfer's aparc.a2009s+aseg has a higher code.
-FIRST_CORTEX_CODE = 11100
 # Age (years) and sex of the healthy heads that are given them in the data's description.
 PEOPLE = {"sub-0001": (25.5, "M"), "sub-0002": (23.25, "F")}
 
@@ -134,7 +133,7 @@ def thickness_of_labels_mm(codes: Image, parcels: Image) -> np.ndarray:
     array, spacing = codes.array.astype(int), codes.spacing_mm
     marks = landmarks(array, array > 0, spacing)
     cortex = array > FIRST_CORTEX_CODE
-    solid = cortex | marks.inside | np.isin(array, (2, 41))
+    solid = cortex | marks.inside | np.isin(array, WHITE_MATTER)
     levels = []
     for side in (1, 2):
         box = bounding_box(marks.side == side, np.full(3, 3))
@@ -274,10 +273,8 @@ def far_parcels(parcels: Image, lesion: Image) -> np.ndarray:
 
 
 def phantoms() -> None:
-    print(
-        "\nPhantoms: mean error (mm) without and with 3 % noise. A width below zero: the banks of a sulcus have grown"
-    )
-    print("into each other, and the cortex there is thinner than the thickness it is made with.")
+    print("\nPhantoms: mean error (mm) without and with 3 % noise. A width below zero: the banks of a sulcus have")
+    print("grown into each other, and the cortex there is thinner than the thickness it is made with.")
     for make, folds in ((spherical_shell, None), (folded_shell, 8), (folded_shell, 12)):
         for thickness_mm in (2.0, 3.0, 4.0):
             errors = []

@@ -70,7 +70,9 @@ def dice(a: np.ndarray, b: np.ndarray) -> float:
 
 def other_tract(source: str, grid: Image) -> np.ndarray:
     """A published tract on the lesions' grid: mask or probabilities from `file`, one label from `file:LABEL`."""
-    path, _, label = source.rpartition(":") if source.rpartition(":")[2].isdigit() else (source, "", "")
+    path, _, label = source.rpartition(":")
+    if not label.isdigit():
+        path, label = source, ""
     file = nib.load(path)
     array = np.asarray(file.dataobj)
     if label:
@@ -81,6 +83,15 @@ def other_tract(source: str, grid: Image) -> np.ndarray:
     if not tract.any() or tract.max() > 1:
         raise SystemExit(f"{source}: empty on the lesions' grid, or values above 1 (give file:LABEL).")
     return tract
+
+
+def print_row(
+    side: str, name: str, volume: np.ndarray, partner: np.ndarray, lesions: list[np.ndarray], partner_loads: np.ndarray
+) -> None:
+    """A tract's volume, its Dice with a partner's mask and the rank correlation of its loads with the partner's."""
+    mask = volume >= CORE_PROBABILITY
+    rank = spearmanr(loads(lesions, volume), partner_loads).statistic
+    print(f"{side:<6}{name:<28}{mask.sum() / 1000:>10.1f}{dice(mask, partner):>8.3f}{rank:>10.4f}")
 
 
 def main() -> None:
@@ -108,19 +119,11 @@ def main() -> None:
             ("reference of other side", (rows == other)[::-1]),
             ("box around the tract", box),
         ):
-            mask = volume >= CORE_PROBABILITY
-            rank = spearmanr(loads(lesions, volume), truth).statistic
-            print(f"{side:<6}{name:<28}{mask.sum() / 1000:>10.1f}{dice(mask, reference):>8.3f}{rank:>10.4f}")
+            print_row(side, name, volume, reference, lesions, truth)
         for name, *sources in options.other:
             volume = other_tract(sources[side == "right"], grid)
-            mask = volume >= CORE_PROBABILITY
-            other_loads = loads(lesions, volume)
-            for label, partner, partner_loads in (
-                (name, reference, truth),
-                (f"this tract with {name}", core, loads(lesions, probability)),
-            ):
-                rank = spearmanr(other_loads, partner_loads).statistic
-                print(f"{side:<6}{label:<28}{mask.sum() / 1000:>10.1f}{dice(mask, partner):>8.3f}{rank:>10.4f}")
+            print_row(side, name, volume, reference, lesions, truth)
+            print_row(side, f"this tract with {name}", volume, core, lesions, loads(lesions, probability))
         some = range(0, len(lesions), 10)
         weighted = []
         for index in some:

@@ -16,7 +16,7 @@ from scipy import ndimage
 from ..imaging.folds import VOXEL_MM, Folds, align_folds, folds_of
 from ..imaging.image import Image, bounding_box, cropped, from_canonical, to_canonical
 from ..imaging.registration import Registration
-from ..imaging.ribbon import BELOW_TENTORIUM, INSIDE
+from ..imaging.ribbon import BELOW_TENTORIUM, INSIDE, WHITE_MATTER
 from ..imaging.tissue import Tissue
 from .atlases import coordinates_mm, load_atlas
 from .parcels import NOT_CORTEX, PARCEL_NAMES, PARCELS_PER_HEMISPHERE, parcels_in_ribbon, propagation_atlas
@@ -24,7 +24,6 @@ from .parcels import NOT_CORTEX, PARCEL_NAMES, PARCELS_PER_HEMISPHERE, parcels_i
 GRID_MARGIN_MM = 8.0
 # One warp carries all there is to know of an atlas voxel: parcel + 500 where inside the white surface + 1000 * side.
 _INSIDE_CODE, _SIDE_CODE = 500, 1000
-_WHITE_MATTER = (2, 41)
 # How far a parcel may be from where the aligned atlas has it (sigma), and the farthest it is looked for.
 PLACE_SIGMA_MM = 2.5
 FARTHEST_MM = 10.0
@@ -128,7 +127,7 @@ def _fold_atlas() -> Image:
     parcel = (label > 0) & (label != NOT_CORTEX)
     side[parcel] = np.where(label[parcel] <= PARCELS_PER_HEMISPHERE, 1, 2)
     side[np.isin(codes, BELOW_TENTORIUM)] = 0
-    inside = np.isin(codes, (*INSIDE, *_WHITE_MATTER))
+    inside = np.isin(codes, (*INSIDE, *WHITE_MATTER))
     return Image((label + _INSIDE_CODE * inside + _SIDE_CODE * side).astype(np.int16), atlas.labels.ras_from_ijk)
 
 

@@ -44,6 +44,7 @@ from scipy.special import ndtr
 
 from ..errors import InputError
 from ..imaging.image import Image, resample, same_grid
+from ..imaging.ribbon import WHITE_MATTER
 from ..resources import package_file
 from .atlases import load_atlas
 
@@ -57,7 +58,6 @@ MINIMUM_SECTION_FRACTION = 0.1
 # Left labels of the JHU-MNI atlas; the right one is the next number.
 BRAIN_STEM, PEDUNCLE, POSTERIOR_LIMB, SUPERIOR_CORONA, POSTERIOR_CORONA = 55, 63, 67, 73, 75
 PRECENTRAL, POSTCENTRAL = 11, 13
-WHITE_MATTER = (2, 41)  # of the Destrieux volume
 # Mirrored there, the two sides' labels agree best (mean Dice of the four lower pairs 0.786; 0.722 at 0, 0.783 at 1 mm).
 # The template agrees best with its own mirror image at 0, so the labels are moved by -0.5 mm. Forward and upward no
 # shift is called for: the peduncle stands out from its surroundings on the template most within 1 mm of its place.

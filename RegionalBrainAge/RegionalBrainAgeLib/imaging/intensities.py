@@ -8,8 +8,8 @@ import numpy as np
 from scipy import ndimage
 
 # The fluid of the ventricles is the only pure fluid of a head: sulci hold too little for a voxel of their own. It is
-# looked for in and near the ventricles; the darkest tenth there is a start, which then depends no more on how wide the
-# ventricles are and on whether the white matter around them is dark.
+# looked for in and near the ventricles. The darkest tenth there is only a start: how dark it is depends on how wide the
+# ventricles are, and on whether the white matter around them is dark.
 FLUID_START_PERCENTILE = 10.0
 FLUID_ROUNDS = 4
 VENTRICLE_MARGIN_MM = 2.0
@@ -63,12 +63,13 @@ def fit_head(cerebrum: np.ndarray, near: np.ndarray) -> TissueIntensities:
     ----------
     cerebrum, near : intensities of the cerebrum and of `near_ventricles`, shapes (N,), (M,).
     """
+    histogram = _Histogram.of(cerebrum)
     csf = float(np.percentile(near, FLUID_START_PERCENTILE))
     for _ in range(FLUID_ROUNDS):
-        grey = fit_intensities(cerebrum, csf).gm
+        grey = _fit(histogram, csf).gm
         fluid = near[near < (csf + grey) / 2]
         csf = float(np.median(fluid)) if fluid.size else csf
-    return fit_intensities(cerebrum, csf)
+    return _fit(histogram, csf)
 
 
 def fit_intensities(values: np.ndarray, csf: float) -> TissueIntensities:
@@ -81,10 +82,25 @@ def fit_intensities(values: np.ndarray, csf: float) -> TissueIntensities:
     ----------
     values : intensities inside the cerebrum, shape (N,).
     """
-    counts, edges = np.histogram(values, HISTOGRAM_BINS, range=(0.0, float(np.percentile(values, 99.9)) * 1.05))
-    x = (edges[1:] + edges[:-1]) / 2
-    weight = counts / counts.sum()
-    wm = float(np.percentile(values, 90))
+    return _fit(_Histogram.of(values), csf)
+
+
+@dataclass(frozen=True)
+class _Histogram:
+    """Bin centres, the shares of voxels in them, and where white matter may be expected."""
+
+    x: np.ndarray
+    weight: np.ndarray
+    bright: float
+
+    @classmethod
+    def of(cls, values: np.ndarray) -> _Histogram:
+        counts, edges = np.histogram(values, HISTOGRAM_BINS, range=(0.0, float(np.percentile(values, 99.9)) * 1.05))
+        return cls((edges[1:] + edges[:-1]) / 2, counts / counts.sum(), float(np.percentile(values, 90)))
+
+
+def _fit(histogram: _Histogram, csf: float) -> TissueIntensities:
+    x, weight, wm = histogram.x, histogram.weight, histogram.bright
     fits = [_expectation_maximisation(x, weight, csf, csf + start * (wm - csf), wm) for start in GREY_STARTS]
     mean, sd, shares, _ = max(fits, key=lambda fit: fit[3])
     return TissueIntensities(*map(float, mean), *map(float, sd), shares)

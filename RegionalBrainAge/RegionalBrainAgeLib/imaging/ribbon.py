@@ -12,6 +12,7 @@ import numpy as np
 from scipy import ndimage
 
 VENTRICLES = (4, 43)
+WHITE_MATTER = (2, 41)
 BELOW_TENTORIUM = (7, 8, 15, 16, 46, 47)
 # Not cortex, and inside FreeSurfer's white surface: ventricles, choroid plexus, deep nuclei, hippocampus, amygdala,
 # accumbens, ventral diencephalon, callosum.
@@ -20,7 +21,6 @@ INSIDE += (43, 44, 49, 50, 51, 52, 53, 54, 58, 60, 62, 63, 251, 252, 253, 254, 2
 _LEFT = (2, 4, 5, 7, 8, 10, 11, 12, 13, 17, 18, 26, 28, 30, 31)
 _RIGHT = (41, 43, 44, 46, 47, 49, 50, 51, 52, 53, 54, 58, 60, 62, 63)
 _LEFT_CORTEX, _RIGHT_CORTEX = (11101, 11199), (12101, 12199)
-_WHITE = (2, 41)
 # Deep structures are grown by this much where cortex is farther away than the second number.
 GROW_MM = 2.0
 KEEP_FROM_CORTEX_MM = 3.0
@@ -54,7 +54,7 @@ def landmarks(codes: np.ndarray, brain: np.ndarray, spacing_mm: np.ndarray) -> L
     below = np.isin(codes, BELOW_TENTORIUM)
     near_inside = _distance_mm(inside, spacing_mm) <= GROW_MM
     far_from_cortex = _distance_mm(cortex, spacing_mm) > KEEP_FROM_CORTEX_MM
-    cerebrum = cortex | inside | np.isin(codes, _WHITE)
+    cerebrum = cortex | inside | np.isin(codes, WHITE_MATTER)
     outside = ~brain | (_distance_mm(below, spacing_mm) < _distance_mm(cerebrum, spacing_mm))
     return Landmarks(side, (inside | (near_inside & far_from_cortex)) & ~outside, outside)
 
