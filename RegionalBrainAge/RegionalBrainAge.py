@@ -8,15 +8,15 @@ from pathlib import Path
 
 import qt
 import slicer
-from RegionalBrainAgeSlicer import case_nodes
 from RegionalBrainAgeSlicer.console import ConsoleMixin
-from RegionalBrainAgeSlicer.estimate_step import EstimateStep
 from RegionalBrainAgeSlicer.parameters import RegionalBrainAgeParameterNode
-from RegionalBrainAgeSlicer.paths import given, show_no_path_as_empty
-from RegionalBrainAgeSlicer.patient_step import PatientStep
-from RegionalBrainAgeSlicer.results_step import ResultsStep
-from RegionalBrainAgeSlicer.review_step import ReviewStep
-from RegionalBrainAgeSlicer.save_step import SaveStep
+from RegionalBrainAgeSlicer.scene import case_nodes
+from RegionalBrainAgeSlicer.steps.estimate_step import EstimateStep
+from RegionalBrainAgeSlicer.steps.patient_step import PatientStep
+from RegionalBrainAgeSlicer.steps.results_step import ResultsStep
+from RegionalBrainAgeSlicer.steps.review_step import ReviewStep
+from RegionalBrainAgeSlicer.steps.save_step import SaveStep
+from RegionalBrainAgeSlicer.work.paths import given, show_no_path_as_empty
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import (

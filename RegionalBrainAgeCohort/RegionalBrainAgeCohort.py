@@ -10,12 +10,13 @@ import slicer
 import vtk
 from RegionalBrainAgeCohortSlicer.cohort_parameters import RegionalBrainAgeCohortParameterNode, settings_of
 from RegionalBrainAgeCohortSlicer.cohort_results import CHECK_PREFIX, CohortResults, read_check
+from RegionalBrainAgeCohortSlicer.cohort_runs import COHORT_PROCESS
 from RegionalBrainAgeLib.errors import InputError
-from RegionalBrainAgeSlicer import packages
 from RegionalBrainAgeSlicer.console import ConsoleMixin
 from RegionalBrainAgeSlicer.messages import show_error, told_to_user
-from RegionalBrainAgeSlicer.paths import given, show_no_path_as_empty
-from RegionalBrainAgeSlicer.process import BackgroundRun, Outcome
+from RegionalBrainAgeSlicer.work import packages
+from RegionalBrainAgeSlicer.work.background_run import BackgroundRun, Outcome
+from RegionalBrainAgeSlicer.work.paths import given, show_no_path_as_empty
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import (
@@ -211,7 +212,9 @@ class RegionalBrainAgeCohortWidget(ScriptedLoadableModuleWidget, VTKObservationM
             self.run.cancel()
 
     def _start(self, arguments: list[str], on_finished) -> None:
-        self.run = BackgroundRun(self._on_progress, on_finished, self._on_line, launch=self.launch)
+        self.run = BackgroundRun(
+            self._on_progress, on_finished, self._on_line, launch=self.launch, script=COHORT_PROCESS
+        )
         self.run.start(arguments)
 
     def _on_line(self, line: str) -> None:

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parent.parent
-
-
-def data_folder() -> Path:
-    return Path(os.environ.get("REGIONAL_BRAIN_AGE_DATA", ROOT.parent / "shared" / "data"))
+from shared_folder import data_folder
 
 
 @pytest.fixture(scope="session")

@@ -6,17 +6,17 @@ import re
 from pathlib import Path
 
 import slicer
-from RegionalBrainAgeLib.case.table import networks_of
+from RegionalBrainAgeLib.case.result.tables import networks_of
 from RegionalBrainAgeLib.errors import CaseError
 
-from . import case_nodes
-from .case_folder import CaseFolder, read_case_folder
-from .case_scene import open_case, show_overlay
-from .case_table import case_in_scene
-from .inputs import NOT_GIVEN, command_line, head_file, lesion_file
-from .process import BACKGROUND, python_slicer
-from .slice_views import fit_views, show_case_in_views, show_layout
-from .turns import at_once
+from .scene import case_nodes
+from .scene.case_folder import CaseFolder, read_case_folder
+from .scene.case_scene import open_case, show_overlay
+from .scene.case_table import case_in_scene
+from .scene.slice_views import fit_views, show_case_in_views, show_layout
+from .work.background_run import LIBRARY_PROCESS, python_slicer
+from .work.chunked_work import at_once
+from .work.command_line import NOT_GIVEN, command_line, head_file, lesion_file
 
 # Exit code of a batch whose other cases are done.
 SOME_FAILED = 3
@@ -128,7 +128,8 @@ def run_library(arguments: list[str]) -> list[str]:
 
     lines: list[str] = []
     process = slicer.util.launchConsoleProcess(
-        [python_slicer(), str(BACKGROUND), *arguments], updateEnvironment={"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
+        [python_slicer(), str(LIBRARY_PROCESS), *arguments],
+        updateEnvironment={"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"},
     )
     try:
         slicer.util.logProcessOutput(process, logCallback=lines.append)

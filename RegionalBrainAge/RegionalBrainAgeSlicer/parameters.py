@@ -8,7 +8,7 @@ from typing import Annotated
 import slicer
 from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrapper
 
-from .inputs import NOT_GIVEN
+from .work.command_line import NOT_GIVEN
 
 
 @parameterNodeWrapper

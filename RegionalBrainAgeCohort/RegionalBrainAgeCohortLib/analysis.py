@@ -12,20 +12,20 @@ import os
 import platform
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from RegionalBrainAgeLib.case.table import write_atomically
 from RegionalBrainAgeLib.errors import Cancelled, InputError, RegionalBrainAgeError
+from RegionalBrainAgeLib.files.atomic_file import write_atomically
 
-from . import classification, mixed_models, sem
-from .output import MEANINGS, write_result
-from .settings import Settings
-from .table import Cohort, read_cohort
+from .data.cohort_table import Cohort, read_cohort
+from .data.settings import Settings
+from .report.result_tables import MEANINGS, write_result
+from .result import AnalysisResult
+from .sem import path_model as sem
+from .statistics import classification, mixed_models
 
 Progress = Callable[[str, float], None]
 _SHARES = {"mixed": 0.02, "loads": 0.06, "groups": 0.02, "sem": 0.08, "classifiers": 0.70}
@@ -37,56 +37,6 @@ _TITLES = {
     "classifiers": "Classifiers",
 }
 _PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "matplotlib", "regional-brain-age")
-
-
-@dataclass
-class AnalysisResult:
-    """All that an analysis found. `tables` by file stem; `skipped` says which analysis was not possible and why."""
-
-    cohort: Cohort
-    settings: Settings
-    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
-    sem: sem.SemResult | None = None
-    sem_reversed: sem.SemResult | None = None
-    sem_thickness: sem.SemResult | None = None
-    sem_notes: list[str] = field(default_factory=list)
-    classification: classification.ClassificationResult | None = None
-    skipped: dict[str, str] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
-    provenance: dict = field(default_factory=dict)
-    files: list[Path] = field(default_factory=list)
-    folder: Path | None = None
-
-    @property
-    def report(self) -> Path:
-        """The report's path."""
-        return Path(self.folder) / "report.html"
-
-    @property
-    def path_models(self) -> dict[str, tuple[str, sem.SemResult]]:
-        """Title and fit of every path model that was fitted, by the name of its figure."""
-        fits = {
-            "path_diagram": ("Path model", self.sem),
-            "path_diagram_reversed": ("Reversed model", self.sem_reversed),
-            "path_diagram_thickness": ("Thickness in the place of PAD", self.sem_thickness),
-        }
-        return {figure: (title, fit) for figure, (title, fit) in fits.items() if fit is not None}
-
-    def as_dict(self) -> dict:
-        """A summary in plain values, for programs."""
-        return {
-            "folder": str(self.folder),
-            "report": str(self.report),
-            "cases_read": self.cohort.rows_read,
-            "cases_used": len(self.cohort.data),
-            "cases_left_out": len(self.cohort.left_out),
-            "networks": list(self.cohort.networks),
-            "findings": [{"level": f.level, "finding": f.sentence} for f in self.cohort.findings],
-            "skipped": self.skipped,
-            "tables": sorted(self.tables),
-            "files": [str(path) for path in self.files],
-            "seconds": {name: round(value, 2) for name, value in self.seconds.items()},
-        }
 
 
 def run(
@@ -169,8 +119,8 @@ def analyse(cohort: Cohort, settings: Settings, tell: Progress) -> AnalysisResul
 
 def write(result: AnalysisResult, out_dir: Path, tell: Progress) -> None:
     """Write tables with sidecars, figures and the report; files of an earlier run that this one lacks are removed."""
-    from .figures import draw_all
-    from .report import write_report
+    from .report.figures import draw_all
+    from .report.page import write_report
 
     out_dir.mkdir(parents=True, exist_ok=True)
     result.folder = out_dir
@@ -342,9 +292,3 @@ def _provenance(csv_path: Path, settings: Settings) -> dict:
         "python": platform.python_version(),
         "packages": versions,
     }
-
-
-def leading(table: pd.DataFrame, column: str = "p_fdr", level: float = 0.05) -> pd.DataFrame:
-    """Rows of `table` that pass the corrected level, strongest first."""
-    passed = table[np.isfinite(table[column]) & (table[column] < level)]
-    return passed.reindex(passed["t"].abs().sort_values(ascending=False).index)

@@ -83,7 +83,7 @@ def run_command(args: argparse.Namespace) -> int:
 
 def settings_of(args: argparse.Namespace):
     """Settings from the options, over those of the settings file, over the defaults."""
-    from .settings import Settings
+    from .data.settings import Settings
 
     values: dict = {}
     if args.settings:
@@ -153,7 +153,7 @@ def print_progress():
 
 def summary(result) -> str:
     """What a person wants to read first, as text."""
-    from .analysis import leading
+    from .result import leading
 
     cohort = result.cohort
     lines = [

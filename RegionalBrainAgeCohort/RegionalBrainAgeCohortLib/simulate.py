@@ -14,8 +14,10 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from RegionalBrainAgeLib.case.table import processed_columns, table_text, write_atomically
+from RegionalBrainAgeLib.case.result.tables import processed_columns
 from RegionalBrainAgeLib.errors import InputError
+from RegionalBrainAgeLib.files.atomic_file import write_atomically
+from RegionalBrainAgeLib.files.tables import table_text
 from scipy import optimize, stats
 
 NETWORKS = ("smn", "fpn", "dan", "van", "sal", "dmn", "aud", "vis", "lim")

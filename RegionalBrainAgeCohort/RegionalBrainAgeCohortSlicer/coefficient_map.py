@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import slicer
-from RegionalBrainAgeSlicer import case_nodes
-from RegionalBrainAgeSlicer.label_files import box_around, label_node, read_labels
-from RegionalBrainAgeSlicer.overlays import show_values
-from RegionalBrainAgeSlicer.region_segments import color_segments, show_segments
-from RegionalBrainAgeSlicer.scales import coefficient_scale
-from RegionalBrainAgeSlicer.slice_views import fit_views, show_case_in_views, show_layout
-from RegionalBrainAgeSlicer.turns import Steps
+from RegionalBrainAgeSlicer.scene import case_nodes
+from RegionalBrainAgeSlicer.scene.colour_scales import coefficient_scale
+from RegionalBrainAgeSlicer.scene.label_files import box_around, label_node, read_labels
+from RegionalBrainAgeSlicer.scene.overlays import show_values
+from RegionalBrainAgeSlicer.scene.region_segments import color_segments, show_segments
+from RegionalBrainAgeSlicer.scene.slice_views import fit_views, show_case_in_views, show_layout
+from RegionalBrainAgeSlicer.work.chunked_work import Steps
 
 TEMPLATE_CASE = "template"
 _HEMISPHERE = {"ipsi": "L", "contra": "R"}

@@ -35,7 +35,7 @@ class RegionalBrainAgeCohortParameterNode:
 
 
 def settings_of(parameters) -> dict:
-    """The library's settings, by its own names; see RegionalBrainAgeCohortLib.settings."""
+    """The library's settings, by its own names; see RegionalBrainAgeCohortLib.data.settings."""
     families = [name for name in ("mixed", "loads", "groups", "classifiers", "sem") if getattr(parameters, name)]
     covariates = [name.strip() for name in parameters.covariates.split(",") if name.strip()]
     return {

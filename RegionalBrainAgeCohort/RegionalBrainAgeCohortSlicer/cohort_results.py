@@ -10,11 +10,12 @@ import qt
 import slicer
 from RegionalBrainAgeLib.errors import InputError
 from RegionalBrainAgeSlicer.messages import show_error, told_to_user
-from RegionalBrainAgeSlicer.process import BackgroundRun, Outcome
-from RegionalBrainAgeSlicer.turns import TurnByTurn
+from RegionalBrainAgeSlicer.work.background_run import BackgroundRun, Outcome
+from RegionalBrainAgeSlicer.work.chunked_work import TurnByTurn
 from slicer.i18n import tr as _
 
 from .coefficient_map import CoefficientMap, maps_of, show_map
+from .cohort_runs import COHORT_PROCESS
 
 # As cohort_runs.check_table prints it.
 CHECK_PREFIX = "check: "
@@ -123,7 +124,9 @@ class CohortResults:
         with told_to_user(_("The template could not be prepared.")):
             self.ui.mapNote.text = _("Preparing the template")
             self.ui.mapButton.enabled = False
-            self.run = BackgroundRun(lambda *_x: None, self._on_template, launch=self.panel.launch)
+            self.run = BackgroundRun(
+                lambda *_x: None, self._on_template, launch=self.panel.launch, script=COHORT_PROCESS
+            )
             self.run.start(["template", str(template)])
 
     def _on_template(self, outcome: Outcome) -> None:

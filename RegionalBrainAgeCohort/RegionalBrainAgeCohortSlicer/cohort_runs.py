@@ -1,15 +1,17 @@
-"""What the cohort panel asks of the library in a process of its own; see background.py."""
+"""What the cohort panel asks of the library in a process of its own; see cohort_process.py."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
+COHORT_PROCESS = Path(__file__).with_name("cohort_process.py")
+
 
 def check_table(arguments: list[str]) -> int:
     """``cohort-check TABLE SETTINGS_JSON``: print one line "check: {...}" with findings and counts. Returns 0."""
-    from RegionalBrainAgeCohortLib.settings import Settings
-    from RegionalBrainAgeCohortLib.table import read_cohort
+    from RegionalBrainAgeCohortLib.data.cohort_table import read_cohort
+    from RegionalBrainAgeCohortLib.data.settings import Settings
 
     cohort = read_cohort(arguments[0], Settings.from_dict(json.loads(arguments[1])))
     said = {
@@ -28,10 +30,10 @@ def write_template(arguments: list[str]) -> int:
     """``template DIR``: write template_T1.nii.gz, template_regions.nii.gz and template_regions.json. Returns 0."""
     import numpy as np
     from RegionalBrainAgeLib.anatomy.regions import load_scheme, region_masks
-    from RegionalBrainAgeLib.case.volumes import RegionVolume
-    from RegionalBrainAgeLib.imaging.image import resample
-    from RegionalBrainAgeLib.imaging.reading import write_image
-    from RegionalBrainAgeLib.imaging.template import template_brain
+    from RegionalBrainAgeLib.anatomy.template import template_brain
+    from RegionalBrainAgeLib.case.result.volumes import RegionVolume
+    from RegionalBrainAgeLib.files.images import write_image
+    from RegionalBrainAgeLib.geometry.image import resample
 
     folder = Path(arguments[0])
     folder.mkdir(parents=True, exist_ok=True)

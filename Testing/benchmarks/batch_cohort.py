@@ -12,20 +12,18 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
-from RegionalBrainAgeLib.batch.cohort import process_cohort
-from RegionalBrainAgeLib.batch.options import BatchOptions
-from RegionalBrainAgeLib.case.table import PROCESSED_NAME, read_table, table_text
-from RegionalBrainAgeLib.imaging.image import Image, resample
-from RegionalBrainAgeLib.imaging.reading import read_labels, read_t1, write_image
-from RegionalBrainAgeLib.imaging.registration import Registration
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from lesions_into_heads import lesion_in_head, paint_lesion
 from real_heads import real_heads
+from RegionalBrainAgeLib.batch.process_many import process_cohort
+from RegionalBrainAgeLib.batch.run.options import BatchOptions
+from RegionalBrainAgeLib.case.result.tables import PROCESSED_NAME
+from RegionalBrainAgeLib.files.images import read_labels, read_t1, write_image
+from RegionalBrainAgeLib.files.tables import read_table, table_text
+from RegionalBrainAgeLib.geometry.image import Image, resample
+from RegionalBrainAgeLib.head.registration import Registration
 
 HEADER = ("case_id", "t1", "lesion", "age", "sex", "site")
 

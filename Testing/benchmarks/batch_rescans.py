@@ -14,20 +14,17 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
-from RegionalBrainAgeLib.anatomy.parcels import PARCEL_NAMES
-from RegionalBrainAgeLib.batch.cohort import process_cohort
-from RegionalBrainAgeLib.batch.options import BatchOptions
-from RegionalBrainAgeLib.case.table import number, read_table
-from RegionalBrainAgeLib.imaging.image import Image, to_canonical
-from RegionalBrainAgeLib.imaging.reading import read_t1, write_image
-from scipy import ndimage
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from real_heads import real_heads
+from RegionalBrainAgeLib.anatomy.parcels import PARCEL_NAMES
+from RegionalBrainAgeLib.batch.process_many import process_cohort
+from RegionalBrainAgeLib.batch.run.options import BatchOptions
+from RegionalBrainAgeLib.files.images import read_t1, write_image
+from RegionalBrainAgeLib.files.tables import number, read_table
+from RegionalBrainAgeLib.geometry.image import Image, to_canonical
+from scipy import ndimage
 
 TURN_DEGREES, SHIFT_MM, SHADE_FRACTION, NOISE_FRACTION = 3.0, 2.0, 0.2, 0.03
 

@@ -21,14 +21,15 @@ from pathlib import Path
 
 import numpy as np
 from RegionalBrainAgeLib.anatomy.parcels import PARCEL_NAMES
-from RegionalBrainAgeLib.case.table import PARCEL_COLUMNS, table_text
+from RegionalBrainAgeLib.case.result.tables import PARCEL_COLUMNS
+from RegionalBrainAgeLib.files.tables import table_text
 
 FACTS = ("case_id", "age", "sex", "site", "lesion_side", "lesion_volume_ml")
 PROGRAM = """
 import json, sys, time
 from pathlib import Path
-from RegionalBrainAgeLib.batch.cohort import process_cohort
-from RegionalBrainAgeLib.batch.options import BatchOptions
+from RegionalBrainAgeLib.batch.process_many import process_cohort
+from RegionalBrainAgeLib.batch.run.options import BatchOptions
 from RegionalBrainAgeLib.case.provenance import peak_memory_mb
 listed, out, model = sys.argv[1:4]
 options = BatchOptions(model=Path(model) if model else None, workers=1, show_bar=False)

@@ -19,12 +19,10 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from conftest import data_folder
 from lesions_into_heads import SOOP_EXAMPLES, soop_lesion
 from real_heads import RealHead, bring_lesion, real_heads
-from RegionalBrainAgeLib.case.table import number, read_table
+from RegionalBrainAgeLib.files.tables import number, read_table
+from shared_folder import data_folder
 
 THREADS = 2
 
@@ -79,9 +77,9 @@ def synquick(t1: Path) -> dict[str, float]:
     """Times of antspyx's SyNQuick from the head to the MNI template, with as many threads."""
     code = f"""
 import ants
-from RegionalBrainAgeLib.imaging.image import to_canonical
-from RegionalBrainAgeLib.imaging.reading import read_t1
-from RegionalBrainAgeLib.imaging.template import template_brain
+from RegionalBrainAgeLib.geometry.image import to_canonical
+from RegionalBrainAgeLib.files.images import read_t1
+from RegionalBrainAgeLib.anatomy.template import template_brain
 def to_ants(image):
     direction = image.ras_from_ijk[:3, :3] / image.spacing_mm
     direction[:2] *= -1

@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from RegionalBrainAgeCohortLib import analysis
-from RegionalBrainAgeCohortLib.mixed_models import load_models, volume_models
-from RegionalBrainAgeCohortLib.sem import default_model, fit_sem
+from RegionalBrainAgeCohortLib.data.cohort_table import read_cohort
+from RegionalBrainAgeCohortLib.sem.path_model import default_model, fit_sem
 from RegionalBrainAgeCohortLib.simulate import simulate_cohort, write_cohort
-from RegionalBrainAgeCohortLib.table import read_cohort
+from RegionalBrainAgeCohortLib.statistics.mixed_models import load_models, volume_models
 
 
 def line(name: str, seconds: float, note: str = "") -> None:

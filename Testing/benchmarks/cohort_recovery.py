@@ -14,9 +14,9 @@ import time
 
 import numpy as np
 import pandas as pd
-from RegionalBrainAgeCohortLib.mixed_models import group_differences, volume_models
-from RegionalBrainAgeCohortLib.sem import default_model, fit_sem
+from RegionalBrainAgeCohortLib.sem.path_model import default_model, fit_sem
 from RegionalBrainAgeCohortLib.simulate import NETWORKS, TRUE_EFFECTS, simulate_cohort
+from RegionalBrainAgeCohortLib.statistics.mixed_models import group_differences, volume_models
 
 
 def analyse(n: int, sites: int, seed: int, draws: int) -> list[dict]:

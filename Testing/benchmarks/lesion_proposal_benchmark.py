@@ -15,12 +15,13 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 from RegionalBrainAgeLib.anatomy.atlases import load_atlas
-from RegionalBrainAgeLib.anatomy.lesion_proposal import propose_lesion
-from RegionalBrainAgeLib.anatomy.lesion_simulation import paint_lesion
-from RegionalBrainAgeLib.imaging.brain import correct_bias, extract_brain
-from RegionalBrainAgeLib.imaging.image import Image, to_canonical
-from RegionalBrainAgeLib.imaging.reading import read_t1
-from RegionalBrainAgeLib.imaging.registration import Registration, register
+from RegionalBrainAgeLib.files.images import read_t1
+from RegionalBrainAgeLib.geometry.image import Image, to_canonical
+from RegionalBrainAgeLib.head.brain_mask import extract_brain
+from RegionalBrainAgeLib.head.registration import Registration, register
+from RegionalBrainAgeLib.head.shading import correct_bias
+from RegionalBrainAgeLib.lesion.proposal import propose_lesion
+from RegionalBrainAgeLib.lesion.simulation import paint_lesion
 from RegionalBrainAgeLib.resources import package_file
 from scipy import ndimage
 

@@ -12,13 +12,13 @@ import sys
 import time
 from pathlib import Path
 
-from RegionalBrainAgeLib.age.card import model_card
-from RegionalBrainAgeLib.age.examination import examine
-from RegionalBrainAgeLib.age.fit import Sources
-from RegionalBrainAgeLib.age.graph import project_lesions
-from RegionalBrainAgeLib.age.model import load_model
-from RegionalBrainAgeLib.age.normative import read_charts
-from RegionalBrainAgeLib.age.table import read_people
+from RegionalBrainAgeLib.age.evaluation.card import model_card
+from RegionalBrainAgeLib.age.evaluation.measure_for_card import examine
+from RegionalBrainAgeLib.age.model.brain_age_model import load_model
+from RegionalBrainAgeLib.age.model.graph import project_lesions
+from RegionalBrainAgeLib.age.norms.norms import read_charts
+from RegionalBrainAgeLib.age.people import read_people
+from RegionalBrainAgeLib.age.training.train_model import Sources
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -15,25 +15,23 @@ from __future__ import annotations
 
 import argparse
 import resource
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
+from lesions_into_heads import SOOP_EXAMPLES, heads, lesion_in_head, paint_lesion, soop_lesion
 from RegionalBrainAgeLib.anatomy.atlases import load_atlas
-from RegionalBrainAgeLib.imaging import registration as registration_module
-from RegionalBrainAgeLib.imaging.affine import FINE_MM, _Pyramid, align_affinely
-from RegionalBrainAgeLib.imaging.brain import correct_bias, extract_brain
-from RegionalBrainAgeLib.imaging.image import Image, resample, to_canonical, to_sitk
-from RegionalBrainAgeLib.imaging.reading import read_labels, read_t1
-from RegionalBrainAgeLib.imaging.registration import Registration, register
+from RegionalBrainAgeLib.files.images import read_labels, read_t1
+from RegionalBrainAgeLib.geometry.image import Image, resample, to_canonical, to_sitk
+from RegionalBrainAgeLib.head import registration as registration_module
+from RegionalBrainAgeLib.head.affine import FINE_MM, _Pyramid, align_affinely
+from RegionalBrainAgeLib.head.brain_mask import extract_brain
+from RegionalBrainAgeLib.head.registration import Registration, register
+from RegionalBrainAgeLib.head.shading import correct_bias
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from conftest import data_folder
-from lesions_into_heads import SOOP_EXAMPLES, heads, lesion_in_head, paint_lesion, soop_lesion
+from shared_folder import data_folder
 
 TISSUES = {
     "cortex": lambda labels: labels >= 11000,

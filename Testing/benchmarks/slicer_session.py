@@ -11,19 +11,17 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parent / "host"), str(HERE.parent)]
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import numpy as np  # noqa: E402
 import slicer_host  # noqa: E402
-from conftest import data_folder  # noqa: E402
 from heartbeat import Heartbeat  # noqa: E402
 from PySide6 import QtCore, QtTest, QtWidgets  # noqa: E402
+from shared_folder import data_folder  # noqa: E402
 
 LESION = "bwsrsub-1011"
 # Where that lesion lies.
@@ -36,10 +34,10 @@ def prepare(data: Path, out: Path) -> tuple[Path, Path]:
     if head.exists() and truth.exists():
         return head, truth
     from lesions_into_heads import lesion_in_head, paint_lesion, soop_lesion
-    from RegionalBrainAgeLib.imaging.brain import extract_brain
-    from RegionalBrainAgeLib.imaging.image import from_canonical, to_canonical
-    from RegionalBrainAgeLib.imaging.reading import read_t1, write_image
-    from RegionalBrainAgeLib.imaging.registration import register
+    from RegionalBrainAgeLib.files.images import read_t1, write_image
+    from RegionalBrainAgeLib.geometry.image import from_canonical, to_canonical
+    from RegionalBrainAgeLib.head.brain_mask import extract_brain
+    from RegionalBrainAgeLib.head.registration import register
 
     out.mkdir(parents=True, exist_ok=True)
     in_file, _warnings = read_t1(data / "heads" / "sub-0001_T1w.mgz")
@@ -121,7 +119,7 @@ def main() -> None:
         print("  no proposal; the true mask is opened instead")
         qt.QFileDialog.answer = str(truth)
         step("open mask", lambda: click(ui.loadMaskButton))
-    from RegionalBrainAgeSlicer.inputs import lesion_voxels
+    from RegionalBrainAgeSlicer.work.command_line import lesion_voxels
 
     proposed = lesion_voxels(panel.parameters.lesionSegmentation, volume)
     dice = 2 * (proposed & true_mask).sum() / (proposed.sum() + true_mask.sum())

@@ -11,22 +11,19 @@ any scanner: two heads move it little. Each head is also predicted with the offs
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from conftest import data_folder
 from real_heads import RealHead, real_heads
-from RegionalBrainAgeLib.age.calibration import Calibration, expected_offset, write_calibration
-from RegionalBrainAgeLib.age.folder import DEFAULT_OFFSET_FILE, add_file
-from RegionalBrainAgeLib.age.model import DEFAULT_MODEL, BrainAgeModel, load_model
-from RegionalBrainAgeLib.anatomy.freesurfer import read_subject
+from RegionalBrainAgeLib.age.model.brain_age_model import DEFAULT_MODEL, BrainAgeModel, load_model
+from RegionalBrainAgeLib.age.model.calibration import Calibration, expected_offset, write_calibration
+from RegionalBrainAgeLib.age.model.model_folder import DEFAULT_OFFSET_FILE, add_file
 from RegionalBrainAgeLib.anatomy.parcels import ParcelFeatures
-from RegionalBrainAgeLib.case.table import number, read_table
+from RegionalBrainAgeLib.cortex.freesurfer import read_subject
+from RegionalBrainAgeLib.files.tables import number, read_table
 from RegionalBrainAgeLib.resources import shipped
+from shared_folder import data_folder
 
 
 def features_of(case_folder: Path) -> ParcelFeatures:

@@ -16,7 +16,6 @@ phantoms : shells of known thickness.
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -25,32 +24,6 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 import torch
-from RegionalBrainAgeLib.age.model import load_model
-from RegionalBrainAgeLib.anatomy.atlases import coordinates_mm, load_atlas
-from RegionalBrainAgeLib.anatomy.freesurfer import read_subject
-from RegionalBrainAgeLib.anatomy.labelling import individual_parcels
-from RegionalBrainAgeLib.anatomy.lesion import summarise_lesion
-from RegionalBrainAgeLib.anatomy.parcels import (
-    PARCEL_NAMES,
-    ParcelFeatures,
-    measure_parcels,
-    parcels_in_ribbon,
-    propagation_atlas,
-)
-from RegionalBrainAgeLib.anatomy.regions import load_scheme
-from RegionalBrainAgeLib.imaging.brain import correct_bias, extract_brain
-from RegionalBrainAgeLib.imaging.filling import fill_lesion
-from RegionalBrainAgeLib.imaging.fine import cubic, fine_affine, linear, nearest
-from RegionalBrainAgeLib.imaging.image import Image, bounding_box, cropped, resample, to_canonical
-from RegionalBrainAgeLib.imaging.reading import read_labels, read_t1
-from RegionalBrainAgeLib.imaging.registration import Registration, register
-from RegionalBrainAgeLib.imaging.ribbon import WHITE_MATTER, landmarks
-from RegionalBrainAgeLib.imaging.thickness import cortical_thickness
-from RegionalBrainAgeLib.imaging.tissue import Tissue, segment_tissue
-from scipy.cluster.vq import kmeans
-from scipy.spatial import cKDTree
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from changed_heads import (
     FIRST_CORTEX_CODE,
     in_thick_slices,
@@ -63,6 +36,33 @@ from changed_heads import (
 )
 from lesions_into_heads import SOOP_EXAMPLES, heads, lesion_in_head, paint_lesion, soop_lesion
 from phantoms import FOLDED_RADIUS_MM, folded_shell, spherical_shell, turned
+from RegionalBrainAgeLib.age.model.brain_age_model import load_model
+from RegionalBrainAgeLib.anatomy.atlases import load_atlas
+from RegionalBrainAgeLib.anatomy.freesurfer_codes import WHITE_MATTER
+from RegionalBrainAgeLib.anatomy.parcels import (
+    PARCEL_NAMES,
+    ParcelFeatures,
+    measure_parcels,
+    parcels_in_ribbon,
+    propagation_atlas,
+)
+from RegionalBrainAgeLib.anatomy.regions import load_scheme
+from RegionalBrainAgeLib.cortex.freesurfer import read_subject
+from RegionalBrainAgeLib.cortex.landmarks import landmarks
+from RegionalBrainAgeLib.cortex.parcel_labels import individual_parcels
+from RegionalBrainAgeLib.cortex.thickness import cortical_thickness
+from RegionalBrainAgeLib.cortex.tissue import Tissue, segment_tissue
+from RegionalBrainAgeLib.files.images import read_labels, read_t1
+from RegionalBrainAgeLib.geometry.coordinates import coordinates_mm
+from RegionalBrainAgeLib.geometry.half_millimetre_grid import cubic, fine_affine, linear, nearest
+from RegionalBrainAgeLib.geometry.image import Image, bounding_box, cropped, resample, to_canonical
+from RegionalBrainAgeLib.head.brain_mask import extract_brain
+from RegionalBrainAgeLib.head.lesion_filling import fill_lesion
+from RegionalBrainAgeLib.head.registration import Registration, register
+from RegionalBrainAgeLib.head.shading import correct_bias
+from RegionalBrainAgeLib.lesion.measures import summarise_lesion
+from scipy.cluster.vq import kmeans
+from scipy.spatial import cKDTree
 
 FAR_MM = 20.0
 # Age (years) and sex of the healthy heads that are given them in the data's description.

@@ -48,8 +48,9 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-from RegionalBrainAgeLib.anatomy.tract import CORE_PROBABILITY, corticospinal_tract, weighted_tract_load
-from RegionalBrainAgeLib.imaging.image import Image, resample
+from RegionalBrainAgeLib.anatomy.tract import CORE_PROBABILITY, corticospinal_tract
+from RegionalBrainAgeLib.geometry.image import Image, resample
+from RegionalBrainAgeLib.lesion.tract_loads import weighted_tract_load
 from scipy.stats import spearmanr
 
 

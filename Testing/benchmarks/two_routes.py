@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from RegionalBrainAgeLib.age.model import load_model
-from RegionalBrainAgeLib.anatomy.freesurfer import read_subject
+from RegionalBrainAgeLib.age.model.brain_age_model import load_model
 from RegionalBrainAgeLib.anatomy.parcels import PARCEL_NAMES, ParcelFeatures
-from RegionalBrainAgeLib.case.table import number, read_table
+from RegionalBrainAgeLib.cortex.freesurfer import read_subject
+from RegionalBrainAgeLib.files.tables import number, read_table
 
 AGE_YEARS, SEX = 25.5, "M"
 

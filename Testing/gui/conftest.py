@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
 
 try:
@@ -13,7 +10,6 @@ try:
 except ImportError:
     QtCore = QtWidgets = None
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "host"))
 from host_fixtures import host, running_host
 
 __all__ = ["host", "running_host"]

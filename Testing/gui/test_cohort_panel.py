@@ -71,8 +71,8 @@ def test_a_cohort_is_checked_analysed_and_shown_by_clicks(host, panel, dialogs, 
     assert host.wait(lambda: panel.results.run is None and not panel.results.showing, 90)
     assert dialogs.said == []
     assert "on the template's left hemisphere (in axial and coronal slices seen on the right)" in ui.mapNote.text()
-    from RegionalBrainAgeSlicer import case_nodes
-    from RegionalBrainAgeSlicer.slice_views import region_centre_ras
+    from RegionalBrainAgeSlicer.scene import case_nodes
+    from RegionalBrainAgeSlicer.scene.slice_views import region_centre_ras
 
     overlay = slicer.util.arrayFromVolume(case_nodes.find("template", "overlay"))
     labels = slicer.util.arrayFromVolume(case_nodes.find("template", "regions"))

@@ -111,7 +111,7 @@ def test_a_failing_installation_is_told_with_its_remedy(
     packaging, panel, dialogs, torch_there, monkeypatch, tmp_path, obstacle, sentence, remedy
 ):
     """Slicer raises without pip's words: the panel must find out by itself."""
-    from RegionalBrainAgeSlicer import packages
+    from RegionalBrainAgeSlicer.work import packages
 
     torch_there(True)
     packaging.pip = pip_fails
@@ -143,7 +143,7 @@ def test_a_folder_of_wheels_is_used_without_the_network(packaging, panel, dialog
 
 def test_pip_itself_installs_from_a_folder_of_wheels(tmp_path):
     """The options that the panel gives are those that pip understands, with a wheel made here."""
-    from RegionalBrainAgeSlicer.packages import pip_source
+    from RegionalBrainAgeSlicer.work.packages import pip_source
 
     wheels, target = tmp_path / "wheels", tmp_path / "target"
     wheels.mkdir()
@@ -158,7 +158,7 @@ def test_pip_itself_installs_from_a_folder_of_wheels(tmp_path):
 
 
 def test_a_half_installed_package_is_named(host, tmp_path, monkeypatch):
-    from RegionalBrainAgeSlicer import packages
+    from RegionalBrainAgeSlicer.work import packages
 
     (tmp_path / "halfway").mkdir()
     info = tmp_path / "halfway-1.0.dist-info"
@@ -174,12 +174,12 @@ def test_a_half_installed_package_is_named(host, tmp_path, monkeypatch):
 
 
 def test_a_package_that_breaks_on_import_stops_the_run_with_its_name(tmp_path):
-    from RegionalBrainAgeSlicer.process import BACKGROUND
+    from RegionalBrainAgeSlicer.work.background_run import LIBRARY_PROCESS
 
     (tmp_path / "numpy").mkdir()
     (tmp_path / "numpy" / "__init__.py").write_text("from .missing_part import x\n", encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, str(BACKGROUND), "case", "--out", str(tmp_path)],
+        [sys.executable, str(LIBRARY_PROCESS), "case", "--out", str(tmp_path)],
         capture_output=True,
         encoding="utf-8",
         timeout=120,
@@ -192,7 +192,7 @@ def test_a_package_that_breaks_on_import_stops_the_run_with_its_name(tmp_path):
 
 
 def test_a_gpu_that_cannot_be_used_does_not_matter_and_the_panel_says_so(host, panel, monkeypatch):
-    from RegionalBrainAgeSlicer import background
+    from RegionalBrainAgeSlicer.work import library_process as background
 
     panel.estimate.enter()
     panel.refresh()
@@ -203,7 +203,7 @@ def test_a_gpu_that_cannot_be_used_does_not_matter_and_the_panel_says_so(host, p
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     monkeypatch.setitem(
         sys.modules,
-        "RegionalBrainAgeLib.__main__",
+        "regional_brain_age.__main__",
         type("Fake", (), {"main": staticmethod(lambda _: seen.update(os.environ) or 0)}),
     )
     for stream in ("stdout", "stderr"):

@@ -1,4 +1,4 @@
-"""Stands in for ``background.py`` where a test needs a run that is quick or goes wrong; same arguments, same output.
+"""Stands in for ``library_process.py`` where a test needs a quick or a failing run; same arguments and output.
 
     fake_library.py BEHAVIOUR MADE_CASE_FOLDER case --t1 ... --id ID --out DIR
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-from RegionalBrainAgeLib.case.table import REGION_COLUMNS, write_table
+from RegionalBrainAgeLib.case.result.tables import REGION_COLUMNS
+from RegionalBrainAgeLib.files.tables import write_table
 
 NETWORKS = ("SMN", "FPN", "DAN", "VAN", "SAL", "DMN", "AUD", "VIS", "LIM")
 STRAIGHT = np.array([[2.0, 0, 0, -58], [0, 2.0, 0, -58], [0, 0, 2.0, -38], [0, 0, 0, 1]])

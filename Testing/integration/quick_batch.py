@@ -6,11 +6,11 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from RegionalBrainAgeLib.batch.batch import BatchSummary, run_batch
-from RegionalBrainAgeLib.batch.cases import read_case_list
-from RegionalBrainAgeLib.batch.options import BatchOptions
-from RegionalBrainAgeLib.batch.runner import run_local
-from RegionalBrainAgeLib.case.table import processed_columns
+from RegionalBrainAgeLib.batch.lists.case_list import read_case_list
+from RegionalBrainAgeLib.batch.run.batch import BatchSummary, run_batch
+from RegionalBrainAgeLib.batch.run.local_pool import run_local
+from RegionalBrainAgeLib.batch.run.options import BatchOptions
+from RegionalBrainAgeLib.case.result.tables import processed_columns
 from RegionalBrainAgeLib.errors import Cancelled, RegionalBrainAgeError
 
 WORKER = (sys.executable, str(Path(__file__).with_name("quick_worker.py")))

@@ -14,11 +14,13 @@ import sys
 import time
 from pathlib import Path
 
-from RegionalBrainAgeLib.batch.worker import main
-from RegionalBrainAgeLib.case import output
-from RegionalBrainAgeLib.case.case import Case, CaseResult, LesionResult, RegionResult
-from RegionalBrainAgeLib.case.table import REGION_COLUMNS, write_table
+from RegionalBrainAgeLib.batch.run.case_worker import main
+from RegionalBrainAgeLib.case.case import Case
+from RegionalBrainAgeLib.case.result.result import CaseResult, LesionResult, RegionResult
+from RegionalBrainAgeLib.case.result.tables import REGION_COLUMNS
 from RegionalBrainAgeLib.errors import CaseError
+from RegionalBrainAgeLib.files import atomic_folder as output
+from RegionalBrainAgeLib.files.tables import write_table
 
 NETWORKS = ("SMN", "FPN")
 STEPS = 10

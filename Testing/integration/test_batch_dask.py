@@ -13,13 +13,13 @@ from pathlib import Path
 import psutil
 import pytest
 from quick_batch import make_cohort, quick_batch
-from RegionalBrainAgeLib.batch.execution import executor
-from RegionalBrainAgeLib.batch.options import BatchOptions
-from RegionalBrainAgeLib.case.table import PROCESSED_NAME
+from RegionalBrainAgeLib.batch.run.backends import executor
+from RegionalBrainAgeLib.batch.run.options import BatchOptions
+from RegionalBrainAgeLib.case.result.tables import PROCESSED_NAME
 from RegionalBrainAgeLib.errors import InputError
 
 distributed = pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
-dask_runner = pytest.importorskip("RegionalBrainAgeLib.batch.dask_runner")
+dask_runner = pytest.importorskip("RegionalBrainAgeLib.batch.run.dask_pool")
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +114,7 @@ def test_a_scheduler_that_does_not_answer_is_told(monkeypatch):
 
 
 def test_a_case_stops_when_its_run_is_silent_ended_or_replaced(tmp_path, monkeypatch):
-    from RegionalBrainAgeLib.batch.store import Store
+    from RegionalBrainAgeLib.batch.run.case_records import Store
 
     monkeypatch.setattr(dask_runner, "SILENCE_S", 0.2)
     store = Store(tmp_path)

@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 from quick_batch import make_cohort, quick_batch
-from RegionalBrainAgeLib.case.table import PROCESSED_NAME
+from RegionalBrainAgeLib.case.result.tables import PROCESSED_NAME
 
 PROGRAM = str(Path(__file__).with_name("quick_batch.py"))
 ROUNDS, KILLS_PER_ROUND = 4, 5

@@ -10,13 +10,14 @@ from functools import partial
 
 import pytest
 from quick_batch import COLUMNS, WORKER, make_cohort, quick_batch
-from RegionalBrainAgeLib.batch import runner
-from RegionalBrainAgeLib.batch.batch import run_batch
-from RegionalBrainAgeLib.batch.cases import read_case_list
-from RegionalBrainAgeLib.batch.decisions import apply_decisions
-from RegionalBrainAgeLib.batch.options import BatchOptions
-from RegionalBrainAgeLib.case.table import PROCESSED_NAME, append_case, read_table
+from RegionalBrainAgeLib.batch.lists.case_list import read_case_list
+from RegionalBrainAgeLib.batch.review.decisions import apply_decisions
+from RegionalBrainAgeLib.batch.run import local_pool as runner
+from RegionalBrainAgeLib.batch.run.batch import run_batch
+from RegionalBrainAgeLib.batch.run.options import BatchOptions
+from RegionalBrainAgeLib.case.result.tables import PROCESSED_NAME, append_case
 from RegionalBrainAgeLib.errors import Cancelled, InputError
+from RegionalBrainAgeLib.files.tables import read_table
 
 
 def table(out) -> bytes:

@@ -6,14 +6,15 @@ import csv
 
 import numpy as np
 import pytest
-from RegionalBrainAgeLib.__main__ import main
-from RegionalBrainAgeLib.age.model import load_model
+from regional_brain_age.__main__ import main
+from RegionalBrainAgeLib.age.model.brain_age_model import load_model
 from RegionalBrainAgeLib.anatomy.parcels import PARCEL_NAMES, ParcelFeatures
 from RegionalBrainAgeLib.batch import score
-from RegionalBrainAgeLib.batch.cohort import process_cohort
-from RegionalBrainAgeLib.batch.options import BatchOptions
-from RegionalBrainAgeLib.case.table import PARCEL_COLUMNS, PROCESSED_NAME, read_table, write_table
+from RegionalBrainAgeLib.batch.process_many import process_cohort
+from RegionalBrainAgeLib.batch.run.options import BatchOptions
+from RegionalBrainAgeLib.case.result.tables import PARCEL_COLUMNS, PROCESSED_NAME
 from RegionalBrainAgeLib.errors import InputError
+from RegionalBrainAgeLib.files.tables import read_table, write_table
 
 QUIET = BatchOptions(show_bar=False, workers=1)
 FACTS = ("case_id", "age", "sex", "site", "lesion_side", "lesion_volume_ml", "load_cst", "load_ipsi_smn")

@@ -11,7 +11,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from RegionalBrainAgeLib.case import table
+from RegionalBrainAgeLib.case.result import tables as table
 from RegionalBrainAgeLib.resources import package_file
 
 pytestmark = pytest.mark.slow

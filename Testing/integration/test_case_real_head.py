@@ -13,10 +13,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 from RegionalBrainAgeLib.anatomy.regions import load_scheme, region_masks
-from RegionalBrainAgeLib.case import table
 from RegionalBrainAgeLib.case.demo import LESION_NAME
-from RegionalBrainAgeLib.case.volumes import RegionVolume
-from RegionalBrainAgeLib.imaging.registration import Registration
+from RegionalBrainAgeLib.case.result import tables as table
+from RegionalBrainAgeLib.case.result.volumes import RegionVolume
+from RegionalBrainAgeLib.head.registration import Registration
 from RegionalBrainAgeLib.resources import package_file
 
 pytestmark = pytest.mark.slow

@@ -63,7 +63,7 @@ def widgets_are_bound_to_the_parameter_node(out):
 
 @check
 def the_segment_editor_is_embedded_with_its_effects(out):
-    from RegionalBrainAgeSlicer.review_step import EFFECTS
+    from RegionalBrainAgeSlicer.steps.review_step import EFFECTS
 
     editor = slicer.modules.RegionalBrainAgeWidget.review.editor
     assert set(EFFECTS) <= set(editor.availableEffectNames()), editor.availableEffectNames()
@@ -80,7 +80,7 @@ def the_terminology_is_known(out):
 
 @check
 def packages_install_without_a_gui_toolkit(out):
-    from RegionalBrainAgeSlicer import packages
+    from RegionalBrainAgeSlicer.work import packages
 
     found = packages.look()
     if not found.complete:
@@ -93,7 +93,7 @@ def packages_install_without_a_gui_toolkit(out):
 
 @check
 def the_demonstration_case_runs_in_the_background_of_the_console(out):
-    from RegionalBrainAgeSlicer import case_nodes
+    from RegionalBrainAgeSlicer.scene import case_nodes
 
     case = slicer.modules.RegionalBrainAgeWidget.logic.processDemo(Path(out) / "demo")
     assert len(case.rows) == 18
@@ -139,7 +139,7 @@ def an_approved_lesion_goes_through_a_cancelled_run(out):
     widget.ui.cancelButton.click()
     assert wait(lambda: not widget.estimate.running, 5)
     assert time.monotonic() - start < 2.0
-    assert not [p for p in children if p.is_running() and "background.py" in " ".join(p.cmdline())]
+    assert not [p for p in children if p.is_running() and "library_process.py" in " ".join(p.cmdline())]
     assert not list((Path(out) / "working").glob("*sub-smoke*"))
 
 

@@ -16,10 +16,10 @@ NAMES = list(AFFINES)
 
 
 def show(host, made, overlay="pad", opacity=1.0):
-    from RegionalBrainAgeSlicer import slice_views
-    from RegionalBrainAgeSlicer.case_folder import read_case_folder
-    from RegionalBrainAgeSlicer.case_scene import open_case, show_overlay
-    from RegionalBrainAgeSlicer.turns import at_once
+    from RegionalBrainAgeSlicer.scene import slice_views
+    from RegionalBrainAgeSlicer.scene.case_folder import read_case_folder
+    from RegionalBrainAgeSlicer.scene.case_scene import open_case, show_overlay
+    from RegionalBrainAgeSlicer.work.chunked_work import at_once
 
     case = read_case_folder(made.folder)
     at_once(open_case(case))
@@ -36,7 +36,7 @@ def pixel(host, ras, view="Red") -> np.ndarray:
 
 
 def pad_colours(made) -> dict[int, np.ndarray]:
-    from RegionalBrainAgeSlicer.scales import pad_scale
+    from RegionalBrainAgeSlicer.scene.colour_scales import pad_scale
 
     scale = pad_scale(made.pads.values())
     return {label: np.array([round(255 * c) for c in scale.rgb(v)]) for label, v in made.pads.items()}
@@ -99,7 +99,7 @@ def test_the_legend_is_drawn_with_the_scale_and_can_be_told_from_none(host, made
 
 def test_regions_in_3d_have_the_colours_of_the_table(host, made):
     case = show(host, made)
-    from RegionalBrainAgeSlicer import case_nodes
+    from RegionalBrainAgeSlicer.scene import case_nodes
 
     segmentation = case_nodes.find("made", "segments").GetSegmentation()
     assert segmentation.ContainsRepresentation("Closed surface")
@@ -121,7 +121,7 @@ def test_regions_in_3d_have_the_colours_of_the_table(host, made):
 @pytest.mark.parametrize("overlay", ["load", "width", "thickness"])
 def test_the_other_overlays_show_their_own_numbers(host, made, overlay):
     case = show(host, made, overlay)
-    from RegionalBrainAgeSlicer.overlays import overlay_by_key
+    from RegionalBrainAgeSlicer.scene.overlays import overlay_by_key
 
     chosen = overlay_by_key(overlay)
     scale = chosen.color_scale(case)
@@ -158,7 +158,7 @@ def test_a_saved_scene_looks_the_same_when_it_is_opened_again(host, made, tmp_pa
         assert (difference > 3).mean() < 0.002, f"{name} differs"
     for label, colour in pad_colours(made).items():
         assert np.abs(pixel(host, made.centres_ras[label]) - colour).max() <= 3
-    from RegionalBrainAgeSlicer.case_table import case_in_scene
+    from RegionalBrainAgeSlicer.scene.case_table import case_in_scene
 
     case = case_in_scene("made")
     assert [row.region for row in case.rows][:3] == ["SMN_L", "SMN_R", "FPN_L"]
@@ -167,9 +167,9 @@ def test_a_saved_scene_looks_the_same_when_it_is_opened_again(host, made, tmp_pa
 
 
 def test_two_cases_live_in_one_scene(host, tmp_path):
-    from RegionalBrainAgeSlicer import case_nodes, slice_views
-    from RegionalBrainAgeSlicer.case_scene import show_overlay
-    from RegionalBrainAgeSlicer.turns import at_once
+    from RegionalBrainAgeSlicer.scene import case_nodes, slice_views
+    from RegionalBrainAgeSlicer.scene.case_scene import show_overlay
+    from RegionalBrainAgeSlicer.work.chunked_work import at_once
 
     one = made_case(tmp_path / "1", "one", STRAIGHT)
     other = made_case(tmp_path / "2", "other", oblique(), scale=-1.0)
@@ -187,7 +187,7 @@ def test_two_cases_live_in_one_scene(host, tmp_path):
 
 def test_the_slices_jump_into_the_region_asked_for(host, made):
     case = show(host, made)
-    from RegionalBrainAgeSlicer.slice_views import jump_to_region
+    from RegionalBrainAgeSlicer.scene.slice_views import jump_to_region
 
     ras = jump_to_region("made", case.rows[13].label)
     assert np.linalg.norm(ras - made.centres_ras[14]) < 2.5
@@ -200,7 +200,7 @@ def test_the_slices_jump_into_the_region_asked_for(host, made):
 
 def test_the_paired_plot_goes_from_ipsi_to_contralesional(host, made):
     case = show(host, made)
-    from RegionalBrainAgeSlicer import case_nodes
+    from RegionalBrainAgeSlicer.scene import case_nodes
 
     chart = case_nodes.find("made", "plot")
     assert chart.GetNumberOfPlotSeriesNodes() == 9

@@ -33,7 +33,7 @@ def logic(host, tmp_path, monkeypatch):
 
 
 def test_a_case_is_processed_from_files_and_shown(logic, host, tmp_path):
-    from RegionalBrainAgeSlicer import case_nodes
+    from RegionalBrainAgeSlicer.scene import case_nodes
 
     case = logic.processCase(
         logic.made.t1, 61, "F", tmp_path / "out", lesion=logic.made.lesion, case_id="one", motor=0.5, site="ward 7"
@@ -49,8 +49,8 @@ def test_a_case_is_processed_from_files_and_shown(logic, host, tmp_path):
 
 
 def test_a_case_is_processed_from_nodes(logic, host, tmp_path):
-    from RegionalBrainAgeSlicer.lesion_segment import fill_lesion_segment, new_lesion_segmentation
-    from RegionalBrainAgeSlicer.patient_step import read_volume
+    from RegionalBrainAgeSlicer.scene.lesion_segment import fill_lesion_segment, new_lesion_segmentation
+    from RegionalBrainAgeSlicer.steps.patient_step import read_volume
 
     head = read_volume(logic.made.t1)
     mask = read_volume(logic.made.lesion)
@@ -113,8 +113,8 @@ def test_a_head_that_was_changed_in_slicer_is_written_anew(host, tmp_path):
     import nibabel as nib
     import numpy as np
     from made_case import oblique
-    from RegionalBrainAgeSlicer.inputs import head_file
-    from RegionalBrainAgeSlicer.patient_step import read_volume
+    from RegionalBrainAgeSlicer.steps.patient_step import read_volume
+    from RegionalBrainAgeSlicer.work.command_line import head_file
 
     made = made_case(tmp_path, "made", oblique())
     head = read_volume(made.t1)
@@ -130,7 +130,7 @@ def test_a_head_that_was_changed_in_slicer_is_written_anew(host, tmp_path):
     assert np.abs(place - np.rint(place)).max() < 1e-3, "the same oblique, left-handed grid, axes perhaps turned round"
     there = np.asarray(after.dataobj)[tuple(np.rint(place).astype(int).T)]
     changed = np.flatnonzero(there != np.asarray(before.dataobj).ravel())
-    from RegionalBrainAgeSlicer.grids import ras_from_ijk
+    from RegionalBrainAgeSlicer.scene.grids import ras_from_ijk
 
     assert len(changed) == 1
     assert there[changed[0]] == 77
@@ -141,10 +141,10 @@ def test_a_head_that_was_changed_in_slicer_is_written_anew(host, tmp_path):
 def test_a_mask_on_another_grid_lands_on_the_same_anatomy(host, tmp_path):
     import nibabel as nib
     import numpy as np
-    from RegionalBrainAgeSlicer.inputs import lesion_voxels
-    from RegionalBrainAgeSlicer.lesion_measures import head_middle_mm, measure
-    from RegionalBrainAgeSlicer.lesion_segment import fill_lesion_segment, new_lesion_segmentation
-    from RegionalBrainAgeSlicer.patient_step import read_volume
+    from RegionalBrainAgeSlicer.scene.lesion_measures import head_middle_mm, measure
+    from RegionalBrainAgeSlicer.scene.lesion_segment import fill_lesion_segment, new_lesion_segmentation
+    from RegionalBrainAgeSlicer.steps.patient_step import read_volume
+    from RegionalBrainAgeSlicer.work.command_line import lesion_voxels
 
     from made_case import oblique  # isort: skip
 
@@ -165,10 +165,10 @@ def test_a_mask_on_another_grid_lands_on_the_same_anatomy(host, tmp_path):
 def test_side_and_loads_follow_the_anatomy_when_axes_are_turned_round(host, tmp_path):
     """The registration's files and the head may store an axis in opposite directions; sizes alone do not tell."""
     import numpy as np
-    from RegionalBrainAgeSlicer.grids import ras_from_ijk, same_grid
-    from RegionalBrainAgeSlicer.lesion_measures import RegisteredHead, measure
-    from RegionalBrainAgeSlicer.lesion_segment import fill_lesion_segment, new_lesion_segmentation
-    from RegionalBrainAgeSlicer.patient_step import read_volume
+    from RegionalBrainAgeSlicer.scene.grids import ras_from_ijk, same_grid
+    from RegionalBrainAgeSlicer.scene.lesion_measures import RegisteredHead, measure
+    from RegionalBrainAgeSlicer.scene.lesion_segment import fill_lesion_segment, new_lesion_segmentation
+    from RegionalBrainAgeSlicer.steps.patient_step import read_volume
 
     made = made_case(tmp_path, "made")
     head, mask = read_volume(made.t1), read_volume(made.lesion)

@@ -8,7 +8,7 @@ import vtk
 
 def test_slicers_own_logic_reads_the_terminology_and_knows_the_lesions_entry(host):
     module, _widget = host.open_module("RegionalBrainAge")
-    from RegionalBrainAgeSlicer.lesion_segment import LESION_TERMINOLOGY
+    from RegionalBrainAgeSlicer.scene.lesion_segment import LESION_TERMINOLOGY
 
     module.register_terminology()
     logic = slicer.modules.terminologies.logic()

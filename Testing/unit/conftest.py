@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from RegionalBrainAgeLib.age.table import People
+from RegionalBrainAgeLib.age.people import People
 from RegionalBrainAgeLib.anatomy.parcels import PARCEL_NAMES
 
 PEOPLE, SITES = 240, 4
@@ -54,8 +54,8 @@ def tiny_model(made_people):
     """A model of the made people, trained for a few steps in two folds of sites."""
     # Imported here: torch is slow to import, and most unit tests do not need it.
     import torch
-    from RegionalBrainAgeLib.age.fit import Sources, train_model
-    from RegionalBrainAgeLib.age.training import Recipe
+    from RegionalBrainAgeLib.age.training.train_model import Sources, train_model
+    from RegionalBrainAgeLib.age.training.train_network import Recipe
     from RegionalBrainAgeLib.anatomy.regions import load_scheme
 
     recipe = Recipe(steps=40, batch=64, folds=2, age_range_years=(18.0, 90.0))

@@ -1,61 +1,151 @@
-"""The house rules of the source tree, checked on the code itself."""
+"""The rules of the source tree, checked on the code itself: one direction, no circle, no host in a library."""
 
 from __future__ import annotations
 
 import ast
+import graphlib
+import tomllib
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
+from shared_folder import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
-LIBRARY = ROOT / "RegionalBrainAge" / "RegionalBrainAgeLib"
-COHORT = ROOT / "RegionalBrainAgeCohort" / "RegionalBrainAgeCohortLib"
+LIBRARY, COHORT, PROGRAM = "RegionalBrainAgeLib", "RegionalBrainAgeCohortLib", "regional_brain_age"
+PANEL, COHORT_PANEL = "RegionalBrainAgeSlicer", "RegionalBrainAgeCohortSlicer"
+FOLDERS = {
+    LIBRARY: ROOT / "RegionalBrainAge",
+    PROGRAM: ROOT / "RegionalBrainAge",
+    PANEL: ROOT / "RegionalBrainAge",
+    COHORT: ROOT / "RegionalBrainAgeCohort",
+    COHORT_PANEL: ROOT / "RegionalBrainAgeCohort",
+}
+MODULE_FILES = ("RegionalBrainAge", "RegionalBrainAgeCohort")
 HOST_MODULES = {"slicer", "qt", "ctk", "vtk", "PySide6"}
-# Each room may import from itself and from the rooms before it.
-ROOMS = ["imaging", "anatomy", "age", "case", "batch", "__main__"]
-FREE = {"errors", "resources", "__init__"}
+# Each package of the library may import from itself and from those before it; two on one line may not see each other.
+ORDER = [
+    {"errors"},
+    {"threads", "resources"},
+    {"geometry"},
+    {"files"},
+    {"anatomy"},
+    {"head"},
+    {"cortex", "structures"},
+    {"lesion"},
+    {"age"},
+    {"case"},
+    {"batch"},
+]
+RANK = {package: rank for rank, packages in enumerate(ORDER) for package in packages}
+# What the cohort library may use of the other library: the case table's names and the file helpers.
+COHORT_MAY_USE = ("errors", "resources", "files", "case.result.tables", "__version__")
 
 
-def imported_modules(path: Path, package_root: Path) -> list[str]:
-    """Absolute dotted names of everything a file imports, relative imports resolved."""
-    package = [package_root.name, *path.relative_to(package_root).parts[:-1]]
-    names = []
+@lru_cache
+def modules() -> dict[str, Path]:
+    """Dotted name -> file of every module that is shipped."""
+    found = {}
+    for top, base in FOLDERS.items():
+        for path in sorted((base / top).rglob("*.py")):
+            found[".".join(path.relative_to(base).with_suffix("").parts).removesuffix(".__init__")] = path
+    return found | {name: ROOT / name / f"{name}.py" for name in MODULE_FILES}
+
+
+@lru_cache
+def names_used(module: str) -> frozenset[str]:
+    """Absolute dotted names a module imports (anywhere in it, also for type checking) or names in a string."""
+    path = modules()[module]
+    package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
+    names = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else []
             stem = ".".join([*base, *([node.module] if node.module else [])])
-            names += [f"{stem}.{alias.name}" for alias in node.names]
-    return names
+            names |= {f"{stem}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and "." in node.value:
+            names |= {node.value} & set(modules())
+    return frozenset(names)
 
 
-def room_of(path: Path) -> str:
-    return path.relative_to(LIBRARY).parts[0].removesuffix(".py")
+def module_of(name: str) -> str | None:
+    """The shipped module a dotted name lies in; None for other packages."""
+    while name and name not in modules():
+        name = name.rpartition(".")[0]
+    return name or None
 
 
-@pytest.mark.parametrize("path", sorted(LIBRARY.rglob("*.py")), ids=lambda p: str(p.relative_to(ROOT)))
-def test_imports_point_one_way(path):
-    room = room_of(path)
-    for name in imported_modules(path, LIBRARY):
-        parts = name.split(".")
-        if parts[0] != LIBRARY.name or len(parts) < 2 or parts[1] in FREE or parts[1] not in ROOMS:
-            continue
-        assert room not in FREE, f"{path.name} is used by every room and may import none, but imports {name}"
-        assert ROOMS.index(parts[1]) <= ROOMS.index(room), f"{room} must not import {name}"
+@lru_cache
+def graph() -> dict[str, set[str]]:
+    """Module -> shipped modules it needs. A package's empty ``__init__`` needs nothing and makes no circle."""
+    found = {}
+    for module in modules():
+        needs = {module_of(name) for name in names_used(module)} - {None, module}
+        found[module] = {need for need in needs if not module.startswith(need + ".")}
+    return found
 
 
-@pytest.mark.parametrize(
-    "path", sorted([*LIBRARY.rglob("*.py"), *COHORT.rglob("*.py")]), ids=lambda p: str(p.relative_to(ROOT))
-)
-def test_the_libraries_never_import_the_host(path):
-    root = LIBRARY if LIBRARY in path.parents else COHORT
-    hosts = {name.split(".")[0] for name in imported_modules(path, root)} & HOST_MODULES
-    assert not hosts, f"{path} imports {hosts}"
+def packages(edges: dict[str, set[str]], depth: int) -> dict[str, set[str]]:
+    """The same graph between packages, named by their first `depth` parts."""
+    found: dict[str, set[str]] = {}
+    for module, needs in edges.items():
+        own = ".".join(module.split(".")[:depth])
+        found.setdefault(own, set()).update({".".join(n.split(".")[:depth]) for n in needs} - {own})
+    return found
 
 
-@pytest.mark.parametrize("path", sorted(COHORT.rglob("*.py")), ids=lambda p: str(p.relative_to(ROOT)))
-def test_the_cohort_library_uses_only_the_case_table(path):
-    foreign = [n for n in imported_modules(path, COHORT) if n.startswith(LIBRARY.name)]
-    allowed = tuple(f"{LIBRARY.name}.{part}" for part in ("case.table", "errors", "resources"))
-    assert all(n.startswith(allowed) for n in foreign), f"{path} imports {foreign}"
+def test_there_is_no_circle_between_modules():
+    list(graphlib.TopologicalSorter(graph()).static_order())
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_there_is_no_circle_between_packages(depth):
+    list(graphlib.TopologicalSorter(packages(graph(), depth)).static_order())
+
+
+def test_a_circle_through_a_string_would_be_seen():
+    assert (
+        "RegionalBrainAgeLib.batch.run.case_worker"
+        in graph()["RegionalBrainAgeLib.batch.run.case_process"] | graph()["RegionalBrainAgeLib.batch.run.batch"]
+    ), "the worker is started by its name in a string"
+    with pytest.raises(graphlib.CycleError):
+        list(graphlib.TopologicalSorter({"a": {"b"}, "b": {"a"}}).static_order())
+
+
+def test_programs_are_entered_through_the_command_line_package():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    targets = [target.split(":")[0] for target in project["scripts"].values()]
+    assert targets
+    assert all(target in modules() and target.startswith(PROGRAM) for target in targets)
+    for group in project.get("entry-points", {}).values():
+        assert all(target.split(":")[0] in modules() for target in group.values())
+
+
+@pytest.mark.parametrize("module", [m for m in modules() if m.startswith(f"{LIBRARY}.")])
+def test_imports_of_the_library_point_one_way(module):
+    own = module.split(".")[1]
+    for need in graph()[module]:
+        parts = need.split(".")
+        assert parts[0] == LIBRARY, f"the library must not import {need}"
+        if len(parts) > 1 and parts[1] != own:
+            assert RANK[parts[1]] < RANK[own], f"{own} must not import {need}"
+
+
+@pytest.mark.parametrize("module", [m for m in modules() if m.split(".")[0] in (LIBRARY, COHORT, PROGRAM)])
+def test_the_libraries_never_import_the_host(module):
+    hosts = {name.split(".")[0] for name in names_used(module)} & HOST_MODULES
+    assert not hosts, f"{module} imports {hosts}"
+
+
+@pytest.mark.parametrize("module", [m for m in modules() if m.split(".")[0] == COHORT])
+def test_the_cohort_library_uses_only_the_case_table_and_the_file_helpers(module):
+    foreign = [name for name in names_used(module) if name.startswith(f"{LIBRARY}.")]
+    allowed = tuple(f"{LIBRARY}.{part}" for part in COHORT_MAY_USE)
+    assert all(name.startswith(allowed) for name in foreign), f"{module} imports {foreign}"
+
+
+def test_every_package_says_what_it_holds():
+    for module, path in modules().items():
+        if path.name == "__init__.py":
+            assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), f"{module} has no first line"

@@ -10,10 +10,9 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
+from update_manifest import MANIFESTS, listed, on_disk
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "Testing" / "host"))
-from update_manifest import MANIFESTS, listed, on_disk  # noqa: E402
 
 PANELS = sorted(ROOT.glob("RegionalBrainAge*/Resources/UI/*.ui"))
 LISTS = [(file, name) for file, names in MANIFESTS.items() for name in names]
@@ -146,7 +145,7 @@ def test_the_terminology_files_carry_the_codes():
     assert category["CodeValue"] == "49755003"
     assert {t["CodeValue"] for t in category["Type"]} == {"55641003", "52988006"}
     assert brain["AnatomicCodes"]["AnatomicRegion"][0]["CodeValue"] == "12738006"
-    source = (ROOT / "RegionalBrainAge/RegionalBrainAgeSlicer/lesion_segment.py").read_text(encoding="utf-8")
+    source = (ROOT / "RegionalBrainAge/RegionalBrainAgeSlicer/scene/lesion_segment.py").read_text(encoding="utf-8")
     assert lesion["SegmentationCategoryTypeContextName"] in source
     assert brain["AnatomicContextName"] in source
 

@@ -1,1 +1,1 @@
-"""From parcel features to regional ages: graph, network, calibration, norms, training."""
+"""From features to ages: people, norms, model, training, evaluation."""

@@ -50,12 +50,12 @@ def run_train(args: argparse.Namespace) -> int:
 
     from ..anatomy.regions import load_scheme
     from ..errors import InputError
-    from .fit import Sources, describe_file, train_model
-    from .graph import project_lesions
-    from .model import save_model
-    from .normative import read_charts
-    from .table import read_people
-    from .training import Recipe
+    from .model.brain_age_model import save_model
+    from .model.graph import project_lesions
+    from .norms.norms import read_charts
+    from .people import read_people
+    from .training.train_model import Sources, describe_file, train_model
+    from .training.train_network import Recipe
 
     if args.out.exists() and any(args.out.iterdir()) and not args.overwrite:
         raise InputError(f"The folder {args.out} is not empty.", "Choose another --out or add --overwrite.")
@@ -91,17 +91,17 @@ def run_train(args: argparse.Namespace) -> int:
 def run_evaluate(args: argparse.Namespace) -> int:
     """Writes predictions, metrics, figures and, asked for, the model card."""
     from ..resources import shipped
-    from .calibration import read_calibration, write_text_atomically
-    from .card import model_card
-    from .evaluation import evaluate, write_evaluation
-    from .examination import examine
-    from .fit import Sources
-    from .folder import add_file
-    from .graph import project_lesions
-    from .model import DEFAULT_MODEL, load_model
-    from .normative import read_charts
-    from .pictures import write_figures
-    from .table import read_people
+    from .evaluation.card import model_card
+    from .evaluation.evaluate import evaluate, write_evaluation
+    from .evaluation.figures import write_figures
+    from .evaluation.measure_for_card import examine
+    from .model.brain_age_model import DEFAULT_MODEL, load_model
+    from .model.calibration import read_calibration, write_text_atomically
+    from .model.graph import project_lesions
+    from .model.model_folder import add_file
+    from .norms.norms import read_charts
+    from .people import read_people
+    from .training.train_model import Sources
 
     if args.vertices:
         return _evaluate_on_vertices(args)
@@ -133,8 +133,8 @@ def _train_on_vertices(args: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from ..anatomy.regions import load_scheme
-    from .vertex import read_vertex_people
-    from .vertex_model import VertexRecipe, save_vertex_model, train_vertex_model
+    from .vertices.mesh import read_vertex_people
+    from .vertices.vertex_model import VertexRecipe, save_vertex_model, train_vertex_model
 
     people = read_vertex_people(args.table, args.vertices)
     recipe = VertexRecipe() if args.steps is None else replace(VertexRecipe(), steps=args.steps)
@@ -149,9 +149,9 @@ def _evaluate_on_vertices(args: argparse.Namespace) -> int:
     import pandas as pd
 
     from ..anatomy.regions import load_scheme
-    from .metrics import balanced_mae_years, mean_correlation, mean_slope
-    from .vertex import read_vertex_people
-    from .vertex_model import load_vertex_model
+    from .evaluation.metrics import balanced_mae_years, mean_correlation, mean_slope
+    from .vertices.mesh import read_vertex_people
+    from .vertices.vertex_model import load_vertex_model
 
     model = load_vertex_model(args.model, load_scheme())
     people = read_vertex_people(args.table, args.vertices)
@@ -187,9 +187,9 @@ def _folder(model: Path) -> Path | None:
 
 def run_calibrate(args: argparse.Namespace) -> int:
     """Writes a calibration file."""
-    from .calibration import calibrate, write_calibration
-    from .model import load_model
-    from .table import read_people
+    from .model.brain_age_model import load_model
+    from .model.calibration import calibrate, write_calibration
+    from .people import read_people
 
     model = load_model(_folder(args.model))
     controls = read_people(args.controls, features=model.features)

@@ -1,1 +1,1 @@
-"""Where things are and what is damaged: parcels, regions, lesion, corticospinal tract."""
+"""What is known in template space: the template, atlases, parcels, regions, the corticospinal tract."""

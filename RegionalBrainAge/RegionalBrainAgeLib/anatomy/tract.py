@@ -43,17 +43,15 @@ from scipy import ndimage
 from scipy.special import ndtr
 
 from ..errors import InputError
-from ..imaging.image import Image, resample, same_grid
-from ..imaging.ribbon import WHITE_MATTER
+from ..geometry.image import Image, resample
 from ..resources import package_file
 from .atlases import load_atlas
+from .freesurfer_codes import WHITE_MATTER
 
 # More than 1.3 standard deviations outside the mean outline: one specimen in ten would reach there.
 NEGLIGIBLE_PROBABILITY = 0.1
 # Where a yes or no is needed: inside the mean outline.
 CORE_PROBABILITY = 0.5
-# Sections thinner than this are ends of the tract, not bottlenecks (Zhu 2010 weights by the inverse of the area).
-MINIMUM_SECTION_FRACTION = 0.1
 
 # Left labels of the JHU-MNI atlas; the right one is the next number.
 BRAIN_STEM, PEDUNCLE, POSTERIOR_LIMB, SUPERIOR_CORONA, POSTERIOR_CORONA = 55, 63, 67, 73, 75
@@ -111,39 +109,6 @@ def load_tract_template(left: Path | str, right: Path | str) -> tuple[Image, Ima
     InputError : unreadable, not 3D, values outside 0..1, empty, or a tract on the wrong side.
     """
     return _own_tract(Path(left), "left"), _own_tract(Path(right), "right")
-
-
-def tract_load(lesion: Image | None, tract: Image) -> float:
-    """Share of the tract's volume that is lesioned, each voxel weighted by its probability; 0..1.
-
-    Parameters
-    ----------
-    lesion : boolean, or None.
-    tract : probability on the lesion's grid; values under 0.1 do not count. NaN where the tract is not on the grid.
-    """
-    probability = _counted(tract)
-    total = float(probability.sum())
-    if total == 0.0:
-        return float("nan")
-    return float(probability[_lesioned(lesion, tract)].sum()) / total
-
-
-def weighted_tract_load(lesion: Image | None, tract: Image) -> float:
-    """Cross-section-weighted load (Zhu, Lindenberg, Alexander & Schlaug 2010), as a fraction 0..1.
-
-    Every axial slice weighs the largest section divided by its own, so damage counts more where the tract is narrow.
-    The weighted damage is divided by that of a tract lost altogether. Slices run along the grid axis nearest to the
-    body axis; sections under a tenth of the largest are given its weight, so that the thin ends do not rule.
-    """
-    probability = _counted(tract)
-    if probability.sum() == 0.0:
-        return float("nan")
-    axis = int(np.argmax(np.abs(tract.ras_from_ijk[2, :3]) / tract.spacing_mm))
-    others = tuple(other for other in range(3) if other != axis)
-    sections = probability.sum(axis=others)
-    damaged = np.where(_lesioned(lesion, tract), probability, 0.0).sum(axis=others)
-    weights = sections.max() / np.maximum(sections, MINIMUM_SECTION_FRACTION * sections.max())
-    return float((weights * damaged).sum() / (weights * sections).sum())
 
 
 def _specimen(labels: Image, white: np.ndarray, right: bool) -> np.ndarray:
@@ -214,17 +179,9 @@ def _signed_distance(mask: np.ndarray) -> np.ndarray:
     return ndimage.distance_transform_edt(~mask) - ndimage.distance_transform_edt(mask)
 
 
-def _counted(tract: Image) -> np.ndarray:
+def counted_probability(tract: Image) -> np.ndarray:
     probability = np.asarray(tract.array, dtype=np.float64)
     return np.where(probability >= NEGLIGIBLE_PROBABILITY, probability, 0.0)
-
-
-def _lesioned(lesion: Image | None, tract: Image) -> np.ndarray:
-    if lesion is None:
-        return np.zeros(tract.shape, dtype=bool)
-    if not same_grid(lesion, tract):
-        raise ValueError("the lesion and the tract must lie on one grid")
-    return np.asarray(lesion.array, dtype=bool)
 
 
 def _own_tract(path: Path, side: str) -> Image:

@@ -9,9 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ..errors import InputError
-from .decisions import apply_decisions
-from .options import BatchOptions
-from .runner import PEAK_MEMORY_MB
+from .review.decisions import apply_decisions
+from .run.local_pool import PEAK_MEMORY_MB
+from .run.options import BatchOptions
 
 EPILOG = """\
 CASES.csv has one row per case: case_id, t1, lesion, freesurfer, age, sex, site, days_post_stroke, motor, calibration,
@@ -79,7 +79,7 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
 def run_batch_command(args: argparse.Namespace) -> int:
     """Process a list or dataset. Returns 0, or 3 when cases failed; errors travel to the command line's own handler."""
     options = options_from(args)
-    from .cohort import process_cohort
+    from .process_many import process_cohort
 
     summary = process_cohort(args.cases or args.bids, args.out, options)
     print(json.dumps(asdict(summary), default=str) if args.json else summary.as_text())
@@ -125,7 +125,7 @@ def options_from(args: argparse.Namespace) -> BatchOptions:
 
 def run_qc_command(args: argparse.Namespace) -> int:
     """Take over decisions and write the quality page. Returns 0."""
-    from .qc_page import write_quality_page
+    from .review.quality_page import write_quality_page
 
     counts = apply_decisions(args.out, args.decisions)
     page = write_quality_page(args.out)

@@ -13,24 +13,26 @@ import numpy as np
 import torch
 
 from .. import __version__
-from ..age.calibration import Calibration, read_calibration
-from ..age.model import BrainAgeModel, RegionAges, load_model
-from ..age.table import People
+from ..age.model.brain_age_model import BrainAgeModel, RegionAges, load_model
+from ..age.model.calibration import Calibration, read_calibration
+from ..age.people import People
 from ..anatomy.regions import RegionScheme, load_scheme, membership
-from ..case.case import CaseResult
 from ..case.pipeline import region_rows
 from ..case.quality import judge
-from ..case.table import PROCESSED_NAME, REGION_COLUMNS, processed_columns, sidecar_text, write_atomically
+from ..case.result.result import CaseResult
+from ..case.result.tables import PROCESSED_NAME, REGION_COLUMNS, processed_columns
 from ..errors import Cancelled, InputError
-from .batch import BatchSummary
-from .cases import FailedCase
-from .decisions import read_decisions, with_decision
-from .options import BatchOptions
-from .parcel_lists import Measured, read_measured
-from .progress import Meter, Progress
-from .runner import usable_cores
-from .store import Store
-from .tables import StreamedTable, others_of, write_failed
+from ..files.atomic_file import write_atomically
+from ..files.tables import sidecar_text
+from .lists.case_list import FailedCase
+from .lists.parcel_lists import Measured, read_measured
+from .review.decisions import read_decisions, with_decision
+from .run.batch import BatchSummary
+from .run.case_records import Store
+from .run.local_pool import usable_cores
+from .run.options import BatchOptions
+from .run.progress import Meter, Progress
+from .run.tables import StreamedTable, others_of, write_failed
 
 SCORED_REGIONS_NAME = "scored_regions.tsv"
 SCORED_COLUMNS = {"case_id": ("Identifier of the case.", None), **REGION_COLUMNS}

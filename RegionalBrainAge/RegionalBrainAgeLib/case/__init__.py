@@ -1,1 +1,1 @@
-"""One patient, start to finish: pipeline, tables, figures, report."""
+"""One patient, start to finish: pipeline, result, report."""

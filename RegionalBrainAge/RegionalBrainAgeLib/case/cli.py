@@ -8,7 +8,8 @@ import sys
 import time
 from pathlib import Path
 
-from .case import CaseResult, case_from_text
+from .case import case_from_text
+from .result.result import CaseResult
 
 EPILOG = """\
 Everything about the case is written to OUT/sub-<id>/ (tables, volumes in T1 space, report), and one row to

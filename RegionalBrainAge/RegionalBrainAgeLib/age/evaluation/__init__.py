@@ -1,0 +1,1 @@
+"""Measures a model: metrics, baselines, perturbations, card."""

@@ -1,0 +1,1 @@
+"""The trained model: graph, network, intervals, calibration, folder."""

@@ -1,0 +1,117 @@
+"""A model folder on disk: checksums, the seal of model.json, and what may lie in it. No pickles, ever."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_arrays
+
+from ...errors import InputError
+from .calibration import write_text_atomically
+
+FORMAT = "regional-brain-age-model/1"
+DEFAULT_OFFSET_FILE = "calibration-t1-route.json"
+ARRAY_FILES = ("weights.safetensors", "norms.safetensors")
+_ADDED_FILES = ("MODEL_CARD.md", DEFAULT_OFFSET_FILE)
+_NO_SEAL = "0" * 64
+
+
+def check_contents(folder: Path) -> None:
+    """Raises InputError when there is no folder or it holds a file a model does not have."""
+    if not folder.is_dir():
+        raise InputError(f"There is no model folder at {folder}.", "Give the folder that `train` wrote.")
+    allowed = {*ARRAY_FILES, *_ADDED_FILES, "model.json"}
+    foreign = sorted(file.name for file in folder.iterdir() if file.name not in allowed)
+    if foreign:
+        raise InputError(
+            f"The model folder {folder} holds {', '.join(foreign[:3])}, which a model does not have.",
+            "Remove it; pickles and other code are never loaded.",
+        )
+
+
+def checked_contents(folder: Path, description: dict) -> dict[str, bytes]:
+    """Content of every file under the checksums of model.json.
+
+    Raises
+    ------
+    InputError : a missing or altered file, or one that is not under the checksums.
+    """
+    sums = description["sha256"]
+    contents = {name: _read_file(folder, name, sums.get(name)) for name in (*ARRAY_FILES, *sums)}
+    for name in _ADDED_FILES:
+        if name not in sums and (folder / name).exists():
+            raise InputError(
+                f"{folder / name} is not part of the model as saved.", "Remove it or copy the folder again."
+            )
+    return contents
+
+
+def add_file(folder: Path | str, name: str, text: str) -> None:
+    """Puts MODEL_CARD.md or the default offset of the T1 route into a model folder, under its checksums.
+
+    Parameters
+    ----------
+    name : "MODEL_CARD.md" or `DEFAULT_OFFSET_FILE`.
+    """
+    folder = Path(folder)
+    if name not in _ADDED_FILES:
+        raise ValueError(f"{name} does not belong into a model folder")
+    description = read_description(folder)
+    write_text_atomically(folder / name, text)
+    description["sha256"][name] = hashlib.sha256(text.encode("utf-8")).hexdigest()
+    write_description(folder, description)
+
+
+def write_description(folder: Path, description: dict) -> None:
+    """Writes model.json with a seal: the sha256 of its own text with the seal's digits as zeros."""
+    text = json.dumps({**description, "seal": _NO_SEAL}, indent=1) + "\n"
+    seal = hashlib.sha256(text.encode()).hexdigest()
+    write_text_atomically(folder / "model.json", text.replace(_NO_SEAL, seal))
+
+
+def read_description(folder: Path, wanted_format: str = FORMAT) -> dict:
+    """Reads model.json and checks its seal.
+
+    Raises
+    ------
+    InputError : missing, unreadable or altered.
+    """
+    path = folder / "model.json"
+    if not path.is_file():
+        raise InputError(f"The model folder {folder} has no model.json.", "Give the folder that `train` wrote.")
+    try:
+        text = path.read_text(encoding="utf-8")
+        description = json.loads(text)
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"{path} cannot be read ({error}).", "Copy the model folder again.") from error
+    seal = description.get("seal") if isinstance(description, dict) else None
+    if not isinstance(seal, str) or hashlib.sha256(text.replace(seal, _NO_SEAL).encode()).hexdigest() != seal:
+        raise InputError(f"{path} was altered after training.", "Copy the model folder again or train anew.")
+    if description.get("format") != wanted_format:
+        raise InputError(
+            f"{path} has the format '{description.get('format')}', needed is '{wanted_format}'.",
+            "Use the software version the model was made with, or train anew.",
+        )
+    return description
+
+
+def _read_file(folder: Path, name: str, expected_sha256: str | None) -> bytes:
+    path = folder / name
+    if not path.is_file():
+        raise InputError(f"The model folder {folder} has no {name}.", "Copy the model folder again.")
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != expected_sha256:
+        raise InputError(f"{path} is not the file the model was saved with (sha256).", "Copy the model folder again.")
+    return content
+
+
+def arrays_of(path: Path, content: bytes) -> dict[str, np.ndarray]:
+    """Arrays of a safetensors file; InputError when it is none."""
+    try:
+        return load_arrays(content)
+    except SafetensorError as error:
+        raise InputError(f"{path} is not a safetensors file ({error}).", "Copy the model folder again.") from error

@@ -1,0 +1,327 @@
+"""Norms of a healthy population: how thickness depends on age, sex and scanner, as a model people can be drawn from.
+
+Two sources give the same `Norms`: lifespan charts (Rutherford et al. 2022, eLife: warped Bayesian linear regressions,
+formulas in the charts' own documentation) with the residual correlation of real people, or a table of people alone.
+All values are latent: ``latent = sinh(b * asinh(x) + epsilon * b)`` makes the residuals of a chart Gaussian; norms
+from a
+table use b = 1, epsilon = 0, so that latent is the measurement itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.interpolate import BSpline
+
+from ...anatomy.parcels import PARCEL_NAMES
+from ...errors import InputError
+from ..people import People
+
+AGE_GRID_YEARS = np.arange(2.0, 101.0)
+REFERENCE_AGE_YEARS = 45.0
+_CHART_KNOTS_YEARS = np.linspace(-5.0, 110.0, 5)
+_TABLE_KNOTS_YEARS = np.linspace(0.0, 100.0, 4)
+# Shrinkage of the correlation of residuals towards none, and of the covariance of site offsets towards its diagonal.
+_CORRELATION_SHRINKAGE = 0.05
+_SITE_SHRINKAGE = 0.1
+# Where a table has few sites, their covariance is filled up with this one, in residual SDs: a part common to all
+# parcels and one of each parcel (the mean size over the 82 sites of the charts).
+_PRIOR_SITE_SD_COMMON, _PRIOR_SITE_SD_OWN = 0.44, 0.38
+_PRIOR_SITES = 10
+_FEWEST_OF_SITE = 10
+
+
+def spline_basis(age_years: np.ndarray, knots_years: np.ndarray = _CHART_KNOTS_YEARS) -> np.ndarray:
+    """Cubic B-splines at these ages, ends repeated, shape (N, len(knots) + 2)."""
+    knots = np.concatenate([[knots_years[0]] * 3, knots_years, [knots_years[-1]] * 3])
+    inside = np.clip(np.atleast_1d(np.asarray(age_years, dtype=float)), knots_years[0], knots_years[-1])
+    return BSpline.design_matrix(inside, knots, 3).toarray()
+
+
+@dataclass(frozen=True)
+class Charts:
+    """Lifespan charts of K parcels and S sites.
+
+    Parameters
+    ----------
+    warp_epsilon, warp_b, residual_sd, intercept, slope, male : (K,) coefficients; residual_sd is latent.
+    spline : (7, K) spline coefficients.
+    sites : names of the sites.
+    site_offsets : (S, K) latent.
+    """
+
+    warp_epsilon: np.ndarray
+    warp_b: np.ndarray
+    residual_sd: np.ndarray
+    intercept: np.ndarray
+    slope: np.ndarray
+    male: np.ndarray
+    spline: np.ndarray
+    sites: tuple[str, ...]
+    site_offsets: np.ndarray
+
+    def latent_mean(self, age_years: np.ndarray, male: np.ndarray) -> np.ndarray:
+        """Latent mean of people of these ages and sexes without a site's offset, shape (N, K)."""
+        linear = self.intercept + np.outer(age_years, self.slope) + np.outer(male, self.male)
+        return linear + spline_basis(age_years) @ self.spline
+
+    def without_sites(self, names: set[str]) -> Charts:
+        """The charts without the offsets of these sites, compared by lower-case name."""
+        kept = np.array([site.lower() not in names for site in self.sites])
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values["sites"] = tuple(site for site, keep in zip(self.sites, kept, strict=True) if keep)
+        values["site_offsets"] = self.site_offsets[kept]
+        return Charts(**values)
+
+
+def read_charts(path: Path | str) -> Charts:
+    """Reads charts, one row per parcel.
+
+    Raises
+    ------
+    InputError : a missing file, column or parcel.
+    """
+    try:
+        frame = pd.read_csv(path)
+    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise InputError(f"The charts {path} cannot be read ({error}).", "Give a UTF-8 CSV with a header.") from error
+    needed = ["parcel", "warp_epsilon", "warp_log_b", "log_beta", "intercept", "age", "sex_male"]
+    needed += [f"spline{k}" for k in range(7)]
+    absent = [column for column in needed if column not in frame.columns]
+    if absent:
+        raise InputError(f"The charts {path} lack the column(s) {', '.join(absent)}.", "Give charts in this format.")
+    frame = frame.set_index("parcel")
+    unknown = [name for name in PARCEL_NAMES if name not in frame.index]
+    sites = [column for column in frame.columns if column.startswith("site:")]
+    if unknown or len(sites) < 5:
+        problem = f"lack the parcel {unknown[0]}" if unknown else f"have {len(sites)} site columns"
+        raise InputError(f"The charts {path} {problem}.", "Give charts of all 148 parcels and at least 5 sites.")
+    frame = frame.loc[list(PARCEL_NAMES)]
+    if not np.isfinite(frame[needed[1:] + sites].to_numpy(dtype=float)).all():
+        raise InputError(f"The charts {path} have empty cells.", "Fill them.")
+    warp_b = np.exp(frame["warp_log_b"].to_numpy())
+    return Charts(
+        warp_epsilon=frame["warp_epsilon"].to_numpy(),
+        warp_b=warp_b,
+        residual_sd=warp_b / np.sqrt(np.exp(frame["log_beta"].to_numpy())),
+        intercept=frame["intercept"].to_numpy(),
+        slope=frame["age"].to_numpy(),
+        male=frame["sex_male"].to_numpy(),
+        spline=frame[[f"spline{k}" for k in range(7)]].to_numpy().T,
+        sites=tuple(site.removeprefix("site:") for site in sites),
+        site_offsets=frame[sites].to_numpy().T,
+    )
+
+
+@dataclass(frozen=True)
+class Norms:
+    """A population as a generative model over K channels (parcels, or parcels times features).
+
+    Parameters
+    ----------
+    warp_epsilon, warp_b : (K,) of the latent transform.
+    scale : (K,) latent SD that standardised values are measured in.
+    mean : (2, A, K) standardised mean for women and men on `AGE_GRID_YEARS`, on an average scanner; 0 at the reference
+        age, averaged over the sexes.
+    centre : (K,) latent value of standardised 0.
+    residual_covariance : (K, K) standardised, of people of one scanner.
+    residual_growth : (A,) factor on the residual SD by age.
+    site_covariance : (K, K) standardised, of scanner offsets.
+    """
+
+    warp_epsilon: np.ndarray
+    warp_b: np.ndarray
+    scale: np.ndarray
+    mean: np.ndarray
+    centre: np.ndarray
+    residual_covariance: np.ndarray
+    residual_growth: np.ndarray
+    site_covariance: np.ndarray
+
+    def standardise(self, values: np.ndarray) -> np.ndarray:
+        """Measurements (N, K) as standardised latent values; NaN stays NaN."""
+        latent = np.sinh(self.warp_b * np.arcsinh(values) + self.warp_epsilon * self.warp_b)
+        return (latent - self.centre) / self.scale
+
+    def measurement(self, standardised: np.ndarray) -> np.ndarray:
+        """The inverse of `standardise`."""
+        latent = standardised * self.scale + self.centre
+        return np.sinh(np.arcsinh(latent) / self.warp_b - self.warp_epsilon)
+
+    def expected(self, age_years: np.ndarray, male: np.ndarray) -> np.ndarray:
+        """Standardised mean at these ages and sexes, shape (N, K), linear between grid ages."""
+        age_years, male = np.atleast_1d(age_years), np.atleast_1d(male).astype(int)
+        place = np.clip(age_years - AGE_GRID_YEARS[0], 0, len(AGE_GRID_YEARS) - 1.001)
+        low = place.astype(int)
+        part = (place - low)[:, None]
+        return (1 - part) * self.mean[male, low] + part * self.mean[male, low + 1]
+
+    def growth(self, age_years: np.ndarray) -> np.ndarray:
+        """Factor on the residual SD at these ages, shape (N,)."""
+        return np.interp(age_years, AGE_GRID_YEARS, self.residual_growth)
+
+    def residuals(self, standardised: np.ndarray, age_years: np.ndarray, male: np.ndarray) -> np.ndarray:
+        """Standardised values less the mean expected at age and sex, shape (N, K)."""
+        return standardised - self.expected(age_years, male)
+
+
+def norms_from_charts(charts: Charts, people: People) -> Norms:
+    """Means, spread and scanner offsets of charts; correlation of residuals of real people within their sites."""
+    scale = charts.residual_sd
+    reference = charts.site_offsets.mean(axis=0)
+    latent = np.stack([charts.latent_mean(AGE_GRID_YEARS, np.full(len(AGE_GRID_YEARS), float(sex))) for sex in (0, 1)])
+    latent = latent + reference
+    centre = latent[:, AGE_GRID_YEARS == REFERENCE_AGE_YEARS].mean(axis=(0, 1))
+    offsets = (charts.site_offsets - reference) / scale
+    draft = Norms(
+        charts.warp_epsilon,
+        charts.warp_b,
+        scale,
+        (latent - centre) / scale,
+        centre,
+        np.eye(len(scale)),
+        np.ones(len(AGE_GRID_YEARS)),
+        _shrink(np.cov(offsets.T), _SITE_SHRINKAGE),
+    )
+    draft = _between_charts_and_table(draft, people)
+    return _with_residuals_of(draft, people)
+
+
+def norms_from_people(people: People) -> Norms:
+    """Norms fitted to a table: a penalised spline of age, sex and a penalised offset per site, for every channel."""
+    values = people.values.reshape(len(people), -1)
+    values = np.where(np.isnan(values), np.nanmean(values, axis=0), values)
+    basis = spline_basis(people.age_years, _TABLE_KNOTS_YEARS)
+    sites, index = np.unique(people.site, return_inverse=True)
+    design = np.hstack([basis, people.male[:, None], np.eye(len(sites))[index]])
+    roughness = np.zeros((design.shape[1], design.shape[1]))
+    second = np.diff(np.eye(basis.shape[1]), n=2, axis=0)
+    roughness[: basis.shape[1], : basis.shape[1]] = 3.0 * second.T @ second
+    roughness[np.arange(basis.shape[1]), np.arange(basis.shape[1])] += 1e-3
+    roughness[np.arange(basis.shape[1] + 1, len(roughness)), np.arange(basis.shape[1] + 1, len(roughness))] = 4.0
+    coefficients = np.linalg.solve(design.T @ design + roughness, design.T @ values)
+    scale = (values - design @ coefficients).std(axis=0)
+    grid = spline_basis(AGE_GRID_YEARS, _TABLE_KNOTS_YEARS) @ coefficients[: basis.shape[1]]
+    latent = np.stack([grid, grid + coefficients[basis.shape[1]]])
+    centre = latent[:, AGE_GRID_YEARS == REFERENCE_AGE_YEARS].mean(axis=(0, 1))
+    offsets = coefficients[basis.shape[1] + 1 :] / scale
+    prior = np.full((len(scale), len(scale)), _PRIOR_SITE_SD_COMMON**2)
+    np.fill_diagonal(prior, _PRIOR_SITE_SD_COMMON**2 + _PRIOR_SITE_SD_OWN**2)
+    weight = len(sites) / (len(sites) + _PRIOR_SITES)
+    ones = np.ones(len(scale))
+    draft = Norms(
+        0 * ones,
+        ones,
+        scale,
+        (latent - centre) / scale,
+        centre,
+        np.eye(len(scale)),
+        np.ones(len(AGE_GRID_YEARS)),
+        weight * np.cov(offsets.T) + (1 - weight) * prior,
+    )
+    return _with_residuals_of(draft, people)
+
+
+def _between_charts_and_table(draft: Norms, people: People) -> Norms:
+    """Norms of a scanner that is as likely to be like those of the table as like those of the charts.
+
+    The table's scanners may differ from the charts' as a group (older sequences, another software version): the average
+    scanner moves half way towards them and the covariance of offsets grows by what lies between the groups.
+    """
+    standardised = draft.standardise(people.values.reshape(len(people), -1))
+    residuals = draft.residuals(standardised, people.age_years, people.male)
+    means = []
+    for site in np.unique(people.site):
+        block = residuals[people.site == site]
+        if len(block) >= _FEWEST_OF_SITE:
+            known = np.isfinite(block).any(axis=0)
+            mean = np.full(block.shape[1], np.nan)
+            mean[known] = np.nanmean(block[:, known], axis=0)
+            means.append(mean)
+    if not means:
+        return draft
+    table = np.nanmean(means, axis=0)
+    half = 0.5 * np.where(np.isfinite(table), table, 0.0)
+    # The mean stays 0 at the reference age: the shift goes into what standardised 0 means.
+    values = {field.name: getattr(draft, field.name) for field in fields(draft)}
+    values["centre"] = draft.centre + half * draft.scale
+    values["site_covariance"] = draft.site_covariance + np.outer(half, half)
+    return Norms(**values)
+
+
+def _with_residuals_of(draft: Norms, people: People) -> Norms:
+    """The draft with covariance and growth of the residuals of real people."""
+    standardised = draft.standardise(people.values.reshape(len(people), -1))
+    residuals = draft.residuals(standardised, people.age_years, people.male)
+    covariance, growth = residual_statistics(residuals, people.site, people.age_years)
+    values = {field.name: getattr(draft, field.name) for field in fields(draft)}
+    return Norms(**values | {"residual_covariance": covariance, "residual_growth": growth})
+
+
+def residual_statistics(
+    residuals: np.ndarray, site: np.ndarray, age_years: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Covariance (K, K) of residuals within sites, shrunken, and the growth (A,) of their SD with age.
+
+    Parameters
+    ----------
+    residuals : (N, K) standardised, NaN where not measured.
+    """
+    centred = np.full_like(residuals, np.nan)
+    for name in np.unique(site):
+        rows = site == name
+        if rows.sum() >= 3:
+            block = residuals[rows]
+            known = np.isfinite(block).any(axis=0)
+            # n - 1 people are free to vary about their own mean
+            inflate = np.sqrt(rows.sum() / (rows.sum() - 1))
+            centred[np.ix_(rows, known)] = (block[:, known] - np.nanmean(block[:, known], axis=0)) * inflate
+    known = np.isfinite(centred)
+    spread = np.sqrt(np.nanmean(centred**2, axis=0))
+    size = np.sqrt(np.nanmean((centred / spread) ** 2, axis=1))
+    used = np.isfinite(size)
+    growth = _smooth_growth(age_years[used], size[used])
+    scaled = centred / np.interp(age_years, AGE_GRID_YEARS, growth)[:, None]
+    filled = np.where(known, scaled, 0.0)
+    pairs = np.maximum(known.T.astype(float) @ known.astype(float), 1.0)
+    covariance = filled.T @ filled / pairs
+    values, vectors = np.linalg.eigh(_shrink(covariance, _CORRELATION_SHRINKAGE))
+    return (vectors * np.maximum(values, 1e-3)) @ vectors.T, growth
+
+
+def _smooth_growth(age_years: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Root mean square of residual sizes around every grid age (Gaussian window, 8 years)."""
+    weights = np.exp(-0.5 * ((AGE_GRID_YEARS[:, None] - age_years) / 8.0) ** 2)
+    # a pull of 20 people towards the overall size keeps ages without data tame
+    overall = np.mean(size**2)
+    return np.sqrt((weights @ size**2 + 20 * overall) / (weights.sum(axis=1) + 20))
+
+
+def _shrink(covariance: np.ndarray, amount: float) -> np.ndarray:
+    return (1 - amount) * covariance + amount * np.diag(np.diag(covariance))
+
+
+def square_root(covariance: np.ndarray) -> np.ndarray:
+    """Matrix L with L @ L.T = covariance, for drawing; small negative eigenvalues count as 0."""
+    values, vectors = np.linalg.eigh(covariance)
+    return vectors * np.sqrt(np.maximum(values, 0.0))
+
+
+def draw_population(
+    norms: Norms, count: int, rng: np.random.Generator, age_range_years: tuple[float, float] = (18.0, 96.0)
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """People drawn from norms: ages uniform, sexes even, each from a scanner of its own.
+
+    Returns
+    -------
+    standardised (N, K), age_years (N,), male (N,).
+    """
+    age_years = rng.uniform(*age_range_years, size=count)
+    male = rng.integers(0, 2, size=count).astype(float)
+    channels = len(norms.scale)
+    own = rng.standard_normal((count, channels)) @ square_root(norms.residual_covariance).T
+    offset = rng.standard_normal((count, channels)) @ square_root(norms.site_covariance).T
+    return norms.expected(age_years, male) + own * norms.growth(age_years)[:, None] + offset, age_years, male

@@ -1,0 +1,1 @@
+"""Trains a model on held-out folds of sites."""

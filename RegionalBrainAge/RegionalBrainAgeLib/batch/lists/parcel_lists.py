@@ -1,0 +1,215 @@
+"""Lists of people whose cortex is measured already, one row each, read a part at a time.
+
+Two forms of CSV:
+
+* with a column ``parcels``: the parcel table of each case, as ``case`` leaves it (parcel, thickness_mm,
+  lesioned_fraction); facts as in `cases`;
+* wide, the normative format: one column per parcel with its thickness in mm, optionally ``<parcel>:lesioned_fraction``;
+  ``person`` may stand for case_id.
+
+Optional columns named as in processed_cases.csv are taken over: lesion_side, lesion_volume_ml, load_cst,
+load_cst_weighted, ``load_ipsi_*`` and ``load_contra_*``. So an old processed_cases.csv with a column
+``parcels`` added can be scored with a new model.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ...anatomy.parcels import PARCEL_NAMES
+from ...case.case import Case, case_from_text
+from ...case.result.result import LesionResult
+from ...case.result.tables import LESION_SIDES
+from ...errors import InputError
+from ...files.tables import MISSING, number, read_table
+from .case_list import FailedCase, as_fields, open_rows, refuse_repeat, with_session
+
+LESIONED = "lesioned_fraction"
+_THICKEST_MM = 10.0
+_INDEX = {name: index for index, name in enumerate(PARCEL_NAMES)}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One person, measured.
+
+    Parameters
+    ----------
+    line : line of the list.
+    case : facts; its `freesurfer` is where the thickness was read.
+    thickness_mm, lesioned_fraction : (148,), NaN and 0 where unknown.
+    lesion : volume, side and tract loads as far as they were given, otherwise NaN.
+    loads : lesion load by (network in lower case, "L" or "R") as far as given.
+    from_t1 : whether the thickness is of this software's T1 route.
+    """
+
+    line: int
+    case: Case
+    thickness_mm: np.ndarray
+    lesioned_fraction: np.ndarray
+    lesion: LesionResult
+    loads: Mapping[tuple[str, str], float]
+    from_t1: bool
+
+
+def is_parcel_list(header: Sequence[str]) -> bool:
+    """Whether a CSV with this header lists measured people."""
+    return "parcels" in header or PARCEL_NAMES[0] in header
+
+
+def read_measured(
+    path: Path, *, calibration: Path | None, freesurfer_thickness: bool
+) -> Iterator[Measured | FailedCase]:
+    """Every row of a list, as a measured person or as what is wrong with it; the file is never held as a whole.
+
+    Parameters
+    ----------
+    calibration : for rows that name none.
+    freesurfer_thickness : what the thickness is where a row does not tell (no case.json beside its parcel table).
+
+    Raises
+    ------
+    InputError : the list as a whole is not usable.
+    """
+    header, rows = open_rows(path)
+    header = ["case_id" if name == "person" and "case_id" not in header else name for name in header]
+    _check_header(path, header)
+    seen: dict[str, int] = {}
+    for line, cells in rows:
+        fields: dict[str, str] = {}
+        try:
+            fields = with_session(as_fields(header, cells))
+            if calibration is not None and not fields.get("calibration"):
+                fields["calibration"] = str(calibration.resolve())
+            person = _measured(fields, path, line, freesurfer_thickness)
+            refuse_repeat(seen, person.case.name, line)
+            yield person
+        except InputError as error:
+            yield FailedCase(line, fields.get("case_id", "").strip(), "list", str(error))
+
+
+def _check_header(path: Path, header: Sequence[str]) -> None:
+    lacking = [name for name in ("case_id", "age", "sex") if name not in header]
+    if "parcels" not in header:
+        lacking += [name for name in PARCEL_NAMES if name not in header]
+    if lacking:
+        shown = ", ".join(lacking[:4]) + (f" and {len(lacking) - 4} more" if len(lacking) > 4 else "")
+        raise InputError(
+            f"The list {path} lacks the column(s) {shown}.",
+            "Needed are case_id, age, sex and either parcels (a parcel table) or all 148 thicknesses.",
+        )
+
+
+def _measured(fields: dict[str, str], path: Path, line: int, freesurfer_thickness: bool) -> Measured:
+    if "parcels" in fields:
+        source = path.parent / Path(fields["parcels"].strip()).expanduser()
+        if not fields["parcels"].strip() or not source.is_file():
+            raise InputError(f"The parcel table {source} does not exist.", "Check the path in the column parcels.")
+        thickness_mm, lesioned = _read_parcels(source)
+    else:
+        source = path
+        thickness_mm = _numbers(fields, PARCEL_NAMES)
+        named = [f"{name}:{LESIONED}" for name in PARCEL_NAMES]
+        lesioned = np.nan_to_num(_numbers(fields, named)) if named[0] in fields else np.zeros(len(PARCEL_NAMES))
+    thickness_mm = _checked(thickness_mm, lesioned)
+    lesion, loads = _lesion(fields, lesioned)
+    own = ("case_id", "age", "sex", "site", "days_post_stroke", "motor", "calibration")
+    case = case_from_text({name: fields.get(name) for name in own} | {"freesurfer": str(source.resolve())}, path.parent)
+    from_t1 = _measured_on_t1(source)
+    return Measured(
+        line, case, thickness_mm, lesioned, lesion, loads, not freesurfer_thickness if from_t1 is None else from_t1
+    )
+
+
+def _read_parcels(source: Path) -> tuple[np.ndarray, np.ndarray]:
+    thickness_mm, lesioned = np.full(len(PARCEL_NAMES), np.nan), np.zeros(len(PARCEL_NAMES))
+    rows = read_table(source)
+    if not rows or not {"parcel", "thickness_mm"} <= set(rows[0]):
+        raise InputError(f"{source} is not a parcel table.", "It needs the columns parcel and thickness_mm.")
+    unknown = [row["parcel"] for row in rows if row["parcel"] not in _INDEX]
+    if unknown:
+        raise InputError(f"{source} has the parcel {unknown[0]!r}, which is not known.", "Use Destrieux names.")
+    order = [_INDEX[row["parcel"]] for row in rows]
+    thickness_mm[order] = _column(rows, "thickness_mm")
+    if LESIONED in rows[0]:
+        lesioned[order] = np.nan_to_num(_column(rows, LESIONED))
+    return thickness_mm, lesioned
+
+
+def _column(rows: Sequence[Mapping[str, str]], name: str) -> np.ndarray:
+    return _numbers({row["parcel"]: row[name] for row in rows}, [row["parcel"] for row in rows])
+
+
+def _numbers(fields: Mapping[str, str], names: Sequence[str]) -> np.ndarray:
+    try:
+        return np.array([float(fields[name]) for name in names])
+    except (KeyError, ValueError):  # slower, but it knows absent values and says what is wrong
+        return np.array([_number(fields.get(name), name) for name in names])
+
+
+def _number(text: str | None, name: str) -> float:
+    if text is not None and text.strip().lower() in ("nan", "na", "none"):
+        return math.nan
+    try:
+        value = number(text)
+    except ValueError:
+        raise InputError(f"The {name} is {text!r}.", "Give a number, or leave it empty.") from None
+    if math.isinf(value):
+        raise InputError(f"The {name} is infinite.", "Give a number, or leave it empty.")
+    return value
+
+
+def _checked(thickness_mm: np.ndarray, lesioned: np.ndarray) -> np.ndarray:
+    """Thickness with 0 (FreeSurfer's word for a parcel it did not find) as NaN; refuses what cannot be."""
+    thickness_mm = np.where(thickness_mm == 0, np.nan, thickness_mm)
+    known = thickness_mm[np.isfinite(thickness_mm)]
+    if known.size == 0:
+        raise InputError("No parcel has a thickness.", "Give mean thicknesses in mm.")
+    if known.min() < 0 or known.max() > _THICKEST_MM or not 1.0 <= np.median(known) <= 5.0:
+        raise InputError(
+            f"The thicknesses run from {known.min():g} to {known.max():g} with a median of {np.median(known):g}.",
+            "Cortex is 1 to 5 mm thick: give millimetres.",
+        )
+    if lesioned.min() < 0 or lesioned.max() > 1:
+        raise InputError("A lesioned fraction is outside 0 to 1.", "Give fractions, not percent.")
+    return thickness_mm
+
+
+def _lesion(fields: Mapping[str, str], lesioned: np.ndarray) -> tuple[LesionResult, dict[tuple[str, str], float]]:
+    side = fields.get("lesion_side", "").strip()
+    if side in ("", MISSING):
+        if lesioned.any():
+            raise InputError("Parcels are lesioned but there is no lesion_side.", f"Give {', '.join(LESION_SIDES)}.")
+        side = "none"
+    if side not in LESION_SIDES:
+        raise InputError(f"The lesion_side is {side!r}.", f"Give {', '.join(LESION_SIDES)}.")
+    if side == "none":
+        return LesionResult(0.0, side, 0.0, 0.0, 0.0, 0.0), {}
+    names = ("lesion_volume_ml", "load_cst", "load_cst_weighted")
+    volume_ml, cst, cst_weighted = (_number(fields.get(name), name) for name in names)
+    # Only the ipsilesional tract is in such a table; `processed_row` reads that one.
+    lesion = LesionResult(volume_ml, side, cst, cst, cst_weighted, cst_weighted)
+    if side == "bilateral":
+        return lesion, {}
+    other = "R" if side == "L" else "L"
+    loads = {}
+    for prefix, hemisphere in (("load_ipsi_", side), ("load_contra_", other)):
+        for name, text in fields.items():
+            if name.startswith(prefix):
+                loads[name.removeprefix(prefix), hemisphere] = _number(text, name)
+    return lesion, loads
+
+
+def _measured_on_t1(source: Path) -> bool | None:
+    """What the case.json beside a parcel table says; None where there is none."""
+    summary = source.with_name(source.name.removesuffix("_parcels.tsv") + "_case.json")
+    try:
+        return json.loads(summary.read_text(encoding="utf-8"))["case"]["freesurfer"] is None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,79 @@
+"""A whole cohort with one call: list or dataset in, tables and pages out, on this machine or on a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from ..age.model.brain_age_model import load_model
+from ..age.model.calibration import read_calibration
+from ..anatomy.regions import load_scheme
+from ..case.result.tables import processed_columns
+from ..errors import InputError
+from .lists.bids import read_dataset
+from .lists.case_list import CaseList, open_rows, read_case_list, sessions_by_person
+from .lists.parcel_lists import is_parcel_list
+from .review.quality_page import write_quality_page
+from .run.backends import executor
+from .run.batch import BatchSummary, run_batch
+from .run.options import BatchOptions
+from .run.progress import Progress
+from .score import score_list
+from .sessions.longitudinal import write_longitudinal
+from .sessions.rescans import load_rescans
+
+
+def process_cohort(
+    source: Path | str,
+    out_dir: Path | str,
+    options: BatchOptions | None = None,
+    *,
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> BatchSummary:
+    """Process every case of a CSV or BIDS dataset.
+
+    Parameters
+    ----------
+    source : CSV of cases (`cases`), of parcel tables (`score`), or the folder of a BIDS dataset (`bids`).
+    out_dir : output folder.
+    options : how; the defaults if None.
+    progress : called as ``progress(text, fraction)`` about ten times a second.
+    cancelled : asked as often; True ends the batch, which can be resumed.
+
+    Raises
+    ------
+    InputError : list, options or output folder are not usable; nothing was computed.
+    Cancelled : stopped; finished cases are kept.
+    """
+    source, out_dir, options = Path(source), Path(out_dir), options or BatchOptions()
+    if source.is_file() and is_parcel_list(open_rows(source)[0]):
+        return score_list(source, out_dir, options, progress=progress, cancelled=cancelled)
+    case_list = read_cases(source, options)
+    scheme = load_scheme(options.scheme)
+    # A wrong model or calibration is refused once, not by every case.
+    model = load_model(options.model, scheme)
+    if options.calibration is not None:
+        model.check_calibration(read_calibration(options.calibration))
+    columns = processed_columns([network.lower() for network in scheme.networks])
+    with executor(options) as execute:
+        summary = run_batch(case_list, out_dir, execute, columns, options, progress=progress, cancelled=cancelled)
+    pages = [write_quality_page(out_dir)]
+    if sessions_by_person(planned.case.case_id for planned in case_list.cases):
+        pages += filter(None, [write_longitudinal(out_dir, model, load_rescans())])
+    return replace(summary, pages=tuple(pages))
+
+
+def read_cases(source: Path, options: BatchOptions) -> CaseList:
+    """The cases of a CSV or BIDS dataset.
+
+    Raises
+    ------
+    InputError : it is neither.
+    """
+    if source.is_dir():
+        return read_dataset(source, require_lesion=options.require_lesion, calibration=options.calibration)
+    if not source.exists():
+        raise InputError(f"There is no list of cases at {source}.", "Check the path.")
+    return read_case_list(source, calibration=options.calibration)

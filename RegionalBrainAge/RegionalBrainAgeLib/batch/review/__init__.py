@@ -1,0 +1,1 @@
+"""The quality page of a batch and what a reviewer decided."""

@@ -1,0 +1,101 @@
+"""What a reviewer decided about each case: ``qc.tsv``, made with the quality page, entered in processed_cases.csv.
+
+A rejected case gets qc = fail, which group analyses leave out; an accepted one gets qc = pass. Cases without a decision
+keep what the software found ("pass", "review" or "fail").
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...case.result.tables import PROCESSED_NAME
+from ...errors import InputError
+from ...files.atomic_file import write_atomically
+from ...files.lock import exclusive
+from ...files.tables import read_table, table_text
+
+DECISIONS_NAME = "qc.tsv"
+COLUMNS = ("case_id", "decision", "reviewer", "note")
+QC_OF = {"accept": "pass", "reject": "fail"}
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A reviewer's word on one case: "accept" or "reject"."""
+
+    case_id: str
+    decision: str
+    reviewer: str = ""
+    note: str = ""
+
+
+def read_decisions(out_dir: Path) -> dict[str, Decision]:
+    """Decisions of an output folder by case id; none where there is no qc.tsv. The last line of a case counts.
+
+    Raises
+    ------
+    InputError : the file is not such a table.
+    """
+    path = Path(out_dir) / DECISIONS_NAME
+    return read_decision_file(path) if path.exists() else {}
+
+
+def read_decision_file(path: Path) -> dict[str, Decision]:
+    """Decisions of a file; see `read_decisions`."""
+    decisions = {}
+    for number, row in enumerate(read_table(path), start=2):
+        if not {"case_id", "decision"} <= set(row):
+            raise InputError(f"{path} lacks the columns case_id and decision.", "Save it from the quality page.")
+        decision = row["decision"].strip().lower()
+        if decision in ("", "n/a"):
+            continue
+        if decision not in QC_OF:
+            raise InputError(f"Line {number} of {path} has the decision {decision!r}.", "Write accept or reject.")
+        case_id = row["case_id"].strip()
+        decisions[case_id] = Decision(case_id, decision, row.get("reviewer", ""), row.get("note", ""))
+    return decisions
+
+
+def with_decision(row: Mapping[str, str], decisions: Mapping[str, Decision]) -> dict[str, str]:
+    """A row of processed_cases.csv with the reviewer's decision, if there is one, in its column qc."""
+    decision = decisions.get(row["case_id"])
+    return dict(row) | ({"qc": QC_OF[decision.decision]} if decision else {})
+
+
+def apply_decisions(out_dir: Path, file: Path | None = None) -> dict[str, int]:
+    """Take over a file of decisions and enter all decisions in processed_cases.csv.
+
+    Parameters
+    ----------
+    file : qc.tsv as saved by the quality page; None to use the one in the output folder.
+
+    Returns
+    -------
+    dict : number of "accept", "reject" and "unknown" (decisions on cases that are not in the table).
+
+    Raises
+    ------
+    InputError : there is no table, or the file is not a table of decisions.
+    """
+    out_dir = Path(out_dir)
+    table = out_dir / PROCESSED_NAME
+    if not table.exists():
+        raise InputError(f"There is no {PROCESSED_NAME} in {out_dir}.", "Give the output folder of a batch.")
+    if file is not None:
+        read_decision_file(file)
+        if Path(file).resolve() != (out_dir / DECISIONS_NAME).resolve():
+            shutil.copyfile(file, out_dir / DECISIONS_NAME)
+    decisions = read_decisions(out_dir)
+    with exclusive(table):
+        rows = read_table(table)
+        if rows:
+            decided = [with_decision(row, decisions) for row in rows]
+            write_atomically(table, table_text(decided, list(rows[0]), csv_file=True))
+    counts = {"accept": 0, "reject": 0, "unknown": 0}
+    known = {row["case_id"] for row in rows}
+    for case_id, decision in decisions.items():
+        counts[decision.decision if case_id in known else "unknown"] += 1
+    return counts

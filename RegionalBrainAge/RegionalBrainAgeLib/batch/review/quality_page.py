@@ -1,0 +1,141 @@
+"""The quality page of a batch: a row per case with pictures, warnings, unusual numbers, and a place to decide."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import jinja2
+
+from ...case.result.tables import PROCESSED_NAME
+from ...files.atomic_file import write_atomically
+from ...files.tables import read_table
+from ..run.case_records import Store
+from ..run.tables import FAILED_NAME
+from .decisions import read_decisions
+from .outliers import METRICS, case_metrics, find_outliers
+from .thumbnails import KINDS
+
+PAGE_NAME = "quality.html"
+_TEMPLATE = Path(__file__).with_name("quality_page.html")
+
+
+@dataclass(frozen=True)
+class PageRow:
+    """One case on the page."""
+
+    case_id: str
+    name: str
+    has_folder: bool
+    qc: str
+    decision: str
+    reviewer: str
+    note: str
+    site: str
+    age: str
+    sex: str
+    lesion: str
+    lesion_ml: float
+    warnings: tuple[str, ...]
+    pictures: Mapping[str, str]
+    metrics: Mapping[str, float]
+    outlying: tuple[str, ...]
+
+
+def write_quality_page(out_dir: Path) -> Path:
+    """Write ``quality.html`` from what the cases of an output folder left; returns its path.
+
+    Every case of processed_cases.csv is on it, in the table's order, and below them the cases that failed.
+
+    Raises
+    ------
+    InputError : a table in the folder is broken.
+    RegionalBrainAgeError : the page cannot be written.
+    """
+    out_dir = Path(out_dir)
+    table = out_dir / PROCESSED_NAME
+    cases = read_table(table) if table.exists() else []
+    failed = out_dir / FAILED_NAME
+    page = _template().render(
+        rows=_rows(out_dir, cases),
+        failed=read_table(failed) if failed.exists() else [],
+        kinds=KINDS,
+        metrics=METRICS,
+        folder=out_dir.resolve().name,
+    )
+    write_atomically(out_dir / PAGE_NAME, page)
+    return out_dir / PAGE_NAME
+
+
+def _rows(out_dir: Path, cases: list[dict[str, str]]) -> list[PageRow]:
+    decisions = read_decisions(out_dir)
+    store = Store(out_dir)
+    summaries = [_summary(out_dir, row["case_id"]) for row in cases]
+    nothing = dict.fromkeys(METRICS, math.nan)
+    metrics = [case_metrics(summary) if summary else nothing for summary in summaries]
+    rows = []
+    for case, summary, values, outlying in zip(cases, summaries, metrics, find_outliers(metrics), strict=True):
+        name = _name(case["case_id"])
+        decision = decisions.get(case["case_id"])
+        found = summary["qc"] if summary else case["qc"]
+        rows.append(
+            PageRow(
+                case_id=case["case_id"],
+                name=name,
+                has_folder=summary is not None,
+                qc=found,
+                decision=decision.decision if decision else "",
+                reviewer=decision.reviewer.replace("n/a", "") if decision else "",
+                note=decision.note.replace("n/a", "") if decision else "",
+                site=case["site"],
+                age=case["age"],
+                sex=case["sex"],
+                lesion=case["lesion_side"],
+                lesion_ml=float(case["lesion_volume_ml"] or 0),
+                warnings=tuple(summary["warnings"]) if summary else (),
+                pictures=_pictures(store, name),
+                metrics=values,
+                outlying=tuple(outlying),
+            )
+        )
+    return rows
+
+
+def _summary(out_dir: Path, case_id: str) -> dict | None:
+    name = _name(case_id)
+    try:
+        return json.loads((out_dir / name / f"{name}_case.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _pictures(store: Store, name: str) -> dict[str, str]:
+    pictures = {}
+    for kind in KINDS:
+        path = store.thumbnail_path(name, kind)
+        if path.exists():
+            pictures[kind] = "data:image/jpeg;base64," + base64.b64encode(path.read_bytes()).decode()
+    return pictures
+
+
+def _name(case_id: str) -> str:
+    return f"sub-{case_id.removeprefix('sub-')}"
+
+
+@lru_cache(maxsize=1)
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    environment.filters["plain"] = _plain
+    environment.filters["sortable"] = lambda value: value if math.isfinite(value) else -1e9
+    return environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
+
+
+def _plain(value: float) -> str:
+    if not math.isfinite(value):
+        return "–"
+    return (f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}").replace("-", "−")

@@ -1,0 +1,1 @@
+"""Runs the cases of a batch and records what became of each."""

@@ -1,0 +1,56 @@
+"""Has anything changed since a case was done? Contents are compared, not dates or places."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from ... import __version__
+from ...case.case import FILE_FIELDS, Case
+from ...files.checksum import checksum
+from ...resources import shipped
+
+DEFAULT_MODEL = ("Models", "destrieux-nine-networks")
+DEFAULT_SCHEME = ("Schemes", "nine-networks.tsv")
+
+
+def settings_fingerprint(model: Path | None, scheme: Path | None) -> dict[str, object]:
+    """What all cases of a batch depend on: sha256 of the model's files and of the region scheme, software version.
+
+    A model's card may change: it is text about the model.
+
+    Parameters
+    ----------
+    model, scheme : folder and file; None for the shipped ones.
+
+    Raises
+    ------
+    OSError : a file cannot be read.
+    """
+    folder = Path(model) if model is not None else shipped(*DEFAULT_MODEL)
+    files = sorted(path for path in folder.iterdir() if path.is_file() and path.suffix != ".md")
+    return {
+        "model": {path.name: checksum(path)["sha256"] for path in files},
+        "scheme": checksum(scheme if scheme is not None else shipped(*DEFAULT_SCHEME))["sha256"],
+        "version": __version__,
+    }
+
+
+def case_fingerprint(case: Case, notes: tuple[str, ...], settings: Mapping[str, object]) -> dict[str, object]:
+    """What a result depends on: the settings, sha256 of each input, the facts.
+
+    Two equal fingerprints mean that the case would be computed from the same content.
+
+    Parameters
+    ----------
+    notes : sentences handed to the case.
+    settings : see `settings_fingerprint`.
+
+    Raises
+    ------
+    OSError : an input cannot be read.
+    """
+    facts = {name: value for name, value in asdict(case).items() if name not in FILE_FIELDS}
+    inputs = {name: checksum(path)["sha256"] for name in FILE_FIELDS if (path := getattr(case, name)) is not None}
+    return {**settings, "facts": facts, "inputs": inputs, "notes": list(notes)}

@@ -1,0 +1,45 @@
+"""Settings of a batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from .local_pool import PEAK_MEMORY_MB
+
+
+@dataclass(frozen=True)
+class BatchOptions:
+    """How a batch is computed.
+
+    Parameters
+    ----------
+    model, scheme : folder and file; None for the shipped ones.
+    calibration : from local controls, for cases that name none themselves.
+    threads : for each case. Two runs are equal byte by byte only with the same number.
+    workers : most cases at a time; None for as many as there are cores for.
+    memory_per_case_mb : no more cases are started than fit by this.
+    resume : skip cases that are complete and unchanged.
+    overwrite : compute everything again where there are results.
+    require_lesion : in a BIDS dataset, set heads without a lesion mask aside.
+    scheduler : address of a running Dask scheduler.
+    slurm : start Dask workers as SLURM jobs, as many as `workers`.
+    slurm_profile : YAML file with settings of dask_jobqueue.SLURMCluster.
+    freesurfer_thickness : whether parcel tables hold thickness of FreeSurfer rather than of this software's T1 route.
+    show_bar : draw a bar on stderr.
+    """
+
+    model: Path | None = None
+    scheme: Path | None = None
+    calibration: Path | None = None
+    threads: int = 1
+    workers: int | None = None
+    memory_per_case_mb: float = PEAK_MEMORY_MB
+    resume: bool = False
+    overwrite: bool = False
+    require_lesion: bool = False
+    scheduler: str | None = None
+    slurm: bool = False
+    slurm_profile: Path | None = None
+    freesurfer_thickness: bool = True
+    show_bar: bool = True

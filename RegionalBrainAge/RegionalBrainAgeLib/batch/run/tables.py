@@ -1,0 +1,123 @@
+"""The tables a batch leaves: one writer, one order, whatever the order in which cases end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence, Set
+from pathlib import Path
+
+from ...case.result.tables import PROCESSED_NAME, fits_header
+from ...errors import InputError
+from ...files.atomic_file import write_atomically
+from ...files.lock import exclusive
+from ...files.tables import read_table, table_text
+from ..lists.case_list import FailedCase
+from ..review.decisions import read_decisions, with_decision
+
+FAILED_NAME = "failed_cases.csv"
+FAILED_COLUMNS = ("line", "case_id", "stage", "reason", "log")
+
+
+def write_processed(
+    out_dir: Path, columns: Sequence[str], case_ids: Sequence[str], rows: Mapping[str, Mapping[str, str]]
+) -> int:
+    """Write processed_cases.csv: the batch's cases in the order of its list, then cases of others that were there.
+
+    Reviewers' decisions (qc.tsv) are entered in the column qc. No time or duration is in the table: the same cases give
+    the same bytes.
+
+    Parameters
+    ----------
+    columns : header; see `case.table.processed_columns`.
+    case_ids : all cases of the list, in order; those without a row have no result and lose an old row.
+    rows : by case id, as text.
+
+    Returns
+    -------
+    int : number of rows of other cases that were kept.
+
+    Raises
+    ------
+    InputError : other cases in the table have other columns.
+    RegionalBrainAgeError : the table cannot be written.
+    """
+    path = out_dir / PROCESSED_NAME
+    decisions = read_decisions(out_dir)
+    with exclusive(path):
+        others = others_of(out_dir, columns, set(case_ids))
+        ordered = [rows[case_id] for case_id in case_ids if case_id in rows]
+        decided = [with_decision(row, decisions) for row in [*ordered, *others]]
+        if decided or path.exists():
+            write_atomically(path, table_text(decided, columns, csv_file=True))
+    return len(others)
+
+
+def others_of(out_dir: Path, columns: Sequence[str], mine: Set[str]) -> list[dict[str, str]]:
+    """Rows of processed_cases.csv whose case_id is not among `mine`.
+
+    Raises
+    ------
+    InputError : there are some, and the table has other columns.
+    """
+    path = out_dir / PROCESSED_NAME
+    others = [row for row in read_table(path) if row.get("case_id") not in mine] if path.exists() else []
+    if others and not fits_header(list(others[0]), columns):
+        raise InputError(
+            f"The table {path} has other columns than this batch (another region scheme or version).",
+            "Choose another output folder, or move the old table away.",
+        )
+    return others
+
+
+class StreamedTable:
+    """A table written part by part that appears whole, at the end of its ``with`` block, or not at all.
+
+    Parameters
+    ----------
+    path : where it will appear.
+    columns : its header.
+    csv_file : CSV with empty cells for absent values, instead of TSV with n/a.
+    """
+
+    def __init__(self, path: Path, columns: Sequence[str], csv_file: bool = False) -> None:
+        self._path, self._columns, self._csv_file = path, list(columns), csv_file
+
+    def __enter__(self) -> StreamedTable:
+        handle, name = tempfile.mkstemp(prefix=f".{self._path.name}.", suffix=".tmp", dir=self._path.parent)
+        self._temporary = Path(name)
+        self._stream = os.fdopen(handle, "w", encoding="utf-8", newline="")
+        self._stream.write(table_text([], self._columns, csv_file=self._csv_file))
+        return self
+
+    def add(self, rows: Iterable[Mapping[str, object]]) -> None:
+        """Add rows; their numbers are rounded as in every table."""
+        text = table_text(rows, self._columns, csv_file=self._csv_file)
+        self._stream.write(text.partition("\n")[2])
+
+    def __exit__(self, kind: type | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self._stream.flush()
+                os.fsync(self._stream.fileno())
+            self._stream.close()
+            if kind is None:
+                shutil.copymode(self._path.parent, self._temporary)
+                self._temporary.chmod(self._temporary.stat().st_mode & 0o666)
+                os.replace(self._temporary, self._path)
+        finally:
+            self._temporary.unlink(missing_ok=True)
+
+
+def write_failed(out_dir: Path, failed: Iterable[FailedCase]) -> None:
+    """Write failed_cases.csv in the order of the list; it has only a header when nothing failed.
+
+    Raises
+    ------
+    RegionalBrainAgeError : it cannot be written.
+    """
+    rows = [
+        {name: getattr(case, name) for name in FAILED_COLUMNS} for case in sorted(failed, key=lambda case: case.line)
+    ]
+    write_atomically(out_dir / FAILED_NAME, table_text(rows, FAILED_COLUMNS, csv_file=True))

@@ -1,0 +1,1 @@
+"""Several sessions of a person beside each other."""

@@ -1,0 +1,213 @@
+"""Several sessions of a person, kept apart and shown together: what changed, and by more than repeating a scan does."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import jinja2
+import numpy as np
+
+from ...age.model.brain_age_model import BrainAgeModel
+from ...age.model.calibration import read_calibration
+from ...age.people import People
+from ...case.result.tables import PROCESSED_NAME
+from ...files.atomic_file import write_atomically
+from ...files.tables import cell, read_table, sidecar_text, table_text
+from ..lists.case_list import sessions_by_person, split_session
+from .rescans import Rescans, smallest_detectable_change
+
+TABLE_NAME = "longitudinal.tsv"
+PAGE_NAME = "longitudinal.html"
+COLUMNS = {
+    "person": ("Person; all rows of a person compare with the first session.", None),
+    "from_session": ("First session.", None),
+    "to_session": ("Later session.", None),
+    "days_between": ("Days between the sessions.", "days"),
+    "region": ("Region of the scheme.", None),
+    "network": ("Functional network.", None),
+    "hemisphere": ("L or R.", None),
+    "pad_from_years": ("Corrected predicted age difference at the first session.", "years"),
+    "pad_to_years": ("Corrected predicted age difference at the later session.", "years"),
+    "change_years": ("Change of the corrected predicted age difference.", "years"),
+    "smallest_detectable_change_years": ("Changes below this arise from repeating a scan (95 %).", "years"),
+    "beyond_noise": ("true where the change is larger than that; false says nothing about no change.", None),
+    "comparable": ("false where model, calibration or route differ between sessions; no change is given then.", None),
+}
+DAYS_PER_YEAR = 365.25
+_TEMPLATE = Path(__file__).with_name("longitudinal.html")
+
+
+@dataclass(frozen=True)
+class Session:
+    """One session of a person as its case left it (`case.case.CaseResult.as_dict`)."""
+
+    case_id: str
+    label: str
+    summary: Mapping
+
+    @property
+    def route(self) -> tuple:
+        """What must be equal for two sessions to be compared."""
+        return (
+            self.summary["model"].get("sha256"),
+            self.summary["calibration"],
+            self.summary["provenance"]["inputs"].get("calibration", {}).get("sha256"),
+            self.summary["provenance"]["parameters"]["thickness_from"],
+            self.summary["scheme"],
+        )
+
+    @property
+    def day(self) -> float:
+        """Days on a scale of the person's own; NaN where neither days since stroke nor age tell."""
+        days = self.summary["case"]["days_post_stroke"]
+        return math.nan if days is None else float(days)
+
+    @property
+    def age_years(self) -> float:
+        return float(self.summary["case"]["age_years"])
+
+    def pads(self) -> dict[str, float]:
+        """Corrected PAD (years) by region."""
+        return {row["region"]: _number(row["pad_corrected_years"]) for row in self.summary["regions"]}
+
+    def parcels(self, column: str) -> np.ndarray:
+        return np.array([_number(row[column]) for row in self.summary["parcels"]])
+
+
+def write_longitudinal(out_dir: Path, model: BrainAgeModel, rescans: Rescans) -> Path | None:
+    """Write longitudinal.tsv and .html for people with several sessions; returns the page, None without such people.
+
+    Parameters
+    ----------
+    out_dir : output folder of a batch.
+    model : the one the cases were computed with; limits are given only for its cases.
+
+    Raises
+    ------
+    InputError : processed_cases.csv is broken.
+    RegionalBrainAgeError : a file cannot be written.
+    """
+    out_dir = Path(out_dir)
+    table = out_dir / PROCESSED_NAME
+    ids = [row["case_id"] for row in read_table(table)] if table.exists() else []
+    people = {}
+    for person, case_ids in sessions_by_person(ids).items():
+        sessions = sorted(filter(None, (_session(out_dir, case_id) for case_id in case_ids)), key=_order)
+        if len(sessions) > 1:
+            people[person] = (sessions, changes(person, sessions, model, rescans))
+    if not people:
+        return None
+    rows = [row for _, found in people.values() for row in found]
+    write_atomically(out_dir / TABLE_NAME, table_text(rows, list(COLUMNS)))
+    write_atomically(out_dir / f"{Path(TABLE_NAME).stem}.json", sidecar_text(COLUMNS))
+    page = _template().render(people=people, source=rescans.source, pairs=len(rescans.difference_mm))
+    write_atomically(out_dir / PAGE_NAME, page)
+    return out_dir / PAGE_NAME
+
+
+def changes(
+    person: str, sessions: Sequence[Session], model: BrainAgeModel, rescans: Rescans
+) -> list[dict[str, object]]:
+    """Rows of `COLUMNS`: every later session compared with the first, region by region."""
+    first = sessions[0]
+    limits = _limits(first, model, rescans)
+    before = first.pads()
+    rows = []
+    for later in sessions[1:]:
+        comparable = later.route == first.route
+        after = later.pads()
+        for region in first.summary["regions"]:
+            name = region["region"]
+            change = after.get(name, math.nan) - before[name] if comparable else math.nan
+            limit = limits.get(name, math.nan)
+            rows.append(
+                {
+                    "person": person,
+                    "from_session": first.label,
+                    "to_session": later.label,
+                    "days_between": _days_between(first, later),
+                    "region": name,
+                    "network": region["network"],
+                    "hemisphere": region["hemisphere"],
+                    "pad_from_years": before[name],
+                    "pad_to_years": after.get(name, math.nan),
+                    "change_years": change,
+                    "smallest_detectable_change_years": limit,
+                    "beyond_noise": bool(abs(change) > limit)
+                    if math.isfinite(change) and math.isfinite(limit)
+                    else None,
+                    "comparable": comparable,
+                }
+            )
+    return rows
+
+
+def _limits(session: Session, model: BrainAgeModel, rescans: Rescans) -> dict[str, float]:
+    """Smallest detectable change by region; empty for thickness of FreeSurfer, whose rescans were not measured."""
+    case, provenance = session.summary["case"], session.summary["provenance"]
+    if provenance["parameters"]["thickness_from"] != "T1":
+        return {}
+    calibration = read_calibration(case["calibration"]) if case["calibration"] else model.default_offset
+    lesioned = session.parcels("lesioned_fraction")
+
+    def pads_of(thickness_mm: np.ndarray) -> np.ndarray:
+        count = len(thickness_mm)
+        people = People(
+            np.full(count, session.case_id),
+            np.full(count, ""),
+            np.full(count, session.age_years),
+            np.full(count, float(case["sex"] == "M")),
+            ("thickness",),
+            thickness_mm[:, None],
+            np.tile(lesioned, (count, 1)),
+        )
+        return model.predict_people(people, calibration).pad_corrected_years
+
+    limits = smallest_detectable_change(pads_of, session.parcels("thickness_mm"), rescans)
+    return dict(zip(model.region_names, map(float, limits), strict=True))
+
+
+def _session(out_dir: Path, case_id: str) -> Session | None:
+    name = f"sub-{case_id.removeprefix('sub-')}"
+    try:
+        summary = json.loads((out_dir / name / f"{name}_case.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return Session(case_id, split_session(case_id)[1], summary)
+
+
+def _order(session: Session) -> tuple:
+    """By days since stroke, then age, then the session's name with its numbers as numbers."""
+    words = [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.findall(r"\d+|\D+", session.label)]
+    day = session.day
+    return (0.0 if math.isnan(day) else day, session.age_years, words)
+
+
+def _days_between(first: Session, later: Session) -> float | None:
+    days = later.day - first.day
+    if math.isnan(days):
+        days = (later.age_years - first.age_years) * DAYS_PER_YEAR
+    return round(days) if days else None
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _signed(value: float) -> str:
+    """One decimal with a real minus sign, and no minus zero."""
+    return f"{round(value, 1) + 0.0:+.1f}".replace("-", "−")
+
+
+@lru_cache(maxsize=1)
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    environment.filters["plain"] = lambda value: cell(round(value, 1) if isinstance(value, float) else value, "–")
+    environment.filters["signed"] = lambda value: _signed(value) if value is not None and math.isfinite(value) else "–"
+    return environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))

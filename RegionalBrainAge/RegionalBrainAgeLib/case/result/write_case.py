@@ -1,0 +1,136 @@
+"""Writes a case's files (BIDS-derivatives style) into a folder that nobody sees yet."""
+
+from __future__ import annotations
+
+import errno
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+
+from ...anatomy.parcels import PARCEL_NAMES
+from ...anatomy.regions import RegionScheme
+from ...files.images import write_image
+from ...files.tables import write_table
+from ...geometry.image import Image, from_canonical
+from ...head.registration import Registration
+from ..measure_head import Head, Scan
+from ..provenance import peak_memory_mb
+from ..report.figures import load_png, overview_png, pad_png, paired_svg, registration_png, thickness_png
+from ..report.page import report_html
+from ..report.render import set_stage, surface_views
+from ..steps import Steps
+from .result import CaseResult
+from .tables import PARCEL_COLUMNS, REGION_COLUMNS
+
+VOLUME_MEANINGS = {
+    "desc-brain_mask": "1 in the brain.",
+    "desc-lesion_mask": "1 in the lesion, resampled to the T1's grid.",
+    "desc-regions_dseg": (
+        "Number of the region (table beside this file). Regions may overlap: a voxel shows the first region of the "
+        "scheme that holds it, while loads and volumes use every region's full extent."
+    ),
+    "desc-parcels_dseg": "Number of the cortical parcel (table beside this file).",
+    "desc-thickness_map": "Cortical thickness (mm), NaN outside the cortex.",
+    "desc-pad_map": (
+        "Corrected predicted age difference (years) of the region in desc-regions_dseg, NaN outside regions and "
+        "where a region is not estimable."
+    ),
+}
+
+
+def write_case(
+    folder: Path,
+    final: Path,
+    result: CaseResult,
+    scheme: RegionScheme,
+    head: Head | None,
+    scan: Scan | None,
+    steps: Steps,
+) -> CaseResult:
+    """Writes tables, volumes, transforms, pictures, report and, last, the JSON summary.
+
+    Parameters
+    ----------
+    folder : where to write now. final : where the folder will appear, for what is said in the files.
+
+    Returns
+    -------
+    CaseResult with `final` as its folder and all steps timed.
+    """
+    stem = result.case.name
+    with steps.step("pictures"):
+        pictures = _pictures(result, scheme, head)
+    with steps.step("write"):
+        figures = folder / "figures"
+        figures.mkdir()
+        for name, content in pictures.items():
+            (figures / f"{stem}_{name}").write_bytes(content)
+        write_table(folder / f"{stem}_regions.tsv", map(asdict, result.regions), REGION_COLUMNS)
+        write_table(folder / f"{stem}_parcels.tsv", map(asdict, result.parcels), PARCEL_COLUMNS)
+        if head is not None and scan is not None:
+            _write_volumes(folder, stem, result, scheme, head, scan)
+            _write_transforms(folder, stem, replace(head.registration, t1_grid=scan.file_grid))
+    provenance = {
+        **result.provenance,
+        "peak_memory_mb": peak_memory_mb(),
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+    result = replace(result, folder=final, seconds=dict(steps.seconds), provenance=provenance)
+    (folder / f"{stem}_report.html").write_text(report_html(result, pictures), encoding="utf-8")
+    (folder / f"{stem}_case.json").write_text(json.dumps(result.as_dict(), indent=2) + "\n", encoding="utf-8")
+    return result
+
+
+def _pictures(result: CaseResult, scheme: RegionScheme, head: Head | None) -> dict[str, bytes]:
+    pictures = {"paired.svg": paired_svg(result).encode()}
+    if head is None:
+        return pictures
+    stage = set_stage(head.volumes, tuple(region.hemisphere for region in scheme.regions))
+    views = surface_views(stage)
+    drawn = {
+        "overview.png": overview_png(stage),
+        "registration.png": registration_png(stage),
+        "thickness.png": thickness_png(stage),
+        "pad.png": pad_png(stage, views, result),
+        "load.png": load_png(stage, views, result) if head.lesion is not None else None,
+    }
+    return {name: content for name, content in drawn.items() if content is not None} | pictures
+
+
+def _write_volumes(folder: Path, stem: str, result: CaseResult, scheme: RegionScheme, head: Head, scan: Scan) -> None:
+    volumes = head.volumes
+    pads = np.array([row.pad_corrected_years if row.estimable else np.nan for row in result.regions])
+    images: dict[str, Image | None] = {
+        "desc-brain_mask": volumes.brain,
+        "desc-lesion_mask": volumes.lesion,
+        "desc-regions_dseg": volumes.regions.first_region(),
+        "desc-parcels_dseg": volumes.parcels,
+        "desc-thickness_map": volumes.thickness,
+        "desc-pad_map": volumes.regions.paint(pads),
+    }
+    for name, image in images.items():
+        if image is None:
+            continue
+        path = folder / f"{stem}_{name}.nii.gz"
+        write_image(from_canonical(image, scan.file_grid), path)
+        sidecar = {"Description": VOLUME_MEANINGS[name], "SpatialReference": "the T1-weighted image given"}
+        path.with_suffix("").with_suffix(".json").write_text(json.dumps(sidecar, indent=2) + "\n", encoding="utf-8")
+    _write_names(folder / f"{stem}_desc-regions_dseg.tsv", [region.name for region in scheme.regions])
+    if volumes.parcels is not None:
+        _write_names(folder / f"{stem}_desc-parcels_dseg.tsv", PARCEL_NAMES)
+
+
+def _write_transforms(folder: Path, stem: str, registration: Registration) -> None:
+    try:
+        registration.save(folder, stem)
+    except RuntimeError as error:  # what SimpleITK makes of a full disk
+        raise OSError(errno.EIO, "the transforms could not be written (is the disk full?)") from error
+
+
+def _write_names(path: Path, names: Sequence[str]) -> None:
+    lines = ["index\tname", *(f"{number}\t{name}" for number, name in enumerate(names, start=1))]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")

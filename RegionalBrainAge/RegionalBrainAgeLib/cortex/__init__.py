@@ -1,0 +1,1 @@
+"""Tissue, borders, thickness, folds and parcel labels of the cortex."""

@@ -1,0 +1,218 @@
+"""Reads heads, lesion masks and label volumes from the formats hospitals and research groups use."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import SimpleITK as sitk
+
+from ..errors import InputError
+from ..geometry.image import Image, from_sitk, resample
+from .dicom import read_dicom_folder
+from .image_checks import (
+    check_affine,
+    check_claims,
+    check_head,
+    check_mask_place,
+    check_values,
+    mask_from_values,
+    no_affine,
+)
+
+NIFTI, FREESURFER, NRRD = (".nii", ".nii.gz"), (".mgz", ".mgh"), (".nrrd", ".nhdr")
+# Scanner and anatomical frames may differ by rounding.
+FRAMES_AGREE_MM = 1.0
+# Voxels of a mask lost on the way to the T1's grid: more than this lay outside its field of view.
+MAXIMUM_LOST_FRACTION = 0.05
+_UNREADABLE = (OSError, EOFError, zlib.error, ValueError, RuntimeError, nib.filebasedimages.ImageFileError)
+
+
+def read_t1(path: Path | str) -> tuple[Image, list[str]]:
+    """A T1-weighted head and warnings a user should read.
+
+    Parameters
+    ----------
+    path : NIfTI (.nii, .nii.gz), FreeSurfer (.mgz, .mgh), NRRD (.nrrd, .nhdr), or a folder of DICOM slices.
+
+    Returns
+    -------
+    Image, float32, in the file's own voxel order; and the warnings.
+
+    Raises
+    ------
+    InputError : the file cannot be read, has no valid geometry, or cannot be a T1-weighted whole head.
+    """
+    path = Path(path)
+    name = f"The T1 image {path}"
+    t1, warnings = _read(path, name)
+    check_values(name, t1.array)
+    check_head(name, t1)
+    return t1, warnings
+
+
+def read_mask(path: Path | str, like: Image) -> tuple[Image, list[str]]:
+    """A lesion mask (bool) on the grid of `like`, and warnings a user should read.
+
+    The mask may lie on another grid of the same session: it is carried over through RAS space, nearest neighbour.
+
+    Raises
+    ------
+    InputError : unreadable, empty, not a mask, in another space, or outside the T1's field of view.
+    """
+    path = Path(path)
+    name = f"The lesion mask {path}"
+    stored, warnings = _read(path, name)
+    if not np.isfinite(stored.array).all():
+        raise InputError(f"{name} contains NaN or infinite values.", "Give a mask of 0 and 1.")
+    array, more = mask_from_values(name, stored.array)
+    drawn = stored.like(array)
+    warnings += more + check_mask_place(name, drawn, like)
+    mask = resample(drawn, like)
+    before_ml = array.sum() * drawn.voxel_volume_ml
+    after_ml = mask.array.sum() * mask.voxel_volume_ml
+    if not mask.array.any():
+        raise InputError(
+            f"{name} does not reach the T1 image: no voxel of it lies inside the T1's field of view.",
+            "Check that it was drawn on this head and saved with its geometry.",
+        )
+    lost = 1.0 - _inside_fraction(drawn, like)
+    if lost > MAXIMUM_LOST_FRACTION:
+        raise InputError(
+            f"{name} lies partly ({100 * lost:.0f} %) outside the T1's field of view.",
+            "Check that it was drawn on this head and saved with its geometry.",
+        )
+    if abs(after_ml - before_ml) > 0.2 * before_ml:
+        warnings.append(f"{name} had {before_ml:.2f} ml on its own grid and has {after_ml:.2f} ml on the T1's.")
+    return mask, warnings
+
+
+def read_labels(path: Path | str) -> Image:
+    """A label volume, int32, in the file's own voxel order.
+
+    Raises
+    ------
+    InputError : unreadable, or its values are not whole numbers.
+    """
+    path = Path(path)
+    name = f"The label volume {path}"
+    labels, _ = _read(path, name)
+    if not np.isfinite(labels.array).all() or not np.array_equal(labels.array, np.round(labels.array)):
+        raise InputError(f"{name} holds values that are not whole numbers.", "Give a volume of labels.")
+    return labels.like(labels.array.astype(np.int32))
+
+
+def write_image(image: Image, path: Path | str) -> None:
+    """Writes NIfTI (.nii, .nii.gz) with sform and qform (scanner space, mm).
+
+    Booleans become uint8, other types narrow to int32 or float32.
+    """
+    array = image.array
+    if array.dtype == bool:
+        array = array.astype(np.uint8)
+    elif array.dtype.kind in "iu" and array.dtype.itemsize > 4:
+        array = array.astype(np.int32)
+    elif array.dtype.kind == "f":
+        array = array.astype(np.float32)
+    file = nib.Nifti1Image(array, image.ras_from_ijk)
+    file.set_sform(image.ras_from_ijk, code=1)
+    file.set_qform(image.ras_from_ijk, code=1)
+    file.header.set_xyzt_units("mm")
+    nib.save(file, path)
+
+
+def _read(path: Path, name: str) -> tuple[Image, list[str]]:
+    """Any supported file as float32 with its geometry checked; values are not."""
+    if path.is_dir():
+        return read_dicom_folder(path)
+    if not path.exists():
+        raise InputError(f"{name} does not exist.", "Check the path.")
+    lower = path.name.lower()
+    try:
+        if lower.endswith(NIFTI) or lower.endswith(FREESURFER):
+            image, warnings = _read_nibabel(path, name)
+        elif lower.endswith(NRRD):
+            image, warnings = _read_nrrd(path, name)
+        else:
+            raise InputError(
+                f"{name} is of no format this program reads.",
+                "Give NIfTI (.nii, .nii.gz), FreeSurfer (.mgz), NRRD (.nrrd) or a folder of DICOM slices.",
+            )
+    except _UNREADABLE as error:
+        first_line = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+        raise InputError(
+            f"{name} cannot be read: it is cut off or damaged ({first_line[:120]}).", "Copy or export it again."
+        ) from error
+    check_affine(name, image.ras_from_ijk)
+    return image, warnings
+
+
+def _read_nibabel(path: Path, name: str) -> tuple[Image, list[str]]:
+    file = nib.load(path)
+    header = file.header
+    if file.get_data_dtype().fields is not None or file.get_data_dtype().kind == "c":
+        raise InputError(f"{name} holds colours or complex numbers.", "Give one grey-value volume.")
+    packed = path.name.lower().endswith((".gz", ".mgz"))
+    shape = check_claims(name, file.shape, file.get_data_dtype().itemsize, path.stat().st_size, packed)
+    warnings = []
+    if isinstance(file, nib.Nifti1Image):
+        sform, qform = header.get_sform(coded=True)[0], _qform(header)
+        if sform is None and qform is None:
+            raise no_affine(name)
+        if sform is not None and qform is not None:
+            apart = _corners_apart_mm(sform, qform, shape)
+            if not apart <= FRAMES_AGREE_MM:
+                warnings.append(
+                    f"{name}: its two frames (sform, qform) disagree by up to {apart:.0f} mm; the sform was used. "
+                    "Check left and right."
+                )
+    elif int(header["goodRASFlag"]) != 1:
+        raise no_affine(name)
+    array = np.asarray(file.dataobj, dtype=np.float32).reshape(shape)
+    return Image(array, np.asarray(file.affine, dtype=float)), warnings
+
+
+def _qform(header: nib.Nifti1Header) -> np.ndarray | None:
+    try:
+        return header.get_qform(coded=True)[0]
+    except (ValueError, nib.spatialimages.HeaderDataError):  # a quaternion longer than one
+        return None
+
+
+def _corners_apart_mm(a: np.ndarray, b: np.ndarray, shape: tuple[int, int, int]) -> float:
+    corners = np.array(np.meshgrid(*[(0, n - 1) for n in shape], [1], indexing="ij")).reshape(4, -1)
+    return float(np.linalg.norm(((a - b) @ corners)[:3], axis=0).max())
+
+
+def _read_nrrd(path: Path, name: str) -> tuple[Image, list[str]]:
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    reader.SetImageIO("NrrdImageIO")
+    reader.ReadImageInformation()
+    if reader.GetNumberOfComponents() > 1:
+        raise InputError(f"{name} holds {reader.GetNumberOfComponents()} values per voxel.", "Give one 3D volume.")
+    # The voxels may lie in a second file, compressed or not: only an absurd claim is refused here.
+    check_claims(name, reader.GetSize(), 1, path.stat().st_size + _detached_bytes(path), packed=True)
+    if not any(key.startswith("NRRD_space") for key in reader.GetMetaDataKeys()):
+        raise no_affine(name)
+    reader.SetOutputPixelType(sitk.sitkFloat32)
+    volume = reader.Execute()
+    if volume.GetDimension() == 4:
+        volume = volume[:, :, :, 0]
+    return from_sitk(volume), []
+
+
+def _detached_bytes(path: Path) -> int:
+    if path.suffix.lower() != ".nhdr":
+        return 0
+    return max((sibling.stat().st_size for sibling in path.parent.glob(f"{path.stem}.*") if sibling != path), default=0)
+
+
+def _inside_fraction(mask: Image, like: Image) -> float:
+    """Share of a mask's voxel centres inside the field of view of `like`."""
+    points = np.argwhere(mask.array) @ mask.ras_from_ijk[:3, :3].T + mask.ras_from_ijk[:3, 3]
+    inverse = np.linalg.inv(like.ras_from_ijk)
+    voxels = points @ inverse[:3, :3].T + inverse[:3, 3]
+    return float(np.mean(np.all((voxels >= -0.5) & (voxels <= np.array(like.shape) - 0.5), axis=1)))

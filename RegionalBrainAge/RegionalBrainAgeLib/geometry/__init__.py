@@ -1,0 +1,1 @@
+"""Arrays with their place in space: images, resampling, look-ups in RAS millimetres."""

@@ -1,1 +1,0 @@
-"""Voxels and geometry: reading, brain mask, bias field, registration, tissue, cortical thickness."""

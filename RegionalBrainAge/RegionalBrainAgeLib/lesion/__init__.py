@@ -1,0 +1,1 @@
+"""The lesion: its side, volume and loads; a proposal; a simulation."""

@@ -1,0 +1,282 @@
+"""Step 4: the case on the brain, in the table and in the plot."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from ..messages import told_to_user
+from ..scene import case_nodes
+from ..scene.case_folder import CaseFolder, RegionRow, read_case_folder
+from ..scene.case_scene import open_case, show_overlay
+from ..scene.case_table import case_in_scene
+from ..scene.colour_scales import NOT_ESTIMABLE_RGB
+from ..scene.overlays import OVERLAYS, overlay_by_key
+from ..scene.slice_views import (
+    fit_views,
+    jump_to_lesion,
+    jump_to_region,
+    set_overlay_opacity,
+    show_case_in_views,
+    show_layout,
+)
+from ..work.chunked_work import Steps, TurnByTurn
+
+_HINT = _("Click a row to go to the region.")
+COLUMNS = ("Region", "Side", "PAD", "Interval", "Pct.", "Load %", "mm", "Note")
+_COLUMN_MEANINGS = (
+    "",
+    "Side of the lesion (ipsi) or the other side (contra)",
+    "Predicted age difference, corrected (years)",
+    "90 % interval of the PAD (years)",
+    "Percentile of the PAD among healthy people",
+    "Share of the region that is lesioned (%)",
+    "Cortical thickness (mm)",
+    "",
+)
+_SHORT_SIDE = {"ipsilesional": "ipsi", "contralesional": "contra"}
+_ROW_HEIGHT = 21
+
+
+class ResultsStep:
+    """Binds the Results section."""
+
+    def __init__(self, panel) -> None:
+        self.panel, self.ui = panel, panel.ui
+        self._filled: tuple = ()
+        self._busy = False
+        self._work: TurnByTurn | None = None
+        self._opening = False
+        for overlay in OVERLAYS:
+            self.ui.overlayCombo.addItem(overlay.title, overlay.key)
+        table = self.ui.resultsTable
+        table.columnCount = len(COLUMNS)
+        table.setHorizontalHeaderLabels([_(title) for title in COLUMNS])
+        for column, meaning in enumerate(_COLUMN_MEANINGS):
+            table.horizontalHeaderItem(column).setToolTip(_(meaning) if meaning else "")
+        table.verticalHeader().visible = False
+        table.verticalHeader().defaultSectionSize = _ROW_HEIGHT
+        table.horizontalHeader().stretchLastSection = True
+        self.ui.openCaseButton.clicked.connect(self.on_open)
+        self.ui.caseCombo.currentIndexChanged.connect(self.on_case)
+        self.ui.overlayCombo.currentIndexChanged.connect(self.on_overlay)
+        self.ui.opacitySlider.valueChanged.connect(self.on_opacity)
+        self.ui.layoutButton.clicked.connect(self.on_show)
+        table.itemSelectionChanged.connect(self.on_row)
+
+    # From disk into the scene
+
+    def on_open(self, *_unused) -> None:
+        path = qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), _("Open case folder sub-<id>"))
+        if path:
+            self.open(Path(path))
+
+    def on_estimated(self, folder: Path, name: str) -> None:
+        """An estimate ended well: show it with the head it was made from, if the panel still holds that head."""
+        parameters = self.panel.parameters
+        mine = parameters is not None and self.panel.case_name() == name
+        self.open(folder, parameters.t1Volume if mine else None)
+
+    def open(self, folder: Path, t1_volume=None) -> None:
+        """Begin to bring a case folder into the scene and show it; `showing` tells whether that is still going on."""
+        self._begin(self._open(folder, t1_volume), _("The case could not be opened."), opening=True)
+
+    def _open(self, folder: Path, t1_volume) -> Steps:
+        case = read_case_folder(folder)
+        yield from open_case(case, t1_volume)
+        parameters = self.panel.parameters
+        if parameters is not None:
+            parameters.caseShown = case.case_id
+            yield case.name
+            yield from self._show(case.case_id, fit=True)
+
+    def _show(self, case_id: str, fit: bool = False) -> Steps:
+        """Show a case of the scene with the overlay chosen."""
+        parameters = self.panel.parameters
+        if case_nodes.find(case_id, "regions") is not None:
+            yield from show_overlay(case_id, parameters.overlay)
+        show_case_in_views(case_id, parameters.overlayOpacityPercent / 100.0)
+        yield _("views")
+        if fit:
+            show_layout()
+            yield _("views")
+            fit_views()
+            yield _("views")
+            jump_to_lesion(case_id)
+
+    # Piece by piece, so that the window stays alive
+
+    @property
+    def showing(self) -> bool:
+        return self._work is not None and self._work.running
+
+    def _begin(self, steps: Steps, failure: str, opening: bool = False) -> None:
+        if self.showing and self._opening:
+            # Half a case would be worse than a moment's wait.
+            self._work.finish()
+        self.stop()
+        self._opening = opening
+        self._work = TurnByTurn(steps, lambda error: self._ended(error, failure), self._say)
+        self.panel.refresh()
+
+    def forget(self) -> None:
+        """The scene closes."""
+        self.stop()
+        self.ui.regionLabel.text = ""
+
+    def stop(self) -> None:
+        """Leave what is being shown as it is: something else is to be shown, or the scene closes."""
+        if self.showing:
+            self._work.stop()
+
+    def _say(self, said: str) -> None:
+        if self._opening:
+            self.ui.regionLabel.text = _("Opening the case: {part}").format(part=said)
+
+    def _ended(self, error: Exception | None, failure: str) -> None:
+        if self._opening:
+            self.ui.regionLabel.text = _HINT if error is None else ""
+        if error is not None:
+            with told_to_user(failure):
+                raise error
+        self.panel.refresh()
+
+    # What the user does
+
+    def on_show(self, *_unused) -> None:
+        if self.panel.parameters.caseShown:
+            self._begin(self._show(self.panel.parameters.caseShown, fit=True), _("The case could not be shown."))
+
+    def on_case(self, *_unused) -> None:
+        chosen = self.ui.caseCombo.itemData(self.ui.caseCombo.currentIndex)
+        if self._busy or not chosen or chosen == self.panel.parameters.caseShown:
+            return
+        self.panel.parameters.caseShown = chosen
+        self.on_show()
+        self.panel.refresh()
+
+    def on_overlay(self, *_unused) -> None:
+        key = self.ui.overlayCombo.itemData(self.ui.overlayCombo.currentIndex)
+        if self._busy or key == self.panel.parameters.overlay:
+            return
+        self.panel.parameters.overlay = key
+        if self.panel.parameters.caseShown:
+            self._begin(self._show(self.panel.parameters.caseShown), _("The overlay could not be shown."))
+
+    def on_opacity(self, *_unused) -> None:
+        if self.panel.parameters is not None and self.panel.parameters.caseShown:
+            set_overlay_opacity(self.ui.opacitySlider.value / 100.0)
+
+    def on_row(self, *_unused) -> None:
+        """Jump to the region of the chosen row and say all that is known of it."""
+        if self._busy:
+            return
+        row = self.ui.resultsTable.currentRow()
+        item = self.ui.resultsTable.item(row, 0)
+        case = case_in_scene(self.panel.parameters.caseShown)
+        if item is None or case is None:
+            return
+        region = next((r for r in case.rows if r.region == item.text()), None)
+        if region is not None:
+            jump_to_region(case.case_id, region.label)
+            self.ui.regionLabel.text = describe(region)
+
+    # Showing the state
+
+    def refresh(self) -> bool:
+        """Show the state; returns whether there is a case to look at."""
+        parameters = self.panel.parameters
+        case_ids = case_nodes.case_ids()
+        case = case_in_scene(parameters.caseShown) if parameters.caseShown else None
+        self._busy = True
+        try:
+            combo = self.ui.caseCombo
+            if [combo.itemData(i) for i in range(combo.count)] != case_ids:
+                combo.clear()
+                for case_id in case_ids:
+                    combo.addItem(f"sub-{case_id}", case_id)
+            combo.currentIndex = combo.findData(parameters.caseShown)
+            self.ui.overlayCombo.currentIndex = self.ui.overlayCombo.findData(parameters.overlay)
+            self._fill(case)
+        finally:
+            self._busy = False
+        self.ui.warningsLabel.text = _words_of_caution(case) if case else ""
+        for row in (self.ui.caseRow, self.ui.overlayRow):
+            row.enabled = not (self.showing and self._opening)
+        return case is not None
+
+    def _fill(self, case: CaseFolder | None) -> None:
+        state = (case.case_id, case.rows, self.panel.parameters.overlay) if case else ()
+        # NaN never equals itself: compare as text.
+        if repr(state) == repr(self._filled):
+            return
+        self._filled = state
+        table = self.ui.resultsTable
+        table.sortingEnabled = False
+        table.rowCount = len(case.rows) if case else 0
+        if case:
+            overlay = overlay_by_key(self.panel.parameters.overlay)
+            values, scale = overlay.values(case), overlay.color_scale(case)
+            for index, row in enumerate(case.rows):
+                cells = _cells(row)
+                for column, value in enumerate(cells):
+                    item = qt.QTableWidgetItem()
+                    item.setData(qt.Qt.DisplayRole, value)
+                    table.setItem(index, column, item)
+                item.setToolTip(row.reason)
+                if row.label in values or not row.estimable:
+                    rgb = scale.rgb(values[row.label]) if row.label in values else NOT_ESTIMABLE_RGB
+                    red, green, blue = (round(255 * c) for c in rgb)
+                    first = table.item(index, 0)
+                    first.setBackground(qt.QBrush(qt.QColor(red, green, blue)))
+                    dark = 0.3 * red + 0.6 * green + 0.1 * blue < 128
+                    first.setForeground(qt.QBrush(qt.QColor(255, 255, 255) if dark else qt.QColor(0, 0, 0)))
+        table.sortingEnabled = True
+        table.resizeColumnsToContents()
+        self.ui.regionLabel.text = _HINT if case else ""
+
+
+def describe(row: RegionRow) -> str:
+    """A region in words."""
+    if not row.estimable:
+        return _("{region}: not estimable. {reason}").format(region=row.region, reason=row.reason)
+    return _(
+        "{region} ({side}): brain age {age:.1f} years, PAD {pad:+.1f} years "
+        "(90 % interval {low:+.1f} to {high:+.1f}), percentile {percentile:.0f}, lesion load {load:.1f} %."
+    ).format(
+        region=row.region,
+        side=row.side or row.hemisphere,
+        age=row.brain_age_years,
+        pad=row.pad_corrected_years,
+        low=row.pad_lower_years,
+        high=row.pad_upper_years,
+        percentile=row.pad_percentile,
+        load=100.0 * row.load_fraction,
+    )
+
+
+def _cells(row: RegionRow) -> list:
+    """Text or rounded numbers in the order of `COLUMNS`; numbers sort as numbers."""
+    side = _(_SHORT_SIDE[row.side]) if row.side in _SHORT_SIDE else row.hemisphere
+    load = 0.0 if math.isnan(row.load_fraction) else round(100.0 * row.load_fraction, 1)
+    thickness = "" if math.isnan(row.thickness_mm) else round(row.thickness_mm, 2)
+    if not row.estimable:
+        return [row.region, side, _("not estimable"), "", "", load, thickness, row.reason]
+    interval = f"{row.pad_lower_years:+.0f} … {row.pad_upper_years:+.0f}"
+    percentile = "" if math.isnan(row.pad_percentile) else round(row.pad_percentile)
+    return [row.region, side, round(row.pad_corrected_years, 1), interval, percentile, load, thickness, row.reason]
+
+
+def _words_of_caution(case: CaseFolder) -> str:
+    lines = [_("Research use only. Not a diagnosis, not for treatment decisions.")]
+    if case.facts.get("calibration") != "local":
+        lines.append(
+            _("Not calibrated to this scanner: read only differences between sides, beside the report's healthy range.")
+        )
+    if case.facts.get("qc") not in (None, "pass"):
+        lines.append(_("Quality check: {verdict}.").format(verdict=case.facts["qc"]))
+    return "\n".join(dict.fromkeys([*lines, *case.warnings]))

@@ -1,0 +1,1 @@
+"""The cohort's table, its checks and the settings of the analysis."""

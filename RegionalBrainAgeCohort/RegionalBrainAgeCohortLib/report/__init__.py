@@ -1,0 +1,1 @@
+"""Figures, methods text, result tables and the page of a cohort analysis."""

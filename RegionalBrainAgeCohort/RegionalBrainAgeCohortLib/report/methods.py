@@ -1,0 +1,155 @@
+"""The methods section of the report: every choice of this run in plain sentences, ready for a manuscript."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..sem.path_model import default_model
+from .figure_style import words
+
+if TYPE_CHECKING:
+    from ..result import AnalysisResult
+
+DIRECTION = (
+    "The data are cross-sectional. A path model does not show what causes what: the model and its reverse describe the "
+    "same correlations, and fit indices cannot decide between them. Read the arrows as assumptions, not as findings."
+)
+
+
+def methods(result: AnalysisResult) -> list[tuple[str, str]]:
+    """Headings and paragraphs that state what was done, with the settings of this run."""
+    settings, cohort, tables = result.settings, result.cohort, result.tables
+    version = result.provenance.get("packages", {}).get("regional-brain-age", "")
+    out = [
+        (
+            "Cases",
+            f"{cohort.rows_read} cases were read from {cohort.source}; {len(cohort.data)} were used"
+            + (f" and {len(cohort.left_out)} left out ({_reasons(result)})" if len(cohort.left_out) else "")
+            + ". PADs are age-bias-corrected predicted age differences in years of "
+            f"{len(cohort.networks)} networks per hemisphere ({', '.join(n.upper() for n in cohort.networks)}), "
+            f"taken as "
+            "ipsilesional and contralesional. Cases with a bilateral lesion or none have no such sides and are "
+            "left out. "
+            + ("Uncalibrated cases are included as asked. " if settings.include_uncalibrated else "")
+            + ("Cases failing quality control are included as asked. " if settings.include_qc_failed else "")
+            + "Every model uses the cases complete for its own variables.",
+        )
+    ]
+    covariates = " + ".join(words(c).lower() if c != "sex" else "sex" for c in settings.covariates) or "1"
+    if "mixed_models" in tables or "loads" in tables:
+        out.append(
+            (
+                "Mixed models",
+                "Linear mixed models with a random intercept for site were fitted by exact profiled REML; "
+                "standard errors "
+                "are s²(X'V⁻¹X)⁻¹, tests and 95 % intervals use t with Satterthwaite degrees of freedom, as R's "
+                "lmerTest. "
+                f"Lesion volume: PAD ~ log(lesion volume in ml) + {covariates} + (1 | site) (model volume), and "
+                f"the same "
+                "with days since stroke (model volume_days). Lesion loads: one model for every pair, PAD ~ load + "
+                f"{covariates} + (1 | site). Age stays in although PADs are age-corrected (de Lange & Cole "
+                f"2020). Sex is "
+                "1 for male. Standardised β = b × SD(x) / SD(y). P-values were corrected by Benjamini-Hochberg within "
+                "families: all PADs for each model and term, all load-PAD pairs together, all variables of the group "
+                "differences together, thicknesses apart. Columns that others determine were dropped from the right, "
+                "as lme4 does, and marked; a site variance of zero is marked singular."
+                + (
+                    " The same models were fitted to the regions' plain thickness (mm), corrected as families of their "
+                    "own: PADs are read from that cortex."
+                    if cohort.thicknesses
+                    else " The table has no thicknesses, so PADs stand here without the baseline of plain thickness."
+                ),
+            )
+        )
+    if "group_differences" in tables:
+        group = " + ".join(["group", *settings.group_covariates])
+        out.append(
+            (
+                "Groups",
+                f"Motor outcome runs from 0 to 1 (1 = full function). Impairment is severe up to "
+                f"{settings.severe_cut:.4g} "
+                f"({settings.severe_cut * 66:.3g} of 66 Fugl-Meyer points), mild above; this cut is a setting. "
+                "Adjusted "
+                f"mean differences are mild minus severe from variable ~ {group} + (1 | site).",
+            )
+        )
+    if result.classification is not None:
+        out.append(("Classifiers", _classifiers(result)))
+    if result.sem is not None:
+        out.append(("Structural equation model", _sem(result)))
+    out.append(
+        (
+            "What these choices are",
+            "Covariates, motor cut, list of classifiers and estimator are this software's stated defaults or the "
+            "user's "
+            "settings. The published study's own choices on these points are not public; nothing here should be "
+            "read as "
+            "what that paper did." + (f" Software: RegionalBrainAge {version}." if version else ""),
+        )
+    )
+    return out
+
+
+def _reasons(result: AnalysisResult) -> str:
+    counts = result.cohort.left_out["reason"].value_counts()
+    return ", ".join(f"{n} {reason}" for reason, n in counts.items())
+
+
+def _classifiers(result: AnalysisResult) -> str:
+    settings, found = result.settings, result.classification
+    row = found.table.iloc[-1]
+    sites = row["n_sites"]
+    grouped = f"whole sites held out in {row['folds']} outer folds" if sites > 1 else "cases split at random (one site)"
+    thickness = any("thickness" in name for name in found.table["features"])
+    return (
+        f"Severe against mild impairment was predicted with elastic-net logistic regression, a radial support vector "
+        f"machine (Platt-scaled on inner folds), a random forest and gradient boosting from age, sex, log lesion "
+        f"volume, "
+        f"all loads and all PADs. Nested cross-validation with {grouped} and up to {settings.inner_folds} inner "
+        f"folds of "
+        "whole sites that chose the settings by AUC; median imputation and scaling were learned inside each fold. "
+        "Baselines are plain logistic regressions: age, sex and lesion volume; the same with loads"
+        + (
+            "; age, sex and lesion volume with thickness; with loads and thickness. "
+            if thickness
+            else " (no thickness columns in the table). "
+        )
+        + "The AUC is that of the pooled held-out predictions with DeLong's interval and the interval of "
+        f"{settings.auc_draws} draws of whole sites; differences from the baseline are tested with the paired "
+        f"DeLong test. "
+        "For balanced accuracy a case is called severe when its probability exceeds the share of severe cases in the "
+        f"training sites. Importance is the drop of AUC when a block of columns is shuffled together among held-out "
+        f"people ({settings.importance_repeats} shuffles). The best classifier was picked by the same AUC that is "
+        "reported, which flatters it slightly."
+    )
+
+
+def _sem(result: AnalysisResult) -> str:
+    settings, fit = result.settings, result.sem
+    network = next((n for n in result.cohort.networks if default_model(n) == fit.model), None)
+    origin = f"the default path model for {network.upper()}" if network else "the user's path model"
+    missing = (
+        "full-information maximum likelihood; cases lacking an exogenous variable were left out; standard errors "
+        "from the "
+        "observed information"
+        if fit.missing == "fiml"
+        else "complete cases; standard errors from the expected information"
+    )
+    drawn = "whole sites" if settings.sem_cluster and result.cohort.data["site"].nunique() > 1 else "cases"
+    bootstrap = (
+        f"Bootstrap intervals are percentiles of {fit.draws} draws of {drawn}. "
+        if fit.draws
+        else "No bootstrap was run. "
+    )
+    return (
+        f"{origin[0].upper() + origin[1:]} was fitted by normal-theory maximum likelihood ({missing}), n = {fit.n}, "
+        f"{fit.n_left_out} left out. Observed exogenous variables are fixed to their sample moments, as lavaan's "
+        f"sem(). "
+        "Estimates are given raw and standardised (all variables) with delta-method standard errors. "
+        + bootstrap
+        + "Fit: likelihood-ratio chi-square, CFI, TLI, RMSEA with 90 % interval, SRMR, AIC and BIC. Site enters by the "
+        "bootstrap only, not as a variable. "
+        + ("The reversed model turns every path that leaves the motor outcome. " if result.sem_reversed else "")
+        + ("The thickness model has each region's thickness in the place of its PAD. " if result.sem_thickness else "")
+        + DIRECTION
+    )

@@ -1,0 +1,184 @@
+"""Writes result tables as TSV with a JSON sidecar that says what every column means."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pandas as pd
+from RegionalBrainAgeLib.files.atomic_file import write_atomically
+from RegionalBrainAgeLib.files.tables import cell
+
+MISSING = "n/a"
+
+_TEST = {
+    "estimate": "Estimate: change of the outcome, in its own unit, per unit of the term, all other terms held equal.",
+    "se": "Standard error.",
+    "df": "Degrees of freedom, Satterthwaite (as R's lmerTest).",
+    "t": "estimate / se.",
+    "p": "Two-sided p-value, not corrected.",
+    "ci_low": "Lower end of the 95 % confidence interval.",
+    "ci_high": "Upper end of the 95 % confidence interval.",
+    "std_beta": "Standardised coefficient: estimate x SD(term) / SD(outcome) over the cases used, 0/1 columns too.",
+    "p_fdr": "p-value corrected within its family (Benjamini-Hochberg); the family is named in the report.",
+    "n": "Cases used.",
+    "n_sites": "Sites used.",
+    "site_variance": "Variance between sites (random intercept), REML.",
+    "residual_variance": "Variance within sites, REML.",
+    "icc": "Share of the unexplained variance that lies between sites.",
+    "status": "ok; singular (site variance is zero, as lme4's isSingular); constant (the column or the outcome never "
+    "varies); rank deficient (the column cannot be told from others; estimates are those of the model without the "
+    "columns named in note, as lme4 drops them).",
+    "n_left_out": "Cases not used because a variable of this model is missing.",
+    "note": "What else to know about this model.",
+}
+_SEM = {
+    "lhs": "Variable on the left of the formula.",
+    "op": "~ regression (arrow from rhs to lhs), ~~ (residual) variance or covariance, =~ loading, ~1 intercept, := "
+    "defined. A text beginning with = carries an apostrophe, so that a spreadsheet does not run it.",
+    "rhs": "Variable on the right of the formula; empty for an intercept.",
+    "estimate": "Maximum-likelihood estimate in the variables' own units.",
+    "se": "Standard error: expected information for complete data, observed information with missing data; 0 = fixed.",
+    "z": "estimate / se.",
+    "p": "Two-sided p-value.",
+    "ci_low": "Lower end of the 95 % interval, estimate - 1.96 se.",
+    "ci_high": "Upper end of the 95 % interval, estimate + 1.96 se.",
+    "std_all": "Standardised estimate (all variables scaled to SD 1; lavaan's std.all).",
+    "std_se": "Delta-method standard error of std_all.",
+    "boot_ci_low": "Lower end of the 95 % percentile bootstrap interval of estimate.",
+    "boot_ci_high": "Upper end of it.",
+    "std_boot_ci_low": "Lower end of the 95 % percentile bootstrap interval of std_all.",
+    "std_boot_ci_high": "Upper end of it.",
+    "label": "Label of the parameter in the model text.",
+}
+_FIT = {
+    "measure": "Fit measure.",
+    "value": "Its value.",
+    "lavaan": "Name of the same measure in R's lavaan::fitMeasures.",
+}
+_AUC = "area under the ROC curve of the pooled held-out predictions"
+MEANINGS: dict[str, dict[str, str]] = {
+    "mixed_models": {
+        "model": "volume: PAD ~ log(lesion volume) + covariates + (1|site); volume_days adds days_post_stroke.",
+        "outcome": "PAD column.",
+        "term": "intercept; log_lesion_volume: natural log of ml; age: years; sex_M: 1 male, 0 female; "
+        "days_post_stroke: days; others: the column's name.",
+        **_TEST,
+    },
+    "thickness_models": {
+        "model": "volume: thickness ~ log(lesion volume) + covariates + (1|site); volume_days adds days_post_stroke.",
+        "outcome": "Thickness column (mm): the plain cortex from which PADs are read.",
+        "term": "As in mixed_models.",
+        **_TEST,
+    },
+    "loads": {
+        "model": "load: PAD ~ load + covariates + (1|site).",
+        "outcome": "PAD column.",
+        "load": "Lesion load column (fraction 0..1), one model each.",
+        "term": "The load: its coefficient is the row.",
+        **_TEST,
+    },
+    "thickness_loads": {
+        "model": "load: thickness ~ load + covariates + (1|site).",
+        "outcome": "Thickness column (mm).",
+        "load": "Lesion load column (fraction 0..1), one model each.",
+        "term": "The load: its coefficient is the row.",
+        **_TEST,
+    },
+    "group_differences": {
+        "variable": "Variable compared between the motor groups.",
+        "term": "group_mild: 1 mild, 0 severe; estimate = adjusted mean of mild minus severe.",
+        **_TEST,
+        "n_mild": "Mild cases used.",
+        "n_severe": "Severe cases used.",
+        "mean_mild": "Plain mean of the mild cases.",
+        "mean_severe": "Plain mean of the severe cases.",
+        "predictor_rank": "Rank of the variable as a predictor in the best classifier (1 = largest drop of AUC when "
+        "shuffled); n/a without classifiers.",
+        "top_predictor": "true for the leading predictors.",
+    },
+    "classifiers": {
+        "classifier": "Model; the baselines are plain logistic regressions.",
+        "features": "Feature set.",
+        "n_features": "Number of features.",
+        "auc": f"AUC: {_AUC}; the positive class is severe.",
+        "delong_ci_low": "Lower end of DeLong's 95 % interval.",
+        "delong_ci_high": "Upper end of it.",
+        "site_boot_ci_low": "Lower end of the 95 % interval when whole sites are drawn with replacement.",
+        "site_boot_ci_high": "Upper end of it.",
+        "balanced_accuracy": "Mean of sensitivity and specificity; a case is called severe when its probability "
+        "exceeds the share of severe cases in the training sites.",
+        "sensitivity": "Share of severe cases called severe.",
+        "specificity": "Share of mild cases called mild.",
+        "brier": "Brier score; 0 is best.",
+        "calibration_intercept": "Intercept of the calibration line on the logit scale; 0 is ideal.",
+        "calibration_slope": "Slope of the calibration line; 1 is ideal, below 1 too extreme predictions.",
+        "auc_minus_baseline": "AUC minus the AUC of the baseline (age, sex, lesion volume) on the same cases.",
+        "p_vs_baseline": "Paired DeLong test of that difference.",
+        "n": "Cases.",
+        "n_severe": "Severe cases.",
+        "n_sites": "Sites.",
+        "folds": "Outer folds of whole sites.",
+        "settings": "Settings chosen in the inner folds, fold by fold without repeats.",
+    },
+    "importance": {
+        "classifier": "Model.",
+        "kind": "group (all columns of a kind), network (both sides of a network) or column.",
+        "block": "Columns shuffled together among held-out people.",
+        "auc_drop": f"Mean drop of AUC ({_AUC}) when the block is shuffled.",
+        "sd": "SD over the shuffles.",
+        "ci_low": "2.5 % quantile over the shuffles.",
+        "ci_high": "97.5 % quantile over the shuffles.",
+        "n_features": "Columns in the block.",
+        "members": "Their names.",
+    },
+    "classifier_predictions": {
+        "case_id": "Case.",
+        "site": "Site.",
+        "severe": "1 severe, 0 mild.",
+        "fold": "Outer fold in which the case was held out; the other columns are probabilities of severe, by model.",
+    },
+    "sem_paths": _SEM,
+    "sem_fit": _FIT,
+    "sem_reversed_paths": _SEM,
+    "sem_reversed_fit": _FIT,
+    "sem_thickness_paths": _SEM,
+    "sem_thickness_fit": _FIT,
+    "data_check": {"level": "warning or note.", "finding": "What was found in the table."},
+    "cases_left_out": {"case_id": "Case not used.", "reason": "Why."},
+}
+
+
+def text_of(value: object) -> str:
+    """One cell: numbers in full precision, missing numbers n/a, text kept from being run by a spreadsheet."""
+    if value is None:
+        return MISSING
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:.15g}" if math.isfinite(value) else MISSING
+    if isinstance(value, int):
+        return str(value)
+    text = str(value)
+    return cell(text) if text else ""
+
+
+def tsv_text(table: pd.DataFrame) -> str:
+    """`table` as tab-separated text with a header."""
+    lines = ["\t".join(text_of(str(name)) for name in table.columns)]
+    for row in table.itertuples(index=False, name=None):
+        lines.append("\t".join(text_of(value) for value in row))
+    return "\n".join(lines) + "\n"
+
+
+def write_result(folder: Path, name: str, table: pd.DataFrame) -> list[Path]:
+    """Write NAME.tsv and NAME.json; every column is described. Returns the two paths."""
+    known = MEANINGS[name]
+    described = {c: {"Description": known.get(c, f"Probability of severe, {c}.")} for c in table.columns}
+    paths = [folder / f"{name}.tsv", folder / f"{name}.json"]
+    write_atomically(paths[0], tsv_text(table))
+    write_atomically(paths[1], json.dumps(described, indent=2) + "\n")
+    return paths

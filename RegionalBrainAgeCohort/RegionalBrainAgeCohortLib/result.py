@@ -1,0 +1,70 @@
+"""All that an analysis found, and which of its rows lead."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from .data.cohort_table import Cohort
+from .data.settings import Settings
+from .sem import path_model as sem
+from .statistics import classification
+
+
+@dataclass
+class AnalysisResult:
+    """All that an analysis found. `tables` by file stem; `skipped` says which analysis was not possible and why."""
+
+    cohort: Cohort
+    settings: Settings
+    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+    sem: sem.SemResult | None = None
+    sem_reversed: sem.SemResult | None = None
+    sem_thickness: sem.SemResult | None = None
+    sem_notes: list[str] = field(default_factory=list)
+    classification: classification.ClassificationResult | None = None
+    skipped: dict[str, str] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    provenance: dict = field(default_factory=dict)
+    files: list[Path] = field(default_factory=list)
+    folder: Path | None = None
+
+    @property
+    def report(self) -> Path:
+        """The report's path."""
+        return Path(self.folder) / "report.html"
+
+    @property
+    def path_models(self) -> dict[str, tuple[str, sem.SemResult]]:
+        """Title and fit of every path model that was fitted, by the name of its figure."""
+        fits = {
+            "path_diagram": ("Path model", self.sem),
+            "path_diagram_reversed": ("Reversed model", self.sem_reversed),
+            "path_diagram_thickness": ("Thickness in the place of PAD", self.sem_thickness),
+        }
+        return {figure: (title, fit) for figure, (title, fit) in fits.items() if fit is not None}
+
+    def as_dict(self) -> dict:
+        """A summary in plain values, for programs."""
+        return {
+            "folder": str(self.folder),
+            "report": str(self.report),
+            "cases_read": self.cohort.rows_read,
+            "cases_used": len(self.cohort.data),
+            "cases_left_out": len(self.cohort.left_out),
+            "networks": list(self.cohort.networks),
+            "findings": [{"level": f.level, "finding": f.sentence} for f in self.cohort.findings],
+            "skipped": self.skipped,
+            "tables": sorted(self.tables),
+            "files": [str(path) for path in self.files],
+            "seconds": {name: round(value, 2) for name, value in self.seconds.items()},
+        }
+
+
+def leading(table: pd.DataFrame, column: str = "p_fdr", level: float = 0.05) -> pd.DataFrame:
+    """Rows of `table` that pass the corrected level, strongest first."""
+    passed = table[np.isfinite(table[column]) & (table[column] < level)]
+    return passed.reindex(passed["t"].abs().sort_values(ascending=False).index)

@@ -1,0 +1,1 @@
+"""Structural equation models: language, engine, fit measures."""

@@ -1,0 +1,1 @@
+"""Mixed models, classifiers and their measures."""

@@ -1,0 +1,73 @@
+"""A real head as another scan or a few more years would show it; the cortex stays what it is."""
+
+from __future__ import annotations
+
+import numpy as np
+from RegionalBrainAgeLib.anatomy.freesurfer_codes import VENTRICLES, WHITE_MATTER
+from RegionalBrainAgeLib.geometry.image import Image
+from scipy import ndimage
+from scipy.spatial.transform import Rotation
+
+FULL_WIDTH_OF_SIGMA = 2.355
+# Every cortical parcel of FreeSurfer's aparc.a2009s+aseg has a higher code.
+FIRST_CORTEX_CODE = 11100
+# White matter darkens first around the ventricles: caps about this thick, with a ragged edge.
+RIM_MM, RAGGED_MM = 5.0, 2.0
+
+
+def rotated(t1: Image) -> Image:
+    """Turned by 3 degrees about each axis and resampled."""
+    turn = Rotation.from_euler("xyz", [3, -3, 3], degrees=True).as_matrix()
+    centre = (np.array(t1.shape) - 1) / 2 + 0.3
+    return t1.like(np.clip(ndimage.affine_transform(t1.array, turn, centre - turn @ centre, order=3), 0, None))
+
+
+def shaded(t1: Image) -> Image:
+    """Brighter here and darker there, by 20 % in all."""
+    x, y, z = np.meshgrid(*[np.linspace(-1, 1, n) for n in t1.shape], indexing="ij")
+    field = 0.6 * np.sin(2 * x + 0.7) + 0.5 * y * z + 0.5 * np.cos(2.5 * y) + 0.4 * z
+    return t1.like((t1.array * (1 + 0.2 * (field - field.mean()) / np.ptp(field))).astype(np.float32))
+
+
+def noisy(t1: Image) -> Image:
+    """With Rician noise of 3 % of the bright tissue."""
+    rng = np.random.default_rng(1)
+    sd = 0.03 * float(np.percentile(t1.array[t1.array > np.percentile(t1.array, 60)], 90))
+    return t1.like(np.hypot(t1.array + rng.normal(0, sd, t1.shape), rng.normal(0, sd, t1.shape)).astype(np.float32))
+
+
+def of_other_contrast(t1: Image, gamma: float) -> Image:
+    """With grey and fluid brighter (`gamma` below 1) or darker (above 1) beside white matter."""
+    bright = float(np.percentile(t1.array, 99.5))
+    return t1.like((bright * (np.clip(t1.array, 0, None) / bright) ** gamma).astype(np.float32))
+
+
+def in_thick_slices(t1: Image, slice_mm: float) -> Image:
+    """In coronal slices of this thickness."""
+    step = slice_mm / t1.spacing_mm[1]
+    blurred = ndimage.gaussian_filter1d(t1.array, 0.9 * step / FULL_WIDTH_OF_SIGMA, axis=1)
+    shape = (t1.shape[0], int(t1.shape[1] / step), t1.shape[2])
+    stretch = np.diag([1.0, step, 1.0])
+    slices = ndimage.affine_transform(blurred, stretch, output_shape=shape, order=1)
+    return Image(slices, t1.ras_from_ijk @ np.diag([1.0, step, 1.0, 1.0]))
+
+
+def without_skull(t1: Image, brain: Image) -> Image:
+    """Only the brain and a voxel around it."""
+    return t1.like(t1.array * ndimage.binary_dilation(brain.array.astype(bool)))
+
+
+def with_dark_white_matter(t1: Image, structures: Image) -> Image:
+    """With white matter as dark as cortex around the ventricles, as small vessel disease leaves it.
+
+    Parameters
+    ----------
+    structures : FreeSurfer's codes on the head's grid.
+    """
+    codes = structures.array.astype(int)
+    ragged = ndimage.gaussian_filter(np.random.default_rng(0).standard_normal(t1.shape), 4 / t1.spacing_mm)
+    away_mm = ndimage.distance_transform_edt(~np.isin(codes, VENTRICLES), sampling=t1.spacing_mm)
+    rim = np.isin(codes, WHITE_MATTER) & (away_mm < RIM_MM + RAGGED_MM * ragged / ragged.std())
+    cortex = float(np.median(t1.array[codes > FIRST_CORTEX_CODE]))
+    share = ndimage.gaussian_filter(rim.astype(np.float32), 0.7 / t1.spacing_mm) * rim
+    return t1.like(t1.array * (1 - share) + np.minimum(t1.array, cortex) * share)

@@ -1,6 +1,0 @@
-"""The stand-in batch of this folder is importable by its tests."""
-
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent))

@@ -1,0 +1,269 @@
+"""Metrics against numbers worked out by hand, and the commands from table to card."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from regional_brain_age.__main__ import main
+from RegionalBrainAgeLib.age.evaluation.baselines import balanced_weights, fold_baselines
+from RegionalBrainAgeLib.age.evaluation.card import Examination, model_card
+from RegionalBrainAgeLib.age.evaluation.evaluate import accuracy, calibrated_evaluation, evaluate
+from RegionalBrainAgeLib.age.evaluation.metrics import (
+    balanced_mae_years,
+    between_region_correlation,
+    coverage,
+    mean_correlation,
+    mean_slope,
+    wide_sites,
+)
+from RegionalBrainAgeLib.age.evaluation.perturbations import planted_atrophy, rescan_stability
+from RegionalBrainAgeLib.age.model.brain_age_model import save_model
+from RegionalBrainAgeLib.age.model.intervals import Errors, Reference, fit_age_bias
+from RegionalBrainAgeLib.anatomy.parcels import PARCEL_NAMES
+
+
+def test_the_balanced_error_counts_every_decade_once():
+    age = np.array([45.0] * 90 + [55.0] * 10)
+    error = np.array([[10.0]] * 90 + [[-2.0]] * 10)
+    assert balanced_mae_years(error, age) == pytest.approx(6.0)
+    assert balanced_mae_years(error, age, (40, 50)) == pytest.approx(10.0)
+
+
+def test_correlation_slope_and_coverage_by_hand():
+    age = np.array([20.0, 40.0, 60.0, 80.0])
+    ages = np.column_stack([0.5 * age + 20, 0.7 * age])
+    assert mean_slope(ages, age) == pytest.approx(0.6)
+    assert mean_correlation(ages, age) == pytest.approx(1.0)
+    assert between_region_correlation(ages) == pytest.approx(1.0)
+    assert coverage(np.array([-1.0, 1.0, np.nan]), np.array([1.0, 2.0, np.nan])) == 0.5
+
+
+def test_only_sites_of_forty_years_count_as_wide():
+    assert wide_sites(np.array(["a", "a", "b", "b"]), np.array([20.0, 60.0, 20.0, 59.0])) == ["a"]
+
+
+def test_weights_make_decades_equal():
+    age = np.array([21.0] * 30 + [65.0] * 3)
+    weights = balanced_weights(age)
+    assert weights[:30].sum() == pytest.approx(weights[30:].sum())
+
+
+def test_bias_correction_leaves_no_linear_age_effect():
+    rng = np.random.default_rng(0)
+    age = rng.uniform(20, 90, 500)
+    pad = (20 - 0.4 * age)[:, None] + rng.normal(0, 5, (500, 3))
+    reference = Reference(age, np.full(500, "a"), pad)
+    bias = fit_age_bias(reference)
+    np.testing.assert_allclose(bias.slope, -0.4, atol=0.03)
+    assert abs(mean_correlation(bias.correct(pad, age), age)) < 1e-10
+
+
+def test_conformal_intervals_cover_new_people_of_new_sites():
+    """Simulated: sites share an error; 30 sites to learn from, 200 new ones to test on."""
+    rng = np.random.default_rng(1)
+
+    def people(sites):
+        site = np.repeat(np.arange(sites), 20)
+        pad = rng.normal(0, 2, sites)[site] + rng.normal(0, 6, len(site))
+        return rng.uniform(20, 90, len(site)), site.astype(str), pad[:, None]
+
+    age, site, pad = people(30)
+    errors = Errors(Reference(age, site, pad))
+    new_age, _, new_pad = people(200)
+    low, high, percentile = errors.judge(new_pad, new_age)
+    assert 0.87 < np.mean((new_pad >= low) & (new_pad <= high)) < 0.94
+    assert np.mean(percentile) == pytest.approx(50, abs=5)
+
+
+def test_the_percentile_is_the_share_of_people_below():
+    reference = Reference(np.full(100, 50.0), np.full(100, "a"), np.arange(100.0)[:, None])
+    errors = Errors(reference)
+    percentile = errors.judge(np.array([[24.6]]), np.array([50.0]))[2]
+    assert percentile[0, 0] == pytest.approx(25, abs=1)
+
+
+def test_ridge_knows_ages_where_the_mean_knows_none(made_people, tiny_model):
+    inside = made_people.site == "site0"
+    norms = tiny_model.folds[-1].norms
+    ages = fold_baselines(made_people.take(~inside), made_people.take(inside), norms, tiny_model.membership)
+    true = made_people.age_years[inside]
+    assert mean_correlation(ages["global (ridge, one age)"], true) > 0.7
+    assert np.ptp(ages["median age"]) == 0
+    assert np.ptp(ages["global (ridge, one age)"], axis=1).max() < 1e-9
+
+
+def test_evaluation_predicts_people_by_networks_that_did_not_see_their_site(tiny_model, made_people):
+    evaluation = evaluate(tiny_model, made_people)
+    fold = tiny_model.folds[0]
+    rows = np.isin(made_people.site, fold.held_out_sites)
+    expected = tiny_model.raw_ages(made_people.take(rows), fold)
+    np.testing.assert_allclose(evaluation.ages.brain_age_years[rows], expected)
+    assert set(evaluation.metrics.method) >= {"graph network", "median age", "ridge", "SVR"}
+
+
+def test_everyone_of_a_large_site_is_judged_once_after_calibration(tiny_model, made_people):
+    people, ages = calibrated_evaluation(tiny_model, made_people, controls=20)
+    assert sorted(people.person) == sorted(made_people.person)
+    assert ages.calibrated == "local"
+
+
+def test_planted_atrophy_and_noise_experiments_give_shares_and_years(tiny_model, made_people):
+    some = made_people.take(np.arange(0, 240, 8))
+    shares = planted_atrophy(tiny_model, some)
+    assert shares["region"].shape == (18,)
+    assert shares["region"].mean() > 0.5
+    assert shares["rise_years"] > shares["same_side_years"]
+    moved = rescan_stability(tiny_model, some)
+    assert list(moved.values()) == sorted(moved.values())
+
+
+def test_the_commands_calibrate_and_evaluate(tiny_model, made_table, tmp_path):
+    save_model(tiny_model, tmp_path / "model")
+    table, controls = tmp_path / "people.csv", tmp_path / "controls.csv"
+    here = made_table[made_table.site == "site3"].assign(site="new")
+    here.iloc[:20].to_csv(controls, index=False)
+    here.iloc[20:].to_csv(table, index=False)
+    local = tmp_path / "calibration.json"
+    assert main(["calibrate", str(tmp_path / "model"), str(controls), "--out", str(local)]) == 0
+    out = tmp_path / "out"
+    arguments = ["evaluate", str(tmp_path / "model"), str(table), "--calibration", str(local), "--out", str(out)]
+    assert main(arguments) == 0
+    predictions = pd.read_csv(out / "predictions.csv")
+    assert len(predictions) == 40 * 18
+    wanted = ["person", "site", "region", "age_years", "brain_age_years", "pad_years", "pad_corrected_years"]
+    assert list(predictions.columns[:9]) == [*wanted, "pad_lower_years", "pad_upper_years"]
+    np.testing.assert_allclose(predictions.pad_years, predictions.brain_age_years - predictions.age_years, atol=1e-3)
+    assert (out / "metrics.tsv").is_file()
+    assert (out / "figures" / "predicted_age.svg").is_file()
+
+
+def test_the_card_tells_where_training_stopped_and_what_was_measured(tiny_model, made_people):
+    planted = planted_atrophy(tiny_model, made_people.take(np.arange(0, 240, 24)))
+    curve = [{"controls": 0, "mae_40_90_years": 9.5, "mae_years": 9.0, "bias_years": 1.0, "people": 240, "sites": 4}]
+    table = {
+        name: accuracy(made_people, np.full((240, 18), age)) for name, age in (("graph network", 50.0), ("x", 60.0))
+    }
+    found = Examination(
+        people=made_people,
+        accuracy=table,
+        wide_sites=["site0"],
+        corrected={"correlation": 0.01},
+        coverage={"all": (0.9, 240)},
+        calibration_curve=curve,
+        planted=planted,
+        stability={0.03: 1.0},
+        holes={},
+        command="regional-brain-age evaluate",
+        notes=["as measured"],
+    )
+    card = model_card(tiny_model, found)
+    for entry in tiny_model.about["early_stopping"]:
+        assert f"| {entry['best_step']} | {entry['curve'][-1]['step']} |" in card
+    assert f"rises by {planted['rise_years']:.2f} years" in card
+    assert "moved away by 12 %" in card
+    assert "as measured" in card
+
+
+def test_nine_controls_end_with_exit_code_two(tiny_model, made_table, tmp_path, capsys):
+    save_model(tiny_model, tmp_path / "model")
+    made_table[made_table.site == "site3"].iloc[:9].to_csv(tmp_path / "c.csv", index=False)
+    assert main(["calibrate", str(tmp_path / "model"), str(tmp_path / "c.csv"), "--out", str(tmp_path / "o")]) == 2
+    assert "9 controls" in capsys.readouterr().err
+    assert not (tmp_path / "o").exists()
+
+
+def _without_columns(frame):
+    return frame.drop(columns=["sex", PARCEL_NAMES[3]])
+
+
+def _in_metres(frame):
+    frame[list(PARCEL_NAMES)] /= 1000
+    return frame
+
+
+def _ages_in_days(frame):
+    return frame.assign(age=frame.age * 365.25)
+
+
+def _a_person_twice(frame):
+    return pd.concat([frame, frame.iloc[:1]])
+
+
+def _a_constant_column(frame):
+    return frame.assign(**{PARCEL_NAMES[9]: 2.5})
+
+
+def _no_age(frame):
+    frame.loc[frame.index[4], "age"] = np.nan
+    return frame
+
+
+def _no_thickness_of_anyone(frame):
+    frame[list(PARCEL_NAMES)] = np.nan
+    return frame
+
+
+def _no_thickness_of_one(frame):
+    frame.loc[frame.index[4], list(PARCEL_NAMES)] = np.nan
+    return frame
+
+
+def _nobody(frame):
+    return frame.iloc[:0]
+
+
+BAD_TABLES = {
+    _without_columns: f"sex, {PARCEL_NAMES[3]}",
+    _in_metres: "metres",
+    _ages_in_days: "days",
+    _a_person_twice: "more than once",
+    _a_constant_column: PARCEL_NAMES[9],
+    _no_age: "age",
+    _no_thickness_of_anyone: "thickness",
+    _no_thickness_of_one: "p004",
+    _nobody: "no people",
+}
+
+
+@pytest.fixture(scope="module")
+def tiny_folder(tiny_model, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    save_model(tiny_model, folder)
+    return folder
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "calibrate"])
+@pytest.mark.parametrize("spoil", BAD_TABLES, ids=lambda spoil: spoil.__name__.strip("_"))
+def test_every_command_refuses_a_bad_table_and_says_why(tiny_folder, made_table, tmp_path, capsys, command, spoil):
+    controls = made_table[made_table.site == "site0"] if command == "calibrate" else made_table
+    table, out = tmp_path / "people.csv", tmp_path / "out"
+    spoil(controls.copy()).to_csv(table, index=False)
+    assert main([command, *([] if command == "train" else [str(tiny_folder)]), str(table), "--out", str(out)]) == 2
+    said = capsys.readouterr().err
+    assert BAD_TABLES[spoil] in said or (command == "train" and "empty or NaN" in said)
+    assert "people.csv" in said
+    assert not out.exists()
+
+
+def test_training_on_one_site_and_calibrating_on_two_are_refused(tiny_folder, made_table, tmp_path, capsys):
+    table, out = tmp_path / "people.csv", tmp_path / "out"
+    made_table.assign(site="here").to_csv(table, index=False)
+    assert main(["train", str(table), "--out", str(out)]) == 2
+    assert "one site" in capsys.readouterr().err
+    made_table.to_csv(table, index=False)
+    assert main(["calibrate", str(tiny_folder), str(table), "--out", str(out)]) == 2
+    assert "4 sites" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_train_writes_a_model_that_evaluates(made_table, tmp_path):
+    made_table.to_csv(tmp_path / "people.csv", index=False)
+    arguments = ["train", str(tmp_path / "people.csv"), "--out", str(tmp_path / "m"), "--steps", "3", "--folds", "2"]
+    assert main(arguments) == 0
+    assert sorted(path.name for path in (tmp_path / "m").iterdir()) == [
+        "model.json",
+        "norms.safetensors",
+        "weights.safetensors",
+    ]
+    assert main([*arguments]) == 2

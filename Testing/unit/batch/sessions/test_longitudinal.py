@@ -1,0 +1,122 @@
+"""Sessions of a person compared; the oracle of the limits is a linear model whose answer is known by hand."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from made_up_head import made_up_result
+from RegionalBrainAgeLib.anatomy.parcels import PARCEL_NAMES
+from RegionalBrainAgeLib.batch.run.tables import write_processed
+from RegionalBrainAgeLib.batch.sessions.longitudinal import write_longitudinal
+from RegionalBrainAgeLib.batch.sessions.rescans import Rescans, load_rescans, smallest_detectable_change
+from RegionalBrainAgeLib.case.result.result import ParcelResult
+from RegionalBrainAgeLib.case.result.tables import processed_columns
+from RegionalBrainAgeLib.files.tables import read_table
+from scipy import stats
+
+REGIONS = ("FPN_L", "FPN_R", "VIS_L", "VIS_R")
+
+
+def rescans(pairs: int = 5, sd_mm: float = 0.05) -> Rescans:
+    differences = np.random.default_rng(0).normal(0, sd_mm, (pairs, len(PARCEL_NAMES)))
+    return Rescans("made up", differences)
+
+
+class LinearModel:
+    """The PAD of every region is -10 years per mm of the first parcel's thickness."""
+
+    region_names = REGIONS
+    default_offset = None
+
+    def predict_people(self, people, calibration):
+        pads = np.repeat(-10 * people.thickness_mm[:, :1], len(REGIONS), axis=1)
+        return SimpleNamespace(pad_corrected_years=pads)
+
+
+def leave_session(out, case_id: str, pads: dict[str, float], **case_fields) -> None:
+    result = made_up_result(estimable=True)
+    parcels = tuple(ParcelResult(name, "L", 2.5, 0.0, 100) for name in PARCEL_NAMES)
+    regions = tuple(
+        replace(row, pad_corrected_years=pads.get(row.region, row.pad_corrected_years)) for row in result.regions
+    )
+    case = replace(result.case, case_id=case_id, **case_fields)
+    summary = replace(result, case=case, parcels=parcels, regions=regions).as_dict()
+    folder = out / f"sub-{case_id}"
+    folder.mkdir(parents=True)
+    (folder / f"{folder.name}_case.json").write_text(json.dumps(summary), encoding="utf-8")
+
+
+def write_sessions(out, ids) -> None:
+    rows = {case_id: {"case_id": case_id} for case_id in ids}
+    write_processed(out, processed_columns(["fpn", "vis"]), ids, rows)
+
+
+def test_the_limit_of_a_linear_model_is_t_times_its_slope_times_the_rescan_difference():
+    found = rescans()
+    limits = smallest_detectable_change(lambda t: -10 * t[:, :3], np.full(148, 2.5), found)
+    expected = stats.t.ppf(0.975, 5) * 10 * np.sqrt(np.mean(found.difference_mm[:, :3] ** 2, axis=0))
+    assert limits == pytest.approx(expected)
+
+
+def test_missing_parcels_stay_missing_when_rescans_are_tried():
+    thickness_mm = np.full(148, 2.5)
+    thickness_mm[7] = np.nan
+    seen = []
+    smallest_detectable_change(lambda t: seen.append(t) or np.nan_to_num(t[:, :2]), thickness_mm, rescans())
+    assert np.isnan(seen[0][:, 7]).all()
+    assert np.isfinite(np.delete(seen[0], 7, axis=1)).all()
+
+
+def test_sessions_are_ordered_compared_with_the_first_and_judged_by_the_limit(tmp_path):
+    leave_session(tmp_path, "A_ses-10", {"VIS_L": 9.0}, days_post_stroke=400.0)
+    leave_session(tmp_path, "A_ses-2", {"VIS_L": 1.0}, days_post_stroke=200.0)
+    leave_session(tmp_path, "B", {})
+    write_sessions(tmp_path, ["A_ses-10", "A_ses-2", "B"])
+    page = write_longitudinal(tmp_path, LinearModel(), rescans())
+    rows = {row["region"]: row for row in read_table(tmp_path / "longitudinal.tsv")}
+    assert len(rows) == 4
+    row = rows["VIS_L"]
+    assert (row["from_session"], row["to_session"], row["days_between"]) == ("2", "10", "200")
+    assert (row["change_years"], row["beyond_noise"], row["comparable"]) == ("8", "true", "true")
+    assert (rows["FPN_R"]["change_years"], rows["FPN_R"]["beyond_noise"]) == ("0", "false")
+    text = page.read_text(encoding="utf-8")
+    assert "<h2>A</h2>" in text
+    assert "<h2>B</h2>" not in text
+    assert '<td class="beyond">+8.0</td>' in text
+
+
+def test_without_measured_rescans_changes_have_no_limit_and_none_is_beyond_it(tmp_path):
+    leave_session(tmp_path, "A_ses-1", {"VIS_L": 1.0})
+    leave_session(tmp_path, "A_ses-2", {"VIS_L": 9.0})
+    write_sessions(tmp_path, ["A_ses-1", "A_ses-2"])
+    write_longitudinal(tmp_path, LinearModel(), Rescans("not measured", np.zeros((0, len(PARCEL_NAMES)))))
+    row = next(row for row in read_table(tmp_path / "longitudinal.tsv") if row["region"] == "VIS_L")
+    assert (row["change_years"], row["smallest_detectable_change_years"], row["beyond_noise"]) == ("8", "n/a", "n/a")
+
+
+def test_the_shipped_rescans_can_be_read():
+    assert load_rescans().difference_mm.shape[1] == len(PARCEL_NAMES)
+
+
+def test_sessions_of_different_models_are_not_compared(tmp_path):
+    leave_session(tmp_path, "A_ses-1", {})
+    leave_session(tmp_path, "A_ses-2", {})
+    path = tmp_path / "sub-A_ses-2" / "sub-A_ses-2_case.json"
+    summary = json.loads(path.read_text(encoding="utf-8"))
+    summary["model"]["sha256"] = "another"
+    path.write_text(json.dumps(summary), encoding="utf-8")
+    write_sessions(tmp_path, ["A_ses-1", "A_ses-2"])
+    write_longitudinal(tmp_path, LinearModel(), rescans())
+    rows = read_table(tmp_path / "longitudinal.tsv")
+    assert {(row["comparable"], row["change_years"], row["beyond_noise"]) for row in rows} == {("false", "n/a", "n/a")}
+
+
+def test_without_repeated_people_nothing_is_written(tmp_path):
+    leave_session(tmp_path, "A_ses-1", {})
+    write_sessions(tmp_path, ["A_ses-1"])
+    assert write_longitudinal(tmp_path, LinearModel(), rescans()) is None
+    assert not (tmp_path / "longitudinal.tsv").exists()

@@ -1,0 +1,61 @@
+"""The commands batch and qc: what excludes each other, and that each mistake is a sentence and exit code 2."""
+
+from __future__ import annotations
+
+import pytest
+from regional_brain_age.__main__ import build_parser, main
+from RegionalBrainAgeLib.batch.cli import options_from
+from RegionalBrainAgeLib.batch.run.progress import Meter
+
+
+def parse(*words: str):
+    return build_parser().parse_args(["batch", *words])
+
+
+def test_options_reach_the_batch(tmp_path):
+    cases = tmp_path / "cases.csv"
+    cases.touch()
+    args = parse(
+        str(cases), "--out", "o", "--workers", "3", "--memory-per-case", "4", "--resume", "--slurm-profile", "p"
+    )
+    options = options_from(args)
+    assert (options.workers, options.memory_per_case_mb, options.resume, options.slurm) == (3, 4000, True, True)
+    assert (options.threads, options.scheduler, options.model) == (1, None, None)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("cases.csv", "--bids", "."),
+        ("--bids", "no-such-folder"),
+        (".",),
+        ("cases.csv", "--resume", "--overwrite"),
+        ("cases.csv", "--slurm", "--scheduler", "tcp://a:1"),
+        ("no-such-file.csv",),
+    ],
+)
+def test_what_cannot_be_meant_is_told_before_anything_is_computed(words, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cases.csv").touch()
+    assert main(["batch", *words, "--out", "out"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert "Traceback" not in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_decisions_without_a_table_are_told(tmp_path, capsys):
+    assert main(["qc", str(tmp_path)]) == 2
+    assert "processed_cases.csv" in capsys.readouterr().err
+
+
+def test_a_log_file_gets_lines_with_rate_and_time_left(capsys, monkeypatch):
+    moments = iter([0.0, 60.0, 60.0, 60.0, 120.0, 120.0, 120.0])
+    monkeypatch.setattr("RegionalBrainAgeLib.batch.run.progress.time.monotonic", lambda: next(moments))
+    meter = Meter(4)
+    meter.ended(failed=False)
+    meter.update([("sub-2", "tissue", 0.5)])
+    assert capsys.readouterr().err.strip() == (
+        "[  60.0 s]  38 %  1 of 4 cases, 1.5 a minute, 2 min left. sub-2: tissue"
+    )

@@ -1,0 +1,129 @@
+"""A case from a FreeSurfer folder's statistics: the whole pipeline without an image, so it takes seconds."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+
+import numpy as np
+import pytest
+from made_up_head import made_up_volumes
+from RegionalBrainAgeLib.case import pipeline
+from RegionalBrainAgeLib.case.case import Case
+from RegionalBrainAgeLib.case.pipeline import run_case
+from RegionalBrainAgeLib.case.result import tables as table
+from RegionalBrainAgeLib.errors import Cancelled, CaseError, InputError
+
+pytestmark = pytest.mark.data
+
+
+@pytest.fixture
+def statistics(shared_data, tmp_path):
+    """A FreeSurfer subject of which only the statistics are left."""
+    folder = tmp_path / "subject"
+    shutil.copytree(shared_data / "heads" / "freesurfer" / "sub-0001" / "stats", folder / "stats")
+    return folder
+
+
+def case(folder, **fields) -> Case:
+    return Case(**({"case_id": "1", "t1": None, "freesurfer": folder, "age_years": 25.5, "sex": "M"} | fields))
+
+
+def test_statistics_alone_give_ages_a_table_and_a_report_without_pictures(statistics, tmp_path):
+    told = []
+    result = run_case(case(statistics), tmp_path / "out", progress=lambda *step: told.append(step))
+    assert told[-1] == ("done", 1.0)
+    assert len(result.regions) == 18
+    assert all(row.estimable and math.isfinite(row.pad_corrected_years) for row in result.regions)
+    assert result.lesion.side == "none"
+    names = set(os.listdir(tmp_path / "out" / "sub-1"))
+    assert names >= {"sub-1_regions.tsv", "sub-1_parcels.tsv", "sub-1_case.json", "sub-1_report.html"}
+    assert not any(name.endswith(".nii.gz") for name in names)
+    (row,) = table.read_table(tmp_path / "out" / "processed_cases.csv")
+    assert list(row) == table.processed_columns(table.networks_of(row))
+    summary = json.loads((tmp_path / "out" / "sub-1" / "sub-1_case.json").read_text(encoding="utf-8"))
+    assert summary["provenance"]["inputs"]["freesurfer"]["sha256"]
+    assert summary["calibration"] == "none"
+    assert len(summary["model"]["sha256"]) == 64
+
+
+def test_thickness_of_a_region_is_the_weighted_mean_of_its_parcels(statistics, tmp_path):
+    from RegionalBrainAgeLib.anatomy.regions import load_scheme, membership
+
+    result = run_case(case(statistics), tmp_path / "out")
+    thickness_mm = np.array([parcel.thickness_mm for parcel in result.parcels])
+    expected = membership(load_scheme()) @ thickness_mm
+    assert [row.thickness_mm for row in result.regions] == pytest.approx(expected)
+
+
+def test_a_cancelled_case_leaves_nothing_whenever_it_is_cancelled(statistics, tmp_path):
+    asked = []
+
+    def cancel_after(count):
+        asked.clear()
+        return lambda: asked.append(None) or len(asked) > count
+
+    for count in (0, 2, 4):
+        with pytest.raises(Cancelled):
+            run_case(case(statistics), tmp_path / "out", cancelled=cancel_after(count))
+        assert not (tmp_path / "out").exists()
+
+
+def test_a_disk_that_fills_up_while_writing_fails_the_case_and_leaves_nothing(statistics, tmp_path, monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pipeline, "write_case", full)
+    with pytest.raises(CaseError, match=r"No space left on device.*Free some space"):
+        run_case(case(statistics), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_table_of_another_scheme_is_refused_before_any_work(statistics, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    other = dict.fromkeys(table.processed_columns(["vis"])) | {"case_id": "other"}
+    table.append_case(out / "processed_cases.csv", other)
+    with pytest.raises(InputError, match="other columns"):
+        run_case(case(statistics), out)
+    assert os.listdir(out) == ["processed_cases.csv"]
+
+
+def test_a_file_that_is_no_calibration_is_refused_by_name(statistics, tmp_path):
+    (tmp_path / "scanner.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(InputError, match=r"scanner\.json"):
+        run_case(case(statistics, calibration=tmp_path / "scanner.json"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_scheme_the_model_does_not_know_is_refused(statistics, tmp_path):
+    from RegionalBrainAgeLib.resources import shipped
+
+    lines = shipped("Schemes", "nine-networks.tsv").read_text(encoding="utf-8").splitlines()
+    few = [line for line in lines if line.startswith(("region\t", "SMN_", "VIS_"))]
+    (tmp_path / "two.tsv").write_text("\n".join(few) + "\n", encoding="utf-8")
+    with pytest.raises(InputError, match="two"):
+        run_case(case(statistics), tmp_path / "out", scheme=tmp_path / "two.tsv")
+
+
+def test_a_lesion_without_a_head_to_place_it_on_is_refused(statistics, tmp_path):
+    (tmp_path / "lesion.nii.gz").touch()
+    with pytest.raises(InputError, match="--t1"):
+        run_case(case(statistics, lesion=tmp_path / "lesion.nii.gz"), tmp_path / "out")
+
+
+def test_loads_are_exact_against_masks_made_by_hand():
+    volumes = made_up_volumes()
+
+    class Made:
+        pass
+
+    head = Made()
+    head.volumes, head.lesion = volumes, volumes.lesion
+    loads, volumes_ml = pipeline._loads(head, 4)
+    for index in range(4):
+        mask = volumes.regions.mask(index).array
+        assert loads[index] == (mask & volumes.lesion.array).sum() / mask.sum()
+        assert volumes_ml[index] == pytest.approx(mask.sum() * 0.008)

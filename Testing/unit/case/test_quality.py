@@ -1,0 +1,75 @@
+"""The quality check says what is unusual, and nothing about a usual head."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from RegionalBrainAgeLib.case.quality import advice, judge
+from RegionalBrainAgeLib.case.result.result import LesionResult
+
+USUAL = {
+    "similarity": 0.9,
+    "brain_volume_ml": 1400.0,
+    "thickness_mm": np.full(148, 2.6),
+    "lesioned_fraction": np.zeros(148),
+}
+
+
+def test_a_usual_head_passes_without_a_word():
+    assert (judge(**USUAL).verdict, judge(**USUAL).reasons) == ("pass", ())
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"similarity": 0.71}, "0.71"),
+        ({"brain_volume_ml": 700.0}, "700 ml"),
+        ({"thickness_mm": np.full(148, 3.5)}, "3.50 mm"),
+        ({"thickness_mm": np.full(148, np.nan)}, "148 parcels"),
+        ({"thickness_mm": np.where(np.arange(148) < 20, np.nan, 2.6)}, "20 parcels"),
+    ],
+)
+def test_what_is_unusual_is_named_for_review(changed, said):
+    quality = judge(**USUAL | changed)
+    assert quality.verdict == "review"
+    assert said in " ".join(quality.reasons)
+
+
+def test_an_image_of_another_contrast_fails_whatever_its_numbers():
+    assert judge(**USUAL, not_t1=True).verdict == "fail"
+
+
+def test_parcels_lost_to_the_lesion_are_no_fault_of_the_image():
+    lost = np.arange(148) < 40
+    assert (
+        judge(**USUAL | {"thickness_mm": np.where(lost, np.nan, 2.6), "lesioned_fraction": lost * 0.9}).verdict
+        == "pass"
+    )
+
+
+def test_without_an_image_only_the_thickness_is_judged():
+    assert judge(**USUAL | {"similarity": None, "brain_volume_ml": None}).verdict == "pass"
+
+
+@pytest.mark.parametrize(
+    ("age", "days", "side", "said"),
+    [
+        (12.0, 400, "L", "18 to 96"),
+        (60.0, 30, "L", "30 days"),
+        (60.0, None, "bilateral", "left and right"),
+        (60.0, 30, "none", ""),
+        (60.0, 400, "R", ""),
+    ],
+)
+def test_advice_fits_the_patient(age, days, side, said):
+    lesion = LesionResult(0.0 if side == "none" else 20.0, side, 0.0, 0.0, 0.0, 0.0)
+    notes = " ".join(advice(age, (18.0, 96.0), days, lesion))
+    assert said in notes
+    assert bool(notes) == bool(said)
+
+
+def test_a_tolerated_rest_in_the_other_hemisphere_is_told():
+    for other_ml, told in ((0.22, True), (0.05, False)):
+        lesion = LesionResult(94.0, "L", 0.3, 0.0, 0.3, 0.0, other_ml)
+        notes = " ".join(advice(60.0, (18.0, 96.0), None, lesion))
+        assert ("0.2 ml" in notes) == told

@@ -1,0 +1,221 @@
+"""What people do to a table before it is read, and the sentence each mistake gets."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from RegionalBrainAgeCohortLib.data.cohort_table import read_cohort
+from RegionalBrainAgeCohortLib.data.settings import Settings
+from RegionalBrainAgeLib.errors import InputError
+from shared_folder import REFERENCE
+
+REFERENCE_DATA = REFERENCE / "data"
+
+
+@pytest.fixture
+def frame() -> pd.DataFrame:
+    return pd.read_csv(REFERENCE_DATA / "typical.csv").head(60)
+
+
+@pytest.fixture
+def read(tmp_path):
+    def write_and_read(frame: pd.DataFrame, settings: Settings | None = None, **how):
+        path = tmp_path / "processed_cases.csv"
+        frame.to_csv(path, index=False, **how)
+        return read_cohort(path, settings)
+
+    return write_and_read
+
+
+def sentences(cohort) -> str:
+    return "\n".join(finding.sentence for finding in cohort.findings)
+
+
+def test_networks_come_from_the_header_whatever_their_codes(frame, read):
+    renamed = frame.rename(columns=lambda c: c.replace("_fpn", "_my_net-2"))
+    cohort = read(renamed)
+    assert cohort.networks == ("my_net-2", "van", "sal")
+    assert cohort.pads[0] == "pad_ipsi_my_net-2"
+    assert len(cohort.loads) == 7
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"sep": ";", "decimal": ",", "encoding": "utf-8-sig"},
+        {"sep": "\t"},
+        {"sep": ",", "encoding": "utf-16"},
+        {"sep": ",", "decimal": ","},
+    ],
+    ids=["European with byte-order mark", "tabs", "UTF-16", "quoted decimal commas"],
+)
+def test_the_same_table_saved_in_other_ways_reads_the_same(frame, read, how):
+    pd.testing.assert_frame_equal(read(frame).data, read(frame, **how).data)
+
+
+def test_unquoted_decimal_commas_are_refused_with_the_remedy(frame, tmp_path):
+    path = tmp_path / "cases.csv"
+    path.write_text("case_id,site,age,sex,pad_ipsi_fpn\nc1,a,63,F,1,5\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"Row 2 .*Decimal commas"):
+        read_cohort(path)
+
+
+def test_a_column_that_mixes_decimal_marks_is_refused(frame, read):
+    mixed = frame.astype({"pad_ipsi_fpn": object})
+    mixed.loc[3, "pad_ipsi_fpn"] = "1,5"
+    with pytest.raises(InputError, match=r"pad_ipsi_fpn mixes decimal commas"):
+        read(mixed)
+
+
+@pytest.mark.parametrize("missing", ["", "NA", "n/a", "NaN", "-999", "#N/A"])
+def test_every_way_to_write_missing_is_missing(frame, read, missing):
+    text = frame.astype({"pad_ipsi_fpn": object, "sex": object})
+    text.loc[0, "pad_ipsi_fpn"] = missing
+    cohort = read(text)
+    assert np.isnan(cohort.data.loc[0, "pad_ipsi_fpn"])
+    assert "1 case(s) lack at least one regional PAD" in sentences(cohort)
+
+
+def test_a_cell_that_is_no_number_is_named(frame, read):
+    text = frame.astype({"age": object})
+    text.loc[4, "age"] = "89+"
+    with pytest.raises(InputError, match=r"row 6, column age: '89\+'"):
+        read(text)
+
+
+def test_duplicated_case_ids_are_named(frame, read):
+    frame.loc[5, "case_id"] = frame.loc[4, "case_id"]
+    with pytest.raises(InputError, match=r"c0005 \(2 times\).*counted twice"):
+        read(frame)
+
+
+def test_a_duplicate_that_is_left_out_anyway_does_no_harm(frame, read):
+    frame["calibrated"] = "true"
+    frame.loc[5, ["case_id", "calibrated"]] = [frame.loc[4, "case_id"], "false"]
+    assert len(read(frame).data) == 59
+
+
+def test_raw_fugl_meyer_points_are_refused_and_read_with_their_scale(frame, read):
+    raw = frame.assign(motor=(frame["motor"] * 66).round())
+    with pytest.raises(InputError, match=r"must be 0 to 1.*0 to 66.*--motor-scale 66"):
+        read(raw)
+    scaled = read(raw, Settings(motor_scale=66)).data
+    np.testing.assert_allclose(scaled["motor"], frame["motor"], atol=1e-6)
+    assert (scaled["severe"] == read(frame).data["severe"]).all()
+
+
+def test_the_cut_of_25_points_is_severe_however_it_was_rounded(frame, read):
+    frame.loc[:3, "motor"] = [25 / 66, 0.378788, 0.379, 26 / 66]
+    assert read(frame).data["severe"][:4].tolist() == [1, 1, 1, 0]
+
+
+def test_zero_and_negative_volumes_get_their_sentences(frame, read):
+    frame.loc[0, "lesion_volume_ml"] = 0
+    frame.loc[1, "lesion_volume_ml"] = -3
+    cohort = read(frame)
+    assert "1 lesion volume(s) are negative, which cannot be, and treated as missing (c0002)" in sentences(cohort)
+    assert "1 lesion volume(s) are zero (c0001): the logarithm of zero does not exist" in sentences(cohort)
+    assert cohort.data["log_lesion_volume"].isna().tolist()[:3] == [True, True, False]
+    assert cohort.data.loc[0, "lesion_volume_ml"] == 0
+
+
+def test_uncalibrated_and_failed_cases_are_left_out_counted_and_back_on_request(frame, read):
+    frame["calibrated"] = ["false"] * 3 + ["true"] * 57
+    frame["qc"] = ["pass", "fail", "pass", "fail", "review"] + ["pass"] * 55
+    cohort = read(frame)
+    assert len(cohort.data) == 56
+    said = "4 of 60 cases are left out: 3 never calibrated to a scanner, 1 failed quality control"
+    assert said in sentences(cohort)
+    assert "1 case(s) are marked qc = review" in sentences(cohort)
+    asked = read(frame, Settings(include_uncalibrated=True, include_qc_failed=True))
+    assert len(asked.data) == 60
+    assert "As asked, the analysis includes 3 case(s) never calibrated" in sentences(asked)
+    assert "As asked, the analysis includes 2 case(s) that failed quality control" in sentences(asked)
+    frame["calibrated"] = "false"
+    with pytest.raises(InputError, match=r"No case of .* is usable: 60 never calibrated.*--include-uncalibrated"):
+        read(frame)
+
+
+def test_lesions_of_both_sides_have_no_ipsilesional_side(frame, read):
+    frame.loc[:1, "lesion_side"] = ["bilateral", "none"]
+    cohort = read(frame)
+    assert len(cohort.data) == 58
+    assert "1 bilateral lesion, so no ipsilesional side" in sentences(cohort)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda d: d.assign(site="one"), "All cases are of one site"),
+        (lambda d: d.assign(site=d["case_id"]), "Every site has a single case"),
+        (lambda d: d.assign(site=np.where(d["motor"] <= 25 / 66, "a", "b")), "has cases of one motor class"),
+        (lambda d: d.assign(site=np.where(d.index < 30, "Rome", "rome")), "differ only in capitals"),
+        (lambda d: d.assign(load_contra_fpn=0.0), "Column load_contra_fpn is 0 in all 60 cases (constant)"),
+        (lambda d: d.assign(days_post_stroke=30 * d["age"]), "Column days_post_stroke is an exact combination of age"),
+        (lambda d: d.assign(pad_contra_van=d["pad_ipsi_van"]), "pad_ipsi_van and pad_contra_van are copies"),
+        (lambda d: d.drop(columns="motor"), "There is no motor outcome"),
+        (lambda d: d.assign(motor=0.9), "All 60 cases are mild"),
+        (lambda d: d.assign(days_post_stroke=20), "within 180 days"),
+        (lambda d: d.assign(age=1956), "60 age(s) are outside 0 to 120 years"),
+        (lambda d: d.assign(load_cst=[40.0] * 9 + [0.1] * 51), "9 value(s) of load_cst are outside 0 to 1"),
+        (lambda d: d, "no thickness baseline"),
+    ],
+)
+def test_what_is_odd_about_a_table_is_said(frame, read, change, words):
+    assert words in sentences(read(change(frame)))
+
+
+@pytest.mark.parametrize(
+    "column", ["site", "age", "sex", "lesion_side", "lesion_volume_ml", "motor", "calibrated", "qc"]
+)
+def test_any_cell_may_be_missing(frame, read, column):
+    """Pandas keeps missing text as None or as NaN, by version and column."""
+    frame["calibrated"], frame["qc"] = "true", "pass"
+    frame[column] = frame[column].astype(object)
+    frame.loc[4, column] = "n/a"
+    cohort = read(frame)
+    assert len(cohort.data) == (59 if column == "calibrated" else 60)
+    if column in ("age", "sex", "site"):
+        assert cohort.data[column].isna().sum() == 1
+    if column == "sex":
+        assert cohort.data["sex_M"].isna().sum() == 1
+
+
+def test_loads_in_percent_are_refused(frame, read):
+    with pytest.raises(InputError, match=r"load_ipsi_fpn runs from .* percent.*Divide percent by 100"):
+        read(frame.assign(load_ipsi_fpn=frame["load_ipsi_fpn"] * 100))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "is empty"),
+        (b"case_id,site,age,sex,pad_ipsi_fpn\n", "a header but no case"),
+        (b"PK\x03\x04rest", "is a spreadsheet"),
+        (b"case_id,site,Age,sex,pad_ipsi_fpn\nc,a,6,F,1\n", "no column 'age' .there is 'Age'"),
+        (b"case_id,site,age,sex,motor\nc,a,6,F,1\n", "no column pad_ipsi_<network>"),
+        (b"case_id,site,age,sex,pad_ipsi_fpn,age\nc,a,6,F,1,7\n", "age occurs twice"),
+        (b"case_id,site,age,sex,pad_ipsi_fpn\nc,a,6,unknown,1\n", "Column sex holds 'unknown'"),
+        (b"case_id,site,age,sex,pad_ipsi_fpn\n,a,6,F,1\n", "Row 2 has no case_id"),
+    ],
+)
+def test_files_that_are_no_table_of_cases_say_why(tmp_path, content, words):
+    path = tmp_path / "cases.csv"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=words):
+        read_cohort(path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"nowhere\.csv cannot be read"):
+        read_cohort(tmp_path / "nowhere.csv")
+
+
+def test_settings_that_make_no_sense_are_refused():
+    for bad in ({"severe_cut": 25}, {"families": ("mixed", "magic")}, {"sem_missing": "guess"}, {"folds": 1}):
+        with pytest.raises(InputError):
+            Settings(**bad)
+    with pytest.raises(InputError, match="Unknown setting colour"):
+        Settings.from_dict({"colour": "red"})
+    assert Settings.from_dict(Settings().as_dict()) == Settings()

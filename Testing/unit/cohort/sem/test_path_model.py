@@ -1,0 +1,148 @@
+"""Structural equation models against lavaan (tables of Testing/reference) and against least squares by hand."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from RegionalBrainAgeCohortLib.sem.language import parse_model
+from RegionalBrainAgeCohortLib.sem.path_model import BOOTSTRAP_COLUMNS, default_model, fit_sem, reverse_model
+from RegionalBrainAgeLib.errors import InputError, RegionalBrainAgeError
+from shared_folder import REFERENCE
+
+SCRIPT = (REFERENCE / "sem_models.R").read_text(encoding="utf-8")
+MODELS = {m.group(1): m.group(2) for m in re.finditer(r'(\w+) = "\n(.*?)"', SCRIPT, re.DOTALL)}
+RUNS = re.findall(r'(\w+) = list\(model = "(\w+)", cohort = "(\w+)", missing = "(\w+)"\)', SCRIPT)
+
+
+def cohort(name: str) -> pd.DataFrame:
+    return pd.read_csv(REFERENCE / "data" / f"{name}.csv")
+
+
+@pytest.mark.parametrize(("run", "model", "data", "missing"), RUNS, ids=[run[0] for run in RUNS])
+def test_estimates_standard_errors_and_fit_agree_with_lavaan(run, model, data, missing):
+    result = fit_sem(MODELS[model], cohort(data), missing="fiml" if missing == "ml" else missing)
+    theirs = pd.read_csv(REFERENCE / "tables" / "sem_paths.tsv", sep="\t").query("run == @run").fillna({"rhs": ""})
+    both = theirs.merge(result.paths, on=["lhs", "op", "rhs"], suffixes=("_r", ""), validate="one_to_one")
+    assert len(both) == len(theirs) == len(result.paths)
+    for name in ("estimate", "std_all"):
+        assert abs(both[name] - both[f"{name}_r"]).max() < 1e-5
+    for name in ("se", "std_se"):
+        free = both[f"{name}_r"] > 0
+        assert abs(both[name] / both[f"{name}_r"] - 1)[free].max() < 1e-5
+        assert (both.loc[~free, name] == 0).all()
+    for name in ("z", "p"):
+        assert both[name].isna().equals(both[f"{name}_r"].isna())
+    assert abs(both["p"] - both["p_r"]).max() < 1e-5
+    fit = pd.read_csv(REFERENCE / "tables" / "sem_fit.tsv", sep="\t").query("run == @run").set_index("measure")["value"]
+    ours = result.fit.set_index("lavaan")["value"].reindex(fit.index)
+    assert ours["df"] == fit["df"]
+    assert ours["npar"] == fit["npar"]
+    assert ours.isna().equals(fit.isna())
+    assert abs(ours - fit).max() < 1e-5
+
+
+def test_without_latent_variables_the_paths_are_least_squares():
+    data = cohort("typical")
+    result = fit_sem(default_model("fpn"), data).paths.set_index(["lhs", "rhs"])["estimate"]
+    design = np.column_stack([np.ones(len(data)), data["motor"], data["pad_ipsi_fpn"]])
+    beta, *_ = np.linalg.lstsq(design, data["pad_contra_fpn"].to_numpy(), rcond=None)
+    assert result["pad_contra_fpn", "motor"] == pytest.approx(beta[1], rel=1e-7)
+    assert result["pad_contra_fpn", "pad_ipsi_fpn"] == pytest.approx(beta[2], rel=1e-7)
+
+
+def test_fiml_on_complete_data_is_maximum_likelihood():
+    data = cohort("typical")
+    complete, fiml = (fit_sem(default_model("fpn"), data, missing=m) for m in ("listwise", "fiml"))
+    both = complete.paths.merge(fiml.paths, on=["lhs", "op", "rhs"])
+    np.testing.assert_allclose(both["estimate_x"], both["estimate_y"], rtol=1e-6)
+    assert complete.measure("chi2") == pytest.approx(fiml.measure("chi2"), abs=1e-6)
+
+
+def test_missing_values_switch_fiml_on_by_itself_and_are_counted():
+    data = cohort("uneven")
+    result = fit_sem(default_model("fpn"), data)
+    assert result.missing == "fiml"
+    assert result.n == data["load_cst"].notna().sum()
+    listwise = fit_sem(default_model("fpn"), data, missing="listwise")
+    assert listwise.n < result.n
+    assert listwise.n + listwise.n_left_out == len(data)
+
+
+def test_bootstrap_intervals_are_close_to_the_delta_method_and_repeatable():
+    data = cohort("typical")
+    first, second = (fit_sem(default_model("fpn"), data, draws=1000, seed=5).paths for _ in range(2))
+    pd.testing.assert_frame_equal(first, second)
+    row = first.iloc[0]
+    width = (row["std_boot_ci_high"] - row["std_boot_ci_low"]) / (2 * 1.96 * row["std_se"])
+    assert 0.85 < width < 1.15
+
+
+def test_a_cluster_bootstrap_of_identical_sites_has_no_spread():
+    data = cohort("typical").iloc[:40]
+    clones = pd.concat([data.assign(site=f"s{k}") for k in range(6)], ignore_index=True)
+    paths = fit_sem(default_model("fpn"), clones, draws=50, cluster="site").paths
+    low, high = paths[BOOTSTRAP_COLUMNS[0]], paths[BOOTSTRAP_COLUMNS[1]]
+    np.testing.assert_allclose(low, high, rtol=1e-6)
+
+
+def test_bootstrap_draws_with_missing_data_refit_the_same_likelihood():
+    """With weights of one the draw is the data itself, so a bootstrap of single-case clusters brackets the estimate."""
+    paths = fit_sem(default_model("fpn"), cohort("uneven"), draws=200, seed=2).paths
+    assert (paths["boot_ci_low"] <= paths["estimate"] + 1e-9).all()
+    assert (paths["boot_ci_high"] >= paths["estimate"] - 1e-9).all()
+
+
+def test_indirect_effects_are_products_of_their_paths():
+    paths = fit_sem(default_model("fpn"), cohort("typical")).paths.set_index("label")
+    for column in ("estimate", "std_all"):
+        expected = paths.loc["a", column] * paths.loc["c", column]
+        assert paths.loc["through_motor", column] == pytest.approx(expected)
+
+
+def test_the_reversed_model_turns_only_the_arrows_that_leave_motor():
+    model = reverse_model(default_model("fpn"))
+    arrows = {(p.rhs, p.lhs) for p in parse_model(model).parameters if p.op == "~"}
+    assert arrows == {
+        ("load_cst", "motor"),
+        ("load_cst", "pad_ipsi_fpn"),
+        ("pad_contra_fpn", "motor"),
+        ("pad_ipsi_fpn", "pad_contra_fpn"),
+    }
+    assert reverse_model("motor ~ load_cst") is None
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        ("motor ~ nonsense", "nonsense"),
+        ("motor ~ load_cst\nmotor == 2", "=="),
+        ("motor ~ c(a, b)*load_cst", "c(a, b)"),
+        ("motor ~ load_cst:age", "interactions"),
+        ("motor | t1", "thresholds"),
+        ("motor load_cst", "no operator"),
+        ("motor ~ a*load_cst\nx := a*b", "'b'"),
+        ("motor ~ a*load_cst\nx := __import__('os')", "cannot be read"),
+        ("", "empty"),
+        ("motor ~ sex", "text"),
+    ],
+)
+def test_a_model_that_cannot_be_used_says_which_line(model, words):
+    with pytest.raises(InputError, match=re.escape(words)):
+        fit_sem(model, cohort("typical"))
+
+
+def test_constant_and_collinear_columns_are_named():
+    data = cohort("typical").assign(flat=1.0)
+    data["twice"] = 2 * data["load_cst"]
+    with pytest.raises(InputError, match="'flat' has the same value"):
+        fit_sem("motor ~ flat", data)
+    with pytest.raises(InputError, match=r"load_cst.*twice.*collinear|twice.*load_cst.*collinear"):
+        fit_sem("motor ~ load_cst + twice", data)
+
+
+def test_a_model_the_data_cannot_determine_is_refused():
+    with pytest.raises(RegionalBrainAgeError, match="converge"):
+        fit_sem("f =~ motor + load_cst\npad_ipsi_fpn ~ f\npad_ipsi_fpn ~~ motor + load_cst", cohort("typical"))

@@ -1,0 +1,165 @@
+"""Mixed models against lme4/lmerTest (tables of Testing/reference) and a slow dense REML written from its formula."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from RegionalBrainAgeCohortLib.statistics.mixed_models import (
+    benjamini_hochberg,
+    group_differences,
+    load_models,
+    volume_models,
+)
+from RegionalBrainAgeCohortLib.statistics.random_intercept import fit_random_intercept, independent_columns
+from scipy import optimize
+from shared_folder import REFERENCE
+
+COHORTS = ("typical", "small", "uneven")
+R_TERMS = {"(Intercept)": "intercept", "log(lesion_volume_ml)": "log_lesion_volume", "sexM": "sex_M"}
+
+
+def cohort(name: str) -> pd.DataFrame:
+    data = pd.read_csv(REFERENCE / "data" / f"{name}.csv")
+    data["log_lesion_volume"] = np.log(data["lesion_volume_ml"])
+    return data
+
+
+def columns(data: pd.DataFrame, start: str) -> list[str]:
+    return [name for name in data.columns if name.startswith(start)]
+
+
+def assert_agrees_with_r(ours: pd.DataFrame, theirs: pd.DataFrame, keys: list[str]) -> None:
+    both = theirs.merge(ours, on=keys, suffixes=("_r", ""), validate="one_to_one")
+    assert len(both) == len(theirs) > 0
+    for name in ("estimate", "ci_low", "ci_high"):
+        assert (abs(both[name] - both[f"{name}_r"]) / both["se_r"]).max() < 1e-5
+    for name in ("se", "df"):
+        assert (abs(both[name] / both[f"{name}_r"] - 1)).max() < 1e-4
+    for name in ("p", "p_fdr"):
+        assert abs(both[name] - both[f"{name}_r"]).max() < 1e-6
+    assert (abs(both["site_variance"] - both["site_variance_r"]) / both["residual_variance_r"]).max() < 1e-5
+    assert abs(both["icc"] - both["icc_r"]).max() < 1e-5
+    slopes = both["std_beta_r"] != 0
+    assert abs(both["std_beta"] - both["std_beta_r"])[slopes].max() < 1e-6
+    assert (both["n"] == both["n_r"]).all()
+    assert (both["n_sites"] == both["n_sites_r"]).all()
+    assert ((both["status"] == "singular") == both["singular"])[both["status"] != "rank deficient"].all()
+
+
+@pytest.mark.parametrize("name", COHORTS)
+def test_volume_models_agree_with_lmertest(name):
+    data = cohort(name)
+    theirs = pd.read_csv(REFERENCE / "tables" / "mixed_models.tsv", sep="\t").query("cohort == @name")
+    theirs = theirs.assign(term=theirs["term"].replace(R_TERMS))
+    ours = volume_models(data, columns(data, "pad_"))
+    assert_agrees_with_r(ours, theirs, ["model", "outcome", "term"])
+
+
+@pytest.mark.parametrize("name", COHORTS)
+def test_load_models_agree_with_lmertest(name):
+    data = cohort(name)
+    theirs = pd.read_csv(REFERENCE / "tables" / "loads.tsv", sep="\t").query("cohort == @name")
+    ours = load_models(data, columns(data, "pad_"), columns(data, "load_"))
+    assert len(ours) == len(columns(data, "pad_")) * len(columns(data, "load_"))
+    assert_agrees_with_r(ours, theirs.drop(columns="term"), ["load", "outcome"])
+
+
+def dense_reml(y: np.ndarray, design: np.ndarray, site: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, float]:
+    """Estimates, standard errors, site and residual variance by brute force over both variances, with full matrices."""
+    same = (site[:, None] == site[None, :]).astype(float)
+
+    def parts(log_variances):
+        v = np.exp(log_variances[0]) * same + np.exp(log_variances[1]) * np.eye(len(y))
+        precision = np.linalg.inv(v)
+        information = design.T @ precision @ design
+        beta = np.linalg.solve(information, design.T @ precision @ y)
+        return v, precision, information, beta, y - design @ beta
+
+    def deviance(log_variances):
+        v, precision, information, _, rest = parts(log_variances)
+        return np.linalg.slogdet(v)[1] + np.linalg.slogdet(information)[1] + rest @ precision @ rest
+
+    best = optimize.minimize(deviance, [0.0, 0.0], method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-11})
+    _, _, information, beta, _ = parts(best.x)
+    return beta, np.sqrt(np.diag(np.linalg.inv(information))), np.exp(best.x[0]), np.exp(best.x[1])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_fit_is_the_minimum_of_the_dense_reml_criterion(seed):
+    rng = np.random.default_rng(seed)
+    site = rng.integers(0, 6, 60)
+    design = np.column_stack([np.ones(60), rng.normal(size=60), rng.normal(50, 10, 60)])
+    y = design @ [1.0, 0.5, -0.1] + rng.normal(0, 1.5, 6)[site] + rng.normal(size=60)
+    beta, se, site_variance, residual_variance = dense_reml(y, design, site)
+    fit = fit_random_intercept(y, design, site)
+    assert fit.estimate == pytest.approx(beta, rel=1e-5, abs=1e-6)
+    assert fit.se == pytest.approx(se, rel=1e-5)
+    assert fit.site_variance == pytest.approx(site_variance, rel=1e-4)
+    assert fit.residual_variance == pytest.approx(residual_variance, rel=1e-4)
+
+
+def test_a_balanced_design_has_the_degrees_of_freedom_of_the_textbook():
+    """In a balanced one-way layout the overall mean has (sites - 1) degrees of freedom, exactly."""
+    rng = np.random.default_rng(3)
+    site = np.repeat(np.arange(8), 5)
+    fit = fit_random_intercept(rng.normal(0, 3, 8)[site] + rng.normal(size=40), np.ones((40, 1)), site)
+    assert fit.df[0] == pytest.approx(7.0, rel=1e-8)
+
+
+def test_scaling_outcome_and_predictor_scales_the_answer_and_nothing_else():
+    data = cohort("typical")
+    site = data["site"].to_numpy()
+    y = data["pad_ipsi_fpn"].to_numpy()
+    design = np.column_stack([np.ones(len(data)), data["age"], data["days_post_stroke"]])
+    small, large = fit_random_intercept(y, design, site), fit_random_intercept(y * 1e6, design * [1, 1e-6, 1e6], site)
+    assert large.estimate == pytest.approx(small.estimate * 1e6 / [1, 1e-6, 1e6], rel=1e-7)
+    assert large.df == pytest.approx(small.df, rel=1e-7)
+    assert large.p == pytest.approx(small.p, rel=1e-6, abs=1e-12)
+
+
+def test_dependent_columns_are_dropped_from_the_right():
+    x = np.random.default_rng(0).normal(size=30)
+    design = np.column_stack([np.ones(30), x, 2 * x + 3, x**2, np.zeros(30)])
+    assert independent_columns(design).tolist() == [0, 1, 3]
+
+
+def test_status_says_which_coefficients_cannot_be_told_apart():
+    data = cohort("small").assign(flat=1.5)
+    table = volume_models(data, ["pad_ipsi_n1", "flat"]).set_index(["model", "outcome", "term"])["status"]
+    assert table["volume_days", "pad_ipsi_n1", "days_post_stroke"] == "rank deficient"
+    assert table["volume_days", "pad_ipsi_n1", "age"] == "rank deficient"
+    assert table["volume_days", "pad_ipsi_n1", "log_lesion_volume"] == "singular"
+    assert (table.xs("flat", level="outcome") == "constant").all()
+    loads = load_models(data, ["pad_ipsi_n1"], ["load_contra_x2"])
+    assert loads["status"].tolist() == ["constant"]
+    assert loads["estimate"].isna().all()
+    assert loads["note"].str.contains("load_contra_x2").all()
+
+
+@pytest.mark.parametrize(("site", "words"), [("all the same", "one site"), (None, "one case per site")])
+def test_without_a_site_effect_to_estimate_the_model_is_ordinary_regression(site, words):
+    data = cohort("small").dropna()
+    data["site"] = site or data["case_id"]
+    row = load_models(data, ["pad_ipsi_n1"], ["load_cst"]).iloc[0]
+    design = np.column_stack([np.ones(len(data)), data["load_cst"], data["age"], data["sex"] == "M"]).astype(float)
+    beta, *_ = np.linalg.lstsq(design, data["pad_ipsi_n1"].to_numpy(), rcond=None)
+    assert row["estimate"] == pytest.approx(beta[1], rel=1e-9)
+    assert row["df"] == len(data) - 4
+    assert np.isnan(row["site_variance"])
+    assert words in row["note"]
+
+
+def test_bh_leaves_nan_alone_and_follows_the_definition():
+    p = np.array([0.01, np.nan, 0.04, 0.03, 0.5])
+    expected = [0.04, np.nan, 0.04 * 4 / 3, 0.04 * 4 / 3, 0.5]
+    np.testing.assert_allclose(benjamini_hochberg(p), expected, rtol=1e-12)
+
+
+def test_an_unadjusted_group_difference_is_the_difference_of_the_means():
+    data = cohort("typical").assign(site="one")
+    data["group_mild"] = np.where(data["motor"] > 25 / 66, 1.0, 0.0)
+    row = group_differences(data, ["load_cst"], covariates=()).iloc[0]
+    means = data.groupby("group_mild")["load_cst"].mean()
+    assert row["estimate"] == pytest.approx(means[1] - means[0], rel=1e-9)
+    assert (row["n_mild"], row["n_severe"]) == tuple(data["group_mild"].value_counts()[[1, 0]])
