@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from ..geometry.coordinates import coordinates_mm
+from ..geometry.coordinates import coordinates_mm, values_at
 from ..geometry.image import Image
 from ..resources import shipped
 from .atlases import Atlas, load_atlas
@@ -139,7 +139,7 @@ def membership(scheme: RegionScheme) -> np.ndarray:
     atlas = load_atlas(scheme.atlas)
     parcel_ijk = np.argwhere(parcels.array > 0)
     parcel = parcels.array[tuple(parcel_ijk.T)].astype(int) - 1
-    code = _values_at(atlas.labels, coordinates_mm(parcels, parcel_ijk))
+    code = values_at(atlas.labels, coordinates_mm(parcels, parcel_ijk))
     voxels_of_parcel = np.bincount(parcel, minlength=len(PARCEL_NAMES))
     weights = np.zeros((len(scheme.regions), len(PARCEL_NAMES)))
     for row, region in enumerate(scheme.regions):
@@ -239,13 +239,3 @@ def _x_mm(image: Image) -> np.ndarray:
     return (
         sum(step * axis for step, axis in zip(image.ras_from_ijk[0, :3], axes, strict=True)) + image.ras_from_ijk[0, 3]
     )
-
-
-def _values_at(image: Image, ras_mm: np.ndarray) -> np.ndarray:
-    """Nearest voxel values at points of shape (N, 3), 0 outside the grid."""
-    ijk_from_ras = np.linalg.inv(image.ras_from_ijk)
-    ijk = np.rint(ras_mm @ ijk_from_ras[:3, :3].T + ijk_from_ras[:3, 3]).astype(int)
-    inside = np.all((ijk >= 0) & (ijk < image.shape), axis=1)
-    values = np.zeros(len(ijk), dtype=image.array.dtype)
-    values[inside] = image.array[tuple(ijk[inside].T)]
-    return values

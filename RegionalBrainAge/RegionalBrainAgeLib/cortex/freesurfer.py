@@ -16,6 +16,7 @@ from ..anatomy.parcels import (
 )
 from ..errors import InputError
 from ..files.images import read_labels
+from ..geometry.coordinates import transformed, values_at
 from ..geometry.distances import within_mm
 from ..geometry.image import Image, resample
 
@@ -157,13 +158,7 @@ def _near_lesion(folder: Path, side: str, lesion: Image) -> np.ndarray:
         raise InputError(f"The file {path} cannot be read ({error}).", "Run the FreeSurfer step again.") from error
     # Surface coordinates are FreeSurfer's own; the volume's header links them to scanner RAS.
     ras_from_surface = header.get_vox2ras() @ np.linalg.inv(header.get_vox2ras_tkr())
-    ras_mm = vertices @ ras_from_surface[:3, :3].T + ras_from_surface[:3, 3]
-    ijk_from_ras = np.linalg.inv(lesion.ras_from_ijk)
-    ijk = np.rint(ras_mm @ ijk_from_ras[:3, :3].T + ijk_from_ras[:3, 3]).astype(int)
-    inside = np.all((ijk >= 0) & (ijk < lesion.shape), axis=1)
-    near = np.zeros(len(vertices), dtype=bool)
-    near[inside] = within_mm(lesion, LESION_MARGIN_MM)[tuple(ijk[inside].T)]
-    return near
+    return values_at(lesion.like(within_mm(lesion, LESION_MARGIN_MM)), transformed(ras_from_surface, vertices))
 
 
 def _damage(folder: Path, lesion: Image) -> tuple[np.ndarray, np.ndarray]:

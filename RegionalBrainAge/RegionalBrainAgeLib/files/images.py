@@ -10,6 +10,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import InputError
+from ..geometry.coordinates import coordinates_mm, voxel_indices
 from ..geometry.image import Image, from_sitk, resample
 from .dicom import read_dicom_folder
 from .image_checks import (
@@ -212,7 +213,5 @@ def _detached_bytes(path: Path) -> int:
 
 def _inside_fraction(mask: Image, like: Image) -> float:
     """Share of a mask's voxel centres inside the field of view of `like`."""
-    points = np.argwhere(mask.array) @ mask.ras_from_ijk[:3, :3].T + mask.ras_from_ijk[:3, 3]
-    inverse = np.linalg.inv(like.ras_from_ijk)
-    voxels = points @ inverse[:3, :3].T + inverse[:3, 3]
+    voxels = voxel_indices(like, coordinates_mm(mask, np.argwhere(mask.array)))
     return float(np.mean(np.all((voxels >= -0.5) & (voxels <= np.array(like.shape) - 0.5), axis=1)))

@@ -19,6 +19,7 @@ from scipy.spatial.transform import Rotation
 
 from ..anatomy.template import template_brain
 from ..errors import CaseError
+from ..geometry.coordinates import coordinates_mm, transformed
 from ..geometry.image import Image, bounding_box, cropped, subsampled, to_canonical
 from .brain_mask import rim_outshines_core
 
@@ -99,7 +100,7 @@ def _template_points(mm: float) -> tuple[np.ndarray, np.ndarray]:
     template = _sampled(_template_pyramid_base(), mm)
     surroundings_mm = ndimage.distance_transform_edt(template.array < 0.1, sampling=template.spacing_mm)
     use = surroundings_mm <= SURROUNDINGS_MM
-    points_mm = np.argwhere(use) @ template.ras_from_ijk[:3, :3].T + template.ras_from_ijk[:3, 3]
+    points_mm = coordinates_mm(template, np.argwhere(use))
     return template.array[use].astype(float), points_mm
 
 
@@ -123,7 +124,7 @@ class _Level:
         self._gradient = [g.astype(np.float32) for g in np.gradient(head.array)]
 
     def _sample(self, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        voxels = _voxels(self._head.ras_from_ijk, self._points_mm @ matrix[:3, :3].T + matrix[:3, 3])
+        voxels = _voxels(self._head.ras_from_ijk, transformed(matrix, self._points_mm))
         weight = np.all((voxels > -0.5) & (voxels < np.array(self._head.shape)[:, None] - 0.5), axis=0).astype(float)
         if self._damaged is not None:
             weight *= 1.0 - ndimage.map_coordinates(self._damaged.array, voxels, order=1)

@@ -17,6 +17,8 @@ from ...anatomy.parcels import (
     destrieux_atlas,
 )
 from ...errors import InputError
+from ...geometry.coordinates import coordinates_mm, voxel_indices
+from ...geometry.image import Image
 
 # Parcels on two banks of a sulcus, or split by a thin gap of the volume atlas, are neighbours on the folded sheet.
 _GAP_MM = 2.5
@@ -57,7 +59,7 @@ def parcel_centres_mm() -> np.ndarray:
     label = atlas.array[tuple(ijk.T)].astype(int) - 1
     sums = np.stack([np.bincount(label, ijk[:, axis], minlength=len(PARCEL_NAMES)) for axis in range(3)], axis=1)
     centres = sums / np.bincount(label, minlength=len(PARCEL_NAMES))[:, None]
-    return centres @ atlas.ras_from_ijk[:3, :3].T + atlas.ras_from_ijk[:3, 3]
+    return coordinates_mm(atlas, centres)
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def project_lesions(folder: Path | str) -> Holes:
     atlas = destrieux_atlas()
     cortex_ijk = np.argwhere(atlas.array > 0)
     label = atlas.array[tuple(cortex_ijk.T)].astype(int) - 1
-    cortex_mm = cortex_ijk @ atlas.ras_from_ijk[:3, :3].T + atlas.ras_from_ijk[:3, 3]
+    cortex_mm = coordinates_mm(atlas, cortex_ijk)
     sizes = np.bincount(label, minlength=len(PARCEL_NAMES))
     fractions, missing = [], []
     places: dict[bytes, np.ndarray] = {}
@@ -110,8 +112,7 @@ def project_lesions(folder: Path | str) -> Holes:
             continue
         grid = mask.affine.tobytes()
         if grid not in places:
-            ijk_from_ras = np.linalg.inv(mask.affine)
-            places[grid] = np.rint(cortex_mm @ ijk_from_ras[:3, :3].T + ijk_from_ras[:3, 3]).astype(np.int16)
+            places[grid] = np.rint(voxel_indices(Image(lesion, mask.affine), cortex_mm)).astype(np.int16)
         hit, spoiled = _hit_and_spoiled(lesion, np.linalg.norm(mask.affine[:3, :3], axis=0), places[grid])
         if hit.any():
             fractions.append(np.bincount(label[hit], minlength=len(PARCEL_NAMES)) / sizes)

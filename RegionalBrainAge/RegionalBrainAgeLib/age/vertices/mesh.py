@@ -22,6 +22,7 @@ from scipy.ndimage import distance_transform_edt
 
 from ...anatomy.regions import RegionScheme, region_masks
 from ...errors import InputError
+from ...geometry.coordinates import values_at
 from ...resources import package_file
 
 VERTICES_PER_HEMISPHERE = {"fsaverage4": 2562, "fsaverage5": 10242}
@@ -103,11 +104,8 @@ def vertex_membership(mesh: Mesh, scheme: RegionScheme) -> np.ndarray:
     for region, mask in zip(scheme.regions, region_masks(scheme), strict=True):
         size_mm = np.linalg.norm(mask.ras_from_ijk[:3, :3], axis=0)
         distance_mm = distance_transform_edt(~mask.array, sampling=size_mm)
-        ijk_from_ras = np.linalg.inv(mask.ras_from_ijk)
-        ijk = np.rint(mesh.points_mm @ ijk_from_ras[:3, :3].T + ijk_from_ras[:3, 3]).astype(int)
-        inside = np.all((ijk >= 0) & (ijk < distance_mm.shape), axis=1) & (mesh.hemisphere == region.hemisphere)
-        member = np.zeros(len(mesh.points_mm))
-        member[inside] = distance_mm[tuple(ijk[inside].T)] <= _NEAR_REGION_MM
+        near = mask.like(distance_mm <= _NEAR_REGION_MM)
+        member = (values_at(near, mesh.points_mm) & (mesh.hemisphere == region.hemisphere)).astype(float)
         if not member.any():
             raise InputError(f"Region {region.name} has no vertex on {mesh.name}.", "Leave it out of the scheme.")
         rows.append(member / member.sum())
