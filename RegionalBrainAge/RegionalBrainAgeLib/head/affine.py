@@ -239,5 +239,4 @@ def _sampled(image: Image, mm: float) -> Image:
 
 
 def _voxels(ras_from_ijk: np.ndarray, points_mm: np.ndarray) -> np.ndarray:
-    inverse = np.linalg.inv(ras_from_ijk)
-    return (points_mm @ inverse[:3, :3].T + inverse[:3, 3]).T
+    return transformed(np.linalg.inv(ras_from_ijk), points_mm).T

@@ -11,6 +11,7 @@ import time
 import pytest
 from RegionalBrainAgeLib.case.result import tables as table
 from RegionalBrainAgeLib.errors import InputError, RegionalBrainAgeError
+from RegionalBrainAgeLib.files import tables
 
 NETWORKS = ["smn", "fpn"]
 
@@ -40,16 +41,16 @@ def test_every_column_of_every_table_says_what_it_means():
     assert list(meanings) == table.processed_columns(NETWORKS)
     for text, _ in [*meanings.values(), *table.REGION_COLUMNS.values(), *table.PARCEL_COLUMNS.values()]:
         assert text.endswith(".")
-    assert "{" not in table.sidecar_text(meanings).replace("{\n", "")
+    assert "{" not in tables.sidecar_text(meanings).replace("{\n", "")
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-cmd", "@SUM(A1)", "\t=1"])
 def test_text_that_a_spreadsheet_would_run_is_neutral(text):
-    assert not table.cell(text).startswith(("=", "+", "-", "@", "\t"))
+    assert not tables.cell(text).startswith(("=", "+", "-", "@", "\t"))
 
 
 def test_numbers_keep_their_sign_and_absent_values_are_said_to_be_absent():
-    assert [table.cell(v) for v in (-1.25, float("nan"), None, "", True, 3)] == [
+    assert [tables.cell(v) for v in (-1.25, float("nan"), None, "", True, 3)] == [
         "-1.25",
         "n/a",
         "n/a",
@@ -62,7 +63,7 @@ def test_numbers_keep_their_sign_and_absent_values_are_said_to_be_absent():
 def test_a_table_survives_writing_and_reading_with_commas_quotes_and_letters_of_any_language(tmp_path):
     path = tmp_path / "processed_cases.csv"
     table.append_case(path, row("a", site='Zürich, "Süd" 東', age=63.5))
-    assert table.read_table(path)[0]["site"] == 'Zürich, "Süd" 東'
+    assert tables.read_table(path)[0]["site"] == 'Zürich, "Süd" 東'
     with path.open(encoding="utf-8", newline="") as stream:  # the standard reader agrees
         assert next(csv.DictReader(stream))["age"] == "63.5"
 
@@ -71,15 +72,15 @@ def test_a_case_processed_again_replaces_its_row_in_place(tmp_path):
     path = tmp_path / "processed_cases.csv"
     for case_id, age in [("a", 1), ("b", 2), ("a", 3)]:
         table.append_case(path, row(case_id, age=age))
-    assert [(r["case_id"], r["age"]) for r in table.read_table(path)] == [("a", "3"), ("b", "2")]
+    assert [(r["case_id"], r["age"]) for r in tables.read_table(path)] == [("a", "3"), ("b", "2")]
 
 
 def test_rows_in_place_are_kept_as_they_are(tmp_path):
     path = tmp_path / "processed_cases.csv"
     table.append_case(path, row("a", site="=1+1", pad_left_smn=-1.25, load_cst=1e-7))
-    before = table.read_table(path)[0]
+    before = tables.read_table(path)[0]
     table.append_case(path, row("b"))
-    assert table.read_table(path)[0] == before
+    assert tables.read_table(path)[0] == before
     assert before["pad_left_smn"] == "-1.25"
 
 
@@ -89,7 +90,7 @@ def test_a_table_of_another_scheme_is_not_mixed(tmp_path):
     other = dict.fromkeys(table.processed_columns(["vis"])) | {"case_id": "b"}
     with pytest.raises(InputError, match="other columns"):
         table.append_case(path, other)
-    assert len(table.read_table(path)) == 1
+    assert len(tables.read_table(path)) == 1
 
 
 def test_a_table_from_before_the_thickness_columns_is_carried_on(tmp_path):
@@ -97,7 +98,7 @@ def test_a_table_from_before_the_thickness_columns_is_carried_on(tmp_path):
     old = {name: value for name, value in row("a", age=63).items() if not name.startswith("thickness_")}
     table.append_case(path, old)
     table.append_case(path, row("b", thickness_ipsi_smn=2.5))
-    first, second = table.read_table(path)
+    first, second = tables.read_table(path)
     assert (first["age"], first["thickness_ipsi_smn"], second["thickness_ipsi_smn"]) == ("63", "", "2.5")
 
 
@@ -135,14 +136,14 @@ def test_two_processes_append_1000_rows_and_no_reader_sees_part_of_the_table(tmp
         writer.start()
     sizes = []
     while any(writer.is_alive() for writer in writers):
-        rows = table.read_table(path) if path.exists() else []
+        rows = tables.read_table(path) if path.exists() else []
         for prefix in "ab":
             numbers = [int(r["age"]) for r in rows if r["case_id"].startswith(prefix)]
             assert numbers == list(range(len(numbers)))
         sizes.append(len(rows))
         time.sleep(0.05)
     assert sizes == sorted(sizes)
-    assert {r["case_id"] for r in table.read_table(path)} == {f"{p}{n}" for p in "ab" for n in range(500)}
+    assert {r["case_id"] for r in tables.read_table(path)} == {f"{p}{n}" for p in "ab" for n in range(500)}
     assert os.listdir(tmp_path) == ["processed_cases.csv"]
 
 
@@ -155,7 +156,7 @@ def test_a_writer_killed_at_any_moment_leaves_a_whole_table_and_no_lock(tmp_path
         time.sleep(0.03 + 0.007 * attempt)
         os.kill(writer.pid, signal.SIGKILL)
         writer.join()
-        rows = table.read_table(path) if path.exists() else []
+        rows = tables.read_table(path) if path.exists() else []
         numbers = [int(r["case_id"].split("x")[1]) for r in rows if r["case_id"].startswith(f"k{attempt}x")]
         assert numbers == list(range(len(numbers)))
     table.append_case(path, row("after"))
@@ -166,6 +167,6 @@ def test_a_negative_number_stays_the_same_when_another_case_is_added(tmp_path):
     path = tmp_path / table.PROCESSED_NAME
     for case_id in ("a", "b", "c"):
         table.append_case(path, row(case_id, pad_left_smn=-1.25, pad_right_smn=-1e-05))
-    rows = table.read_table(path)
+    rows = tables.read_table(path)
     assert [found["pad_left_smn"] for found in rows] == ["-1.25"] * 3
     assert [found["pad_right_smn"] for found in rows] == ["-1e-05"] * 3
