@@ -1,0 +1,80 @@
+"""What is measured of one brain and given to a model: thickness of parcels, volumes of structures, and what is lost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..anatomy.parcels import PARCEL_NAMES, ParcelFeatures
+from ..anatomy.structures import STRUCTURE_NAMES
+
+ROUTES = ("FreeSurfer", "T1")
+
+
+@dataclass(frozen=True)
+class Features:
+    """Features of one brain; NaN is missing, whether lesioned, absent or never measured by the route.
+
+    Parameters
+    ----------
+    thickness_mm : (148,) mean thickness of the parcels, in the order of `PARCEL_NAMES`.
+    volumes_mm3 : (30,) volumes of structures, in the order of `STRUCTURE_NAMES`.
+    intracranial_volume_mm3 : NaN when not known.
+    lesioned_fraction : (148,) 0..1, share of each parcel in the lesion.
+    structure_lesioned_fraction : (30,) 0..1.
+    voxels : (148,) int, voxels or vertices measured.
+    lesion_volume_ml : of the left and the right hemisphere; (0, 0) without a lesion. It decides from which side the
+        global age is read and which ventricles count as widened by the lesion.
+    route : "FreeSurfer" (also FastSurfer) or "T1" (the built-in measurement).
+    """
+
+    thickness_mm: np.ndarray
+    volumes_mm3: np.ndarray
+    intracranial_volume_mm3: float
+    lesioned_fraction: np.ndarray
+    structure_lesioned_fraction: np.ndarray
+    voxels: np.ndarray
+    lesion_volume_ml: tuple[float, float] = (0.0, 0.0)
+    route: str = "FreeSurfer"
+
+    def __post_init__(self) -> None:
+        shapes = {
+            "thickness_mm": len(PARCEL_NAMES),
+            "lesioned_fraction": len(PARCEL_NAMES),
+            "voxels": len(PARCEL_NAMES),
+            "volumes_mm3": len(STRUCTURE_NAMES),
+            "structure_lesioned_fraction": len(STRUCTURE_NAMES),
+        }
+        for name, size in shapes.items():
+            if np.shape(getattr(self, name)) != (size,):
+                raise ValueError(f"{name} must have the shape ({size},), not {np.shape(getattr(self, name))}")
+        if self.route not in ROUTES:
+            raise ValueError(f"route must be one of {', '.join(ROUTES)}, not '{self.route}'")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the parcels."""
+        return PARCEL_NAMES
+
+    @property
+    def structure_names(self) -> tuple[str, ...]:
+        """Names of the structures."""
+        return STRUCTURE_NAMES
+
+
+def features_of_parcels(
+    parcels: ParcelFeatures, lesion_volume_ml: tuple[float, float] = (0.0, 0.0), route: str = "FreeSurfer"
+) -> Features:
+    """Features of a brain of which only the cortex was measured: every volume is missing."""
+    count = len(STRUCTURE_NAMES)
+    return Features(
+        thickness_mm=np.asarray(parcels.thickness_mm, dtype=float),
+        volumes_mm3=np.full(count, np.nan),
+        intracranial_volume_mm3=float("nan"),
+        lesioned_fraction=np.asarray(parcels.lesioned_fraction, dtype=float),
+        structure_lesioned_fraction=np.zeros(count),
+        voxels=np.asarray(parcels.voxels),
+        lesion_volume_ml=lesion_volume_ml,
+        route=route,
+    )

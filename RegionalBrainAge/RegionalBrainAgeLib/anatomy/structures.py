@@ -1,0 +1,101 @@
+"""Structures beside the cortex whose volumes change with age: FreeSurfer's names, their side, and what they touch."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .parcels import PARCEL_NAMES
+
+_PAIRED = (
+    "Lateral-Ventricle",
+    "Inf-Lat-Vent",
+    "Cerebellum-White-Matter",
+    "Cerebellum-Cortex",
+    "Thalamus",
+    "Caudate",
+    "Putamen",
+    "Pallidum",
+    "Hippocampus",
+    "Amygdala",
+    "Accumbens-area",
+    "VentralDC",
+    "choroid-plexus",
+)
+_MIDLINE = ("3rd-Ventricle", "4th-Ventricle", "Brain-Stem", "CSF")
+STRUCTURE_NAMES = (*(f"Left-{n}" for n in _PAIRED), *(f"Right-{n}" for n in _PAIRED), *_MIDLINE)
+INTRACRANIAL = "EstimatedTotalIntraCranialVol"
+# "L", "R" or "M" (midline) of every structure.
+STRUCTURE_SIDES = ("L",) * len(_PAIRED) + ("R",) * len(_PAIRED) + ("M",) * len(_MIDLINE)
+# Spaces filled with fluid or plexus: what tissue loses, they gain, whatever the cause.
+FLUID_STRUCTURES = frozenset(name for name in STRUCTURE_NAMES if "Vent" in name.replace("VentralDC", ""))
+FLUID_STRUCTURES |= {"Left-choroid-plexus", "Right-choroid-plexus", "CSF"}
+# Names of other versions of FreeSurfer.
+STRUCTURE_ALIASES = {f"{side}-Thalamus-Proper": f"{side}-Thalamus" for side in ("Left", "Right")}
+
+# Structures of one side that share a border, and structures that border the midline's.
+_TOUCHING = (
+    ("Lateral-Ventricle", "Caudate"),
+    ("Lateral-Ventricle", "Thalamus"),
+    ("Lateral-Ventricle", "choroid-plexus"),
+    ("Lateral-Ventricle", "Inf-Lat-Vent"),
+    ("Lateral-Ventricle", "Hippocampus"),
+    ("Inf-Lat-Vent", "Hippocampus"),
+    ("Inf-Lat-Vent", "Amygdala"),
+    ("Inf-Lat-Vent", "choroid-plexus"),
+    ("Hippocampus", "Amygdala"),
+    ("Hippocampus", "Thalamus"),
+    ("Thalamus", "VentralDC"),
+    ("Thalamus", "Caudate"),
+    ("Thalamus", "Pallidum"),
+    ("Caudate", "Putamen"),
+    ("Caudate", "Accumbens-area"),
+    ("Putamen", "Pallidum"),
+    ("Putamen", "Accumbens-area"),
+    ("Putamen", "Amygdala"),
+    ("Pallidum", "VentralDC"),
+    ("Cerebellum-Cortex", "Cerebellum-White-Matter"),
+)
+_TOUCHING_MIDLINE = (
+    ("Thalamus", "3rd-Ventricle"),
+    ("VentralDC", "3rd-Ventricle"),
+    ("Lateral-Ventricle", "3rd-Ventricle"),
+    ("Lateral-Ventricle", "CSF"),
+    ("VentralDC", "Brain-Stem"),
+    ("Cerebellum-White-Matter", "Brain-Stem"),
+    ("Cerebellum-White-Matter", "4th-Ventricle"),
+    ("Cerebellum-Cortex", "4th-Ventricle"),
+)
+_TOUCHING_CORTEX = (
+    ("Hippocampus", "G_oc-temp_med-Parahip"),
+    ("Amygdala", "G_oc-temp_med-Parahip"),
+    ("Amygdala", "Pole_temporal"),
+    ("Putamen", "G_insular_short"),
+    ("Putamen", "S_circular_insula_sup"),
+    ("Accumbens-area", "G_subcallosal"),
+    ("Accumbens-area", "G_rectus"),
+    ("Lateral-Ventricle", "S_pericallosal"),
+    ("Inf-Lat-Vent", "S_oc-temp_med_and_Lingual"),
+)
+
+
+def structure_edges() -> np.ndarray:
+    """Pairs of neighbours with at least one structure, (E, 2) int.
+
+    Parcels count from 0 in the order of `PARCEL_NAMES`, structures follow in the order of `STRUCTURE_NAMES`. Structures
+    that share a border in the human brain are neighbours, and a structure and the cortex that lies on it.
+    """
+    index = {name: number for number, name in enumerate((*PARCEL_NAMES, *STRUCTURE_NAMES))}
+    edges = [("3rd-Ventricle", "CSF"), ("4th-Ventricle", "Brain-Stem")]
+    for side, cortex in (("Left", "lh"), ("Right", "rh")):
+        edges += [(f"{side}-{one}", f"{side}-{other}") for one, other in _TOUCHING]
+        edges += [(f"{side}-{one}", other) for one, other in _TOUCHING_MIDLINE]
+        edges += [(f"{cortex}_{other}", f"{side}-{one}") for one, other in _TOUCHING_CORTEX]
+    return np.array([sorted((index[one], index[other])) for one, other in edges])
+
+
+def mirrored_pairs() -> np.ndarray:
+    """Left and right node of every parcel and paired structure, (74 + 13, 2) int, numbered as in `structure_edges`."""
+    half, paired = len(PARCEL_NAMES) // 2, len(_PAIRED)
+    left = [*range(half), *range(len(PARCEL_NAMES), len(PARCEL_NAMES) + paired)]
+    right = [*range(half, 2 * half), *range(len(PARCEL_NAMES) + paired, len(PARCEL_NAMES) + 2 * paired)]
+    return np.column_stack([left, right])
