@@ -22,21 +22,15 @@ from RegionalBrainAgeLib.files.atomic_file import write_atomically
 
 from .data.cohort_table import Cohort, read_cohort
 from .data.settings import Settings
+from .families import STEPS, TITLES
 from .report.result_tables import MEANINGS, write_result
 from .result import AnalysisResult
-from .sem import path_model as sem
-from .statistics import classification, mixed_models
 
 Progress = Callable[[str, float], None]
 _SHARES = {"mixed": 0.02, "loads": 0.06, "groups": 0.02, "sem": 0.08, "classifiers": 0.70}
-_TITLES = {
-    "mixed": "Lesion volume and PAD",
-    "loads": "Lesion loads and PAD",
-    "groups": "Group differences",
-    "sem": "Structural equation model",
-    "classifiers": "Classifiers",
-}
-_PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "matplotlib", "regional-brain-age")
+_PACKAGES = (
+    *("numpy", "scipy", "pandas", "scikit-learn", "statsmodels", "semopy", "matplotlib", "regional-brain-age"),
+)
 
 
 def run(
@@ -95,14 +89,13 @@ def analyse(cohort: Cohort, settings: Settings, tell: Progress) -> AnalysisResul
                 "Choose a column of numbers or of few groups.",
             )
     result = AnalysisResult(cohort, settings)
-    steps = {"mixed": _mixed, "loads": _loads, "groups": _groups, "sem": _sem, "classifiers": _classifiers}
     begin = 0.02
-    for family, step in steps.items():
+    for family, step in STEPS.items():
         if family in settings.families:
             start = time.perf_counter()
 
             def inner(fraction: float, family: str = family, begin: float = begin) -> None:
-                tell(_TITLES[family], begin + _SHARES[family] * fraction)
+                tell(TITLES[family], begin + _SHARES[family] * fraction)
 
             inner(0.0)
             try:
@@ -110,7 +103,9 @@ def analyse(cohort: Cohort, settings: Settings, tell: Progress) -> AnalysisResul
             except Cancelled:
                 raise
             except RegionalBrainAgeError as error:
-                result.skipped[_TITLES[family]] = str(error)
+                result.skipped[TITLES[family]] = str(error)
+            except Exception as error:  # one analysis must not take the others with it; the report names the fault
+                result.skipped[TITLES[family]] = f"An unexpected fault stopped it ({type(error).__name__}: {error})."
             result.seconds[family] = time.perf_counter() - start
         begin += _SHARES[family]
     _rank_predictors(result)
@@ -147,117 +142,6 @@ def write(result: AnalysisResult, out_dir: Path, tell: Progress) -> None:
         write_atomically(path, figure.svg)
         result.files.append(path)
     result.files.append(write_report(result, figures, out_dir / "report.html"))
-
-
-# ---- steps ---------------------------------------------------------------------------------------------------------
-def _mixed(result: AnalysisResult, tell: Callable[[float], None]) -> None:
-    cohort, data = result.cohort, result.cohort.data
-    if "log_lesion_volume" not in data.columns or not data["log_lesion_volume"].notna().any():
-        raise InputError("There is no lesion volume above zero.", "Fill the column lesion_volume_ml.")
-    covariates = result.settings.covariates
-    result.tables["mixed_models"] = mixed_models.volume_models(data, cohort.pads, covariates, tell)
-    if cohort.thicknesses:
-        result.tables["thickness_models"] = mixed_models.volume_models(data, cohort.thicknesses, covariates)
-
-
-def _loads(result: AnalysisResult, tell: Callable[[float], None]) -> None:
-    cohort = result.cohort
-    if not cohort.loads:
-        raise InputError(
-            "There is no lesion load.", "Give columns load_ipsi_<network>, load_contra_<network>, load_cst."
-        )
-    covariates = result.settings.covariates
-    result.tables["loads"] = mixed_models.load_models(
-        cohort.data, cohort.pads, cohort.loads, covariates, lambda fraction: tell(fraction / 2)
-    )
-    if cohort.thicknesses:
-        result.tables["thickness_loads"] = mixed_models.load_models(
-            cohort.data, cohort.thicknesses, cohort.loads, covariates, lambda fraction: tell(0.5 + fraction / 2)
-        )
-
-
-def _groups(result: AnalysisResult, tell: Callable[[float], None]) -> None:
-    cohort = result.cohort
-    _need_classes(cohort)
-    variables = [*cohort.loads, *cohort.pads, *cohort.thicknesses]
-    result.tables["group_differences"] = mixed_models.group_differences(
-        cohort.data, variables, result.settings.group_covariates, tell
-    )
-
-
-def _classifiers(result: AnalysisResult, tell: Callable[[float], None]) -> None:
-    settings = result.settings
-    _need_classes(result.cohort)
-    found = classification.classify(
-        result.cohort.data,
-        folds=settings.folds,
-        inner_folds=settings.inner_folds,
-        repeats=settings.importance_repeats,
-        draws=settings.auc_draws,
-        seed=settings.seed,
-        progress=tell,
-    )
-    result.classification = found
-    result.tables["classifiers"] = found.table
-    result.tables["importance"] = found.importance
-    result.tables["classifier_predictions"] = found.predictions
-
-
-def _need_classes(cohort: Cohort) -> None:
-    if "severe" not in cohort.data.columns or not cohort.data["severe"].notna().any():
-        raise InputError("There is no motor outcome.", "Fill the column motor (0 to 1).")
-    if cohort.data["severe"].nunique() < 2:
-        raise InputError("All cases are of one motor class.", "Change the motor cut, or add cases of the other class.")
-
-
-def _sem(result: AnalysisResult, tell: Callable[[float], None]) -> None:
-    settings, cohort = result.settings, result.cohort
-    model = settings.sem_model.strip() or sem.default_model(_network(result))
-    sites = cohort.data["site"].nunique()
-    cluster = "site" if settings.sem_cluster and sites > 1 else None
-    if settings.sem_cluster and cluster is None and settings.sem_draws:
-        result.sem_notes.append("There is one site: the bootstrap draws cases instead of sites.")
-    elif cluster and sites < 10 and settings.sem_draws:
-        result.sem_notes.append(f"Only {sites} sites are drawn by the bootstrap: its intervals are rough.")
-    data = cohort.data[cohort.data["site"].notna()] if cluster else cohort.data
-
-    def fit(text: str, begin: float, share: float) -> sem.SemResult:
-        return sem.fit_sem(
-            text, data, missing=settings.sem_missing, draws=settings.sem_draws, cluster=cluster, seed=settings.seed,
-            progress=lambda fraction: tell(begin + share * fraction),
-        )  # fmt: skip
-
-    def also(name: str, text: str, begin: float, share: float) -> sem.SemResult | None:
-        try:
-            found = fit(text, begin, share)
-        except Cancelled:
-            raise
-        except RegionalBrainAgeError as error:
-            result.sem_notes.append(f"The {name} model could not be fitted: {error}")
-            return None
-        result.tables[f"sem_{name}_paths"], result.tables[f"sem_{name}_fit"] = found.paths, found.fit
-        return found
-
-    result.sem = fit(model, 0.0, 0.4)
-    result.tables["sem_paths"], result.tables["sem_fit"] = result.sem.paths, result.sem.fit
-    turned, plain = sem.reverse_model(model), sem.thickness_model(model, cohort.thicknesses)
-    if turned is None:
-        result.sem_notes.append(
-            "No path leaves motor (or turning one makes a loop): there is no reversed model to show."
-        )
-    else:
-        result.sem_reversed = also("reversed", turned, 0.4, 0.3)
-    if plain is not None:
-        result.sem_thickness = also("thickness", plain, 0.7, 0.3)
-
-
-def _network(result: AnalysisResult) -> str:
-    """The network of the default path model, or the first of the table where that one is absent."""
-    wanted, known = result.settings.sem_network, result.cohort.networks
-    if wanted in known:
-        return wanted
-    result.sem_notes.append(f"The table has no network '{wanted}'; the path model uses '{known[0]}'.")
-    return known[0]
 
 
 def _rank_predictors(result: AnalysisResult) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from RegionalBrainAgeLib.errors import InputError
 
+from .data.motor_scales import SCALES
+
 EPILOG = """\
 Writes to OUT: mixed_models.tsv, loads.tsv, group_differences.tsv, classifiers.tsv, importance.tsv, sem_paths.tsv,
 sem_fit.tsv (each with a JSON sidecar that explains every column), figures/, report.html, analysis.json.
@@ -41,7 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--covariates", metavar="LIST", help="of the mixed models, by comma (default: age,sex)")
     how.add_argument("--group-covariates", metavar="LIST", help="of the group differences (default: age,sex)")
     how.add_argument("--motor-cut", metavar="X", type=float, help="severe up to this motor outcome (default: 25/66)")
+    how.add_argument("--motor", choices=tuple(SCALES), help="scale of column motor: its range and direction are known")
     how.add_argument("--motor-scale", metavar="MAX", type=float, help="highest score of column motor (default: 1)")
+    how.add_argument("--min-damaged", metavar="N", type=int, help="damaged cases a tested load needs (default: 10)")
     how.add_argument("--include-uncalibrated", action="store_true", default=None, help="use cases never calibrated")
     how.add_argument("--include-qc-failed", action="store_true", default=None, help="use cases that failed QC")
     how.add_argument("--scheme", metavar="TSV", help="region scheme for the brain maps (default: the shipped one)")
@@ -98,7 +102,9 @@ def settings_of(args: argparse.Namespace):
         "covariates": _names(args.covariates),
         "group_covariates": _names(args.group_covariates),
         "severe_cut": args.motor_cut,
+        "motor": args.motor,
         "motor_scale": args.motor_scale,
+        "min_damaged": args.min_damaged,
         "include_uncalibrated": args.include_uncalibrated,
         "include_qc_failed": args.include_qc_failed,
         "scheme": args.scheme,
@@ -153,7 +159,7 @@ def print_progress():
 
 def summary(result) -> str:
     """What a person wants to read first, as text."""
-    from .result import leading
+    from .result import count_sentence
 
     cohort = result.cohort
     lines = [
@@ -165,7 +171,7 @@ def summary(result) -> str:
         if table is not None:
             if name == "mixed_models":
                 table = table[(table["model"] == "volume") & (table["term"] == "log_lesion_volume")]
-            lines.append(f"{title}: {len(leading(table))} of {len(table)} with corrected p < 0.05")
+            lines.append(f"{title}: {count_sentence(table)}")
     if result.classification is not None:
         rows = result.tables["classifiers"].set_index("classifier")
         best = result.classification.best

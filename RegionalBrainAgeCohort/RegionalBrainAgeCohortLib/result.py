@@ -64,6 +64,27 @@ class AnalysisResult:
         }
 
 
+def tested(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `table` whose model was fitted and whose coefficient has a test."""
+    return table[np.isfinite(table["p"].to_numpy(float))]
+
+
+def untested_reasons(table: pd.DataFrame) -> str:
+    """Why rows of `table` have no test, most frequent first: "3 too few damaged, 1 constant"."""
+    counts = table.loc[table["p"].isna(), "status"].value_counts()
+    return ", ".join(f"{count} {status}" for status, count in counts.items())
+
+
+def count_sentence(table: pd.DataFrame, level: float = 0.05) -> str:
+    """How many rows of a family pass the corrected level, of those tested; what was not tested is never a null."""
+    done = tested(table)
+    untested = len(table) - len(done)
+    if not len(done):
+        return f"not done: none of {len(table)} could be tested ({untested_reasons(table)})"
+    beside = f"; {untested} not tested ({untested_reasons(table)})" if untested else ""
+    return f"{len(leading(table, level=level))} of {len(done)} tested with corrected p < {level:g}{beside}"
+
+
 def leading(table: pd.DataFrame, column: str = "p_fdr", level: float = 0.05) -> pd.DataFrame:
     """Rows of `table` that pass the corrected level, strongest first."""
     passed = table[np.isfinite(table[column]) & (table[column] < level)]

@@ -20,7 +20,8 @@ import numpy as np
 import pandas as pd
 from RegionalBrainAgeCohortLib import analysis
 from RegionalBrainAgeCohortLib.data.cohort_table import read_cohort
-from RegionalBrainAgeCohortLib.sem.path_model import default_model, fit_sem
+from RegionalBrainAgeCohortLib.sem.model_texts import published_model
+from RegionalBrainAgeCohortLib.sem.path_model import fit_sem
 from RegionalBrainAgeCohortLib.simulate import simulate_cohort, write_cohort
 from RegionalBrainAgeCohortLib.statistics.mixed_models import load_models, volume_models
 
@@ -89,13 +90,13 @@ def main() -> None:
         ours = volume[volume["term"] == "log_lesion_volume"][["outcome", "estimate", "se"]]
         statsmodels_way(cohort.data, cohort.pads, ours)
         start = time.perf_counter()
-        fit = fit_sem(default_model("fpn"), cohort.data, draws=5000, cluster="site")
+        fit = fit_sem(published_model("fpn"), cohort.data, draws=5000, cluster="site")
         line(f"path model with {fit.draws} site-bootstrap draws", time.perf_counter() - start, "bar 15 s")
         semopy_way(cohort.data, fit)
         holes = cohort.data.copy()
         holes.loc[np.random.default_rng(1).random(len(holes)) < 0.1, "motor"] = np.nan
         start = time.perf_counter()
-        fit = fit_sem(default_model("fpn"), holes, draws=5000, cluster="site")
+        fit = fit_sem(published_model("fpn"), holes, draws=5000, cluster="site")
         line(f"the same with 10 % of motor missing (FIML), {fit.draws} draws", time.perf_counter() - start, "bar 15 s")
         if args.full:
             start = time.perf_counter()

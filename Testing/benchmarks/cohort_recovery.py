@@ -14,7 +14,8 @@ import time
 
 import numpy as np
 import pandas as pd
-from RegionalBrainAgeCohortLib.sem.path_model import default_model, fit_sem
+from RegionalBrainAgeCohortLib.sem.model_texts import published_model
+from RegionalBrainAgeCohortLib.sem.path_model import fit_sem
 from RegionalBrainAgeCohortLib.simulate import NETWORKS, TRUE_EFFECTS, simulate_cohort
 from RegionalBrainAgeCohortLib.statistics.mixed_models import group_differences, volume_models
 
@@ -28,9 +29,9 @@ def analyse(n: int, sites: int, seed: int, draws: int) -> list[dict]:
     mixed = volume_models(data.drop(columns="days_post_stroke"), pads)
     mixed = mixed[mixed["term"] == "log_lesion_volume"].set_index("outcome")
     groups = group_differences(data, ["load_cst", "load_ipsi_sal", "pad_contra_fpn"]).set_index("variable")
-    fits = {"site": fit_sem(default_model("fpn"), data, draws=draws, cluster="site", seed=seed).paths}
+    fits = {"site": fit_sem(published_model("fpn"), data, draws=draws, cluster="site", seed=seed).paths}
     if draws:
-        fits["case"] = fit_sem(default_model("fpn"), data, draws=draws, seed=seed).paths
+        fits["case"] = fit_sem(published_model("fpn"), data, draws=draws, seed=seed).paths
     rows = []
     for effect in TRUE_EFFECTS:
         row = {"name": effect.name, "outcome": effect.outcome, "true": effect.value}

@@ -34,6 +34,8 @@ fit_rows <- function(d, outcome, rhs) {
 
 mixed <- NULL
 loads <- NULL
+adjusted <- NULL
+reml <- NULL
 for (name in c("typical", "small", "uneven")) {
   d <- read_cohort(name)
   outcomes <- grep("^pad_", names(d), value = TRUE)
@@ -48,19 +50,30 @@ for (name in c("typical", "small", "uneven")) {
     rows$p_fdr[mine] <- p.adjust(rows$p[mine], "BH")
   }
   mixed <- rbind(mixed, rows)
-  rows <- NULL
-  for (load in grep("^load_", names(d), value = TRUE)) {
-    if (length(unique(d[[load]])) < 2) next
-    for (outcome in outcomes) {
-      fitted <- fit_rows(d, outcome, as.formula(paste("~", load, "+ age + sex")))
-      rows <- rbind(rows, cbind(cohort = name, load = load, fitted[fitted$term == load, ]))
+  load_rows <- function(rhs) {
+    rows <- NULL
+    for (load in grep("^load_", names(d), value = TRUE)) {
+      if (length(unique(d[[load]])) < 2) next
+      for (outcome in outcomes) {
+        fitted <- fit_rows(d, outcome, as.formula(paste("~", load, rhs)))
+        rows <- rbind(rows, cbind(cohort = name, load = load, fitted[fitted$term == load, ]))
+      }
     }
+    rows$p_fdr <- p.adjust(rows$p, "BH")
+    rows
   }
-  rows$p_fdr <- p.adjust(rows$p, "BH")
-  loads <- rbind(loads, rows)
+  loads <- rbind(loads, load_rows("+ age + sex"))
+  adjusted <- rbind(adjusted, load_rows("+ lesion_volume_ml + age + sex"))
+  for (outcome in outcomes) {
+    rhs <- if (length(unique(d$sex)) > 1) "+ log(lesion_volume_ml) + age + sex" else "+ log(lesion_volume_ml) + age"
+    fit <- suppressMessages(lmer(as.formula(paste(outcome, "~ 1", rhs, "+ (1 | site)")), d))
+    reml <- rbind(reml, data.frame(cohort = name, outcome = outcome, log_likelihood = as.numeric(logLik(fit))))
+  }
 }
 save_table(mixed, "mixed_models")
 save_table(loads, "loads")
+save_table(adjusted, "loads_adjusted")
+save_table(reml, "reml")
 
 # ---- structural equation models -----------------------------------------------------------------------------------
 paths <- NULL

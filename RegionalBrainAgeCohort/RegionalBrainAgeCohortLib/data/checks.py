@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 
 from ..statistics.random_intercept import independent_columns
+from .finding import Finding
 from .scheme import mismatch, read_scheme
 from .settings import Settings
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing the user should know: level is "warning" or "note"."""
-
-    level: str
-    sentence: str
 
 
 def check_columns(data: pd.DataFrame, networks: tuple[str, ...], settings: Settings) -> list[Finding]:
@@ -80,7 +71,7 @@ def _classes(data: pd.DataFrame, settings: Settings) -> list[Finding]:
             )
         ]
     severe = data["severe"].dropna()
-    cut = f"motor <= {settings.severe_cut:.3g}"
+    cut = f"motor <= {settings.cut:.3g}"
     if severe.nunique() == 1:
         kind = "severe" if severe.iloc[0] == 1 else "mild"
         return [Finding("warning", f"All {len(severe)} cases are {kind} ({cut}): there are no groups to compare.")]

@@ -32,6 +32,7 @@ STYLE = {
     "xtick.color": MUTED,
     "ytick.color": INK,
     "svg.fonttype": "none",
+    "text.parse_math": False,  # a network may be called $x$
     "svg.hashsalt": "regional-brain-age",
 }
 _WORDS = {

@@ -37,32 +37,46 @@ _CURVES = {"elastic net": BLUE, "svm": GREEN, "random forest": PLUM, "gradient b
 
 
 def draw_all(result: AnalysisResult, progress: Callable[[float], None] = lambda _: None) -> dict[str, Picture]:
-    """Every figure the tables of `result` allow, by file stem, in the order of the report."""
+    """Every figure the tables of `result` allow, by file stem, in the order of the report.
+
+    A figure that cannot be drawn is named in ``result.skipped``; the others are drawn.
+    """
     from .brain_figure import draw_brains
     from .path_diagram import draw_paths
 
     tables = result.tables
     figures: dict[str, Picture] = {}
+
+    def add(name: str, draw: Callable[..., Picture], *arguments: object) -> None:
+        try:
+            figures[name] = draw(*arguments)
+        except Exception as error:  # a picture must not take the tables with it
+            result.skipped[f"Figure {name}"] = f"It could not be drawn ({type(error).__name__}: {error})."
+
     with style():
         if "mixed_models" in tables:
-            figures["forest_volume"] = forest_volume(tables["mixed_models"])
+            add("forest_volume", forest_volume, tables["mixed_models"])
             if "thickness_models" in tables:
-                figures["pad_and_thickness"] = pad_and_thickness(tables["mixed_models"], tables["thickness_models"])
+                add("pad_and_thickness", pad_and_thickness, tables["mixed_models"], tables["thickness_models"])
         if "mixed_models" in tables or "loads" in tables:
-            figures |= draw_brains(result)
+            try:
+                figures |= draw_brains(result)
+            except Exception as error:  # as above
+                result.skipped["Brain maps"] = f"They could not be drawn ({type(error).__name__}: {error})."
         progress(0.5)
         if "loads" in tables:
-            figures["loads_heatmap"] = loads_heatmap(tables["loads"])
+            add("loads_heatmap", loads_heatmap, tables["loads"])
         if "group_differences" in tables:
-            figures["group_differences"] = forest_groups(tables["group_differences"])
+            add("group_differences", forest_groups, tables["group_differences"])
             if result.cohort.thicknesses:
-                figures["group_thickness"] = forest_group_thickness(tables["group_differences"])
+                add("group_thickness", forest_group_thickness, tables["group_differences"])
         if result.classification is not None:
-            figures["roc"] = roc_figure(result)
-            figures["calibration"] = calibration_figure(result)
-            figures["importance"] = importance_figure(result)
+            add("roc", roc_figure, result)
+            add("calibration", calibration_figure, result)
+            add("importance", importance_figure, result)
         progress(0.8)
-        figures |= {name: draw_paths(fit, title) for name, (title, fit) in result.path_models.items()}
+        for name, (title, fit) in result.path_models.items():
+            add(name, draw_paths, fit, title)
     return figures
 
 

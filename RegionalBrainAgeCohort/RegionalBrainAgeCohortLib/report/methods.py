@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..sem.path_model import default_model
 from .figure_style import words
 
 if TYPE_CHECKING:
     from ..result import AnalysisResult
 
-DIRECTION = (
-    "The data are cross-sectional. A path model does not show what causes what: the model and its reverse describe the "
-    "same correlations, and fit indices cannot decide between them. Read the arrows as assumptions, not as findings."
-)
+
+def direction(result: AnalysisResult) -> str:
+    """What cross-sectional data cannot show, with the fit of the reversed model where there is one."""
+    beside = ""
+    if result.sem is not None and result.sem_reversed is not None:
+        one, other = (
+            f"χ²({fit.measure('df'):.0f}) = {fit.measure('chi2'):.1f}" for fit in (result.sem, result.sem_reversed)
+        )
+        beside = (
+            f" The model fits with {one}, the model with the arrows of the motor outcome reversed with {other}: a "
+            "better fit says that the correlations suit it better, not that its arrows point the right way."
+        )
+    return (
+        "The data are cross-sectional: a path model does not show what causes what, whichever fits better."
+        + beside
+        + " Read the arrows as assumptions, not as findings."
+    )
 
 
 def methods(result: AnalysisResult) -> list[tuple[str, str]]:
@@ -47,10 +59,14 @@ def methods(result: AnalysisResult) -> list[tuple[str, str]]:
                 f"Lesion volume: PAD ~ log(lesion volume in ml) + {covariates} + (1 | site) (model volume), and "
                 f"the same "
                 "with days since stroke (model volume_days). Lesion loads: one model for every pair, PAD ~ load + "
-                f"{covariates} + (1 | site). Age stays in although PADs are age-corrected (de Lange & Cole "
+                f"log(lesion volume) + {covariates} + (1 | site), for a large lesion damages many regions at once; the "
+                "same without lesion volume stands beside as unadjusted. A load is tested where at least "
+                f"{settings.min_damaged} cases and {100 * settings.min_damaged_share:g} % of those used have 1 % of "
+                "the region or tract damaged. Age stays in although PADs are age-corrected (de Lange & Cole "
                 f"2020). Sex is "
                 "1 for male. Standardised β = b × SD(x) / SD(y). P-values were corrected by Benjamini-Hochberg within "
-                "families: all PADs for each model and term, all load-PAD pairs together, all variables of the group "
+                "families, over the tests that could be made: "
+                "all PADs for each model and term, all load-PAD pairs together, all variables of the group "
                 "differences together, thicknesses apart. Columns that others determine were dropped from the right, "
                 "as lme4 does, and marked; a site variance of zero is marked singular."
                 + (
@@ -67,8 +83,7 @@ def methods(result: AnalysisResult) -> list[tuple[str, str]]:
             (
                 "Groups",
                 f"Motor outcome runs from 0 to 1 (1 = full function). Impairment is severe up to "
-                f"{settings.severe_cut:.4g} "
-                f"({settings.severe_cut * 66:.3g} of 66 Fugl-Meyer points), mild above; this cut is a setting. "
+                f"{settings.cut:.4g}{_points(result)}, mild above; this cut is a setting. "
                 "Adjusted "
                 f"mean differences are mild minus severe from variable ~ {group} + (1 | site).",
             )
@@ -88,6 +103,18 @@ def methods(result: AnalysisResult) -> list[tuple[str, str]]:
         )
     )
     return out
+
+
+def _points(result: AnalysisResult) -> str:
+    """The motor cut in the scale's own points."""
+    settings = result.settings
+    scale = settings.scale
+    if scale is not None:
+        points = settings.cut * scale.highest if scale.many_points_are_good else (1 - settings.cut) * scale.highest
+        side = "at most" if scale.many_points_are_good else "at least"
+        return f" ({scale.range_text()}: {side} {points:.3g} points)"
+    highest = 66 if settings.motor_scale == 1 else settings.motor_scale
+    return f" ({settings.cut * highest:.3g} of {highest:g} points)"
 
 
 def _reasons(result: AnalysisResult) -> str:
@@ -126,8 +153,10 @@ def _classifiers(result: AnalysisResult) -> str:
 
 def _sem(result: AnalysisResult) -> str:
     settings, fit = result.settings, result.sem
-    network = next((n for n in result.cohort.networks if default_model(n) == fit.model), None)
-    origin = f"the default path model for {network.upper()}" if network else "the user's path model"
+    chosen = settings.sem_model.strip()
+    origin = {"": "this software's default path model", "published": "the published path model"}.get(
+        chosen, "the user's path model"
+    )
     missing = (
         "full-information maximum likelihood; cases lacking an exogenous variable were left out; standard errors "
         "from the "
@@ -151,5 +180,5 @@ def _sem(result: AnalysisResult) -> str:
         "bootstrap only, not as a variable. "
         + ("The reversed model turns every path that leaves the motor outcome. " if result.sem_reversed else "")
         + ("The thickness model has each region's thickness in the place of its PAD. " if result.sem_thickness else "")
-        + DIRECTION
+        + direction(result)
     )

@@ -12,9 +12,10 @@ import pandas as pd
 from markupsafe import Markup
 from RegionalBrainAgeLib.files.atomic_file import write_atomically
 
+from ..result import count_sentence
 from ..sem.fit_measures import MEASURES
 from .figure_style import Picture, signed, words
-from .methods import DIRECTION, methods
+from .methods import direction, methods
 
 if TYPE_CHECKING:
     from ..result import AnalysisResult
@@ -57,7 +58,7 @@ def report_html(result: AnalysisResult, figures: dict[str, Picture]) -> str:
         sem_tables=_sem_tables(result),
         fit_rows=_fit_rows(result),
         methods=methods(result),
-        direction=DIRECTION,
+        direction=direction(result),
         tables=sorted(result.tables),
     )
 
@@ -120,16 +121,19 @@ def _cards(result: AnalysisResult) -> list[tuple[str, str, str]]:
     if rows:
         for side, name in (("ipsi", "ipsilesional"), ("contra", "contralesional")):
             mine = [r for r in rows if r["outcome"].startswith(f"pad_{side}_")]
-            passed = sum(r["p_fdr"] < 0.05 for r in mine)
-            cards.append((f"{passed}", f" of {len(mine)}", f"{name} PADs related to lesion volume"))
+            done = [r for r in mine if np.isfinite(r["p"])]
+            if done:
+                passed = sum(r["p_fdr"] < 0.05 for r in done)
+                cards.append((f"{passed}", f" of {len(done)} tested", f"{name} PADs related to lesion volume"))
     if result.classification is not None:
         table = result.classification.table.set_index("classifier")
         best = table.loc[result.classification.best]
+        where = "at unseen sites" if best["n_sites"] > 1 else "among unseen cases of one site"
         cards.append(
             (
                 f"{best['auc']:.2f}",
                 f" vs {table.loc['baseline', 'auc']:.2f}",
-                f"AUC for severe impairment at unseen sites: {result.classification.best}, and the baseline",
+                f"AUC for severe impairment {where}: {result.classification.best}, and the baseline",
             )
         )
     if result.sem is not None:
@@ -148,10 +152,11 @@ def _beside_thickness(result: AnalysisResult) -> str:
     pads, plain = (result.tables.get(name) for name in ("loads", "thickness_loads"))
     if plain is None:
         return ""
-    (passed, all_), (thin, all_thin) = ((int((t["p_fdr"] < 0.05).sum()), len(t)) for t in (pads, plain))
+    if pads is None:
+        return ""
     return (
-        f"{passed} of {all_} pairs of load and PAD have a corrected p below 0.05; of load and plain thickness, the "
-        f"baseline, {thin} of {all_thin} (thickness_loads.tsv)."
+        f"Load and PAD: {count_sentence(pads)}. Load and plain thickness, the baseline: {count_sentence(plain)} "
+        "(thickness_loads.tsv)."
     )
 
 

@@ -29,9 +29,19 @@ _TEST = {
     "icc": "Share of the unexplained variance that lies between sites.",
     "status": "ok; singular (site variance is zero, as lme4's isSingular); constant (the column or the outcome never "
     "varies); rank deficient (the column cannot be told from others; estimates are those of the model without the "
-    "columns named in note, as lme4 drops them).",
+    "columns named in note, as lme4 drops them); too few damaged (the load is not tested, note says why); failed (the "
+    "variances have no estimate). A row without p was not tested: it is no null result.",
     "n_left_out": "Cases not used because a variable of this model is missing.",
     "note": "What else to know about this model.",
+}
+_DAMAGED = {"n_damaged": "Cases used with a load of at least 0.01 (1 % of the region or tract); n/a for no load."}
+_LOADS = {
+    **_DAMAGED,
+    "unadjusted_estimate": "The load's coefficient in the same model without lesion volume, same cases.",
+    "unadjusted_ci_low": "Lower end of its 95 % interval.",
+    "unadjusted_ci_high": "Upper end of its 95 % interval.",
+    "unadjusted_p": "Its two-sided p-value.",
+    "unadjusted_p_fdr": "That p-value corrected over the unadjusted family.",
 }
 _SEM = {
     "lhs": "Variable on the left of the formula.",
@@ -73,18 +83,21 @@ MEANINGS: dict[str, dict[str, str]] = {
         **_TEST,
     },
     "loads": {
-        "model": "load: PAD ~ load + covariates + (1|site).",
+        "model": "load: PAD ~ load + log(lesion volume) + covariates + (1|site); load_unadjusted: the same without "
+        "lesion volume, where the table has none.",
         "outcome": "PAD column.",
         "load": "Lesion load column (fraction 0..1), one model each.",
         "term": "The load: its coefficient is the row.",
         **_TEST,
+        **_LOADS,
     },
     "thickness_loads": {
-        "model": "load: thickness ~ load + covariates + (1|site).",
+        "model": "load: thickness ~ load + log(lesion volume) + covariates + (1|site); load_unadjusted: no volume.",
         "outcome": "Thickness column (mm).",
         "load": "Lesion load column (fraction 0..1), one model each.",
         "term": "The load: its coefficient is the row.",
         **_TEST,
+        **_LOADS,
     },
     "group_differences": {
         "variable": "Variable compared between the motor groups.",
@@ -94,6 +107,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "n_severe": "Severe cases used.",
         "mean_mild": "Plain mean of the mild cases.",
         "mean_severe": "Plain mean of the severe cases.",
+        **_DAMAGED,
         "predictor_rank": "Rank of the variable as a predictor in the best classifier (1 = largest drop of AUC when "
         "shuffled); n/a without classifiers.",
         "top_predictor": "true for the leading predictors.",

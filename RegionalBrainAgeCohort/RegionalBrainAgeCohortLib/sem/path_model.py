@@ -1,14 +1,12 @@
-"""Structural equation models of a cohort: estimates, standardised solution, fit, bootstrap and the reversed model.
+"""Structural equation models of a cohort: estimates, standardised solution, fit and bootstrap.
 
-The language is lavaan's (`sem_language`), the estimator maximum likelihood (`sem_engine`). Validated against R's lavaan
-``sem(model, data)`` for complete data and ``sem(model, data, missing = "ml")`` when values are missing. Cross-sectional
-data cannot settle the direction of a path: `reverse_model` gives the model that says the opposite.
+The language is lavaan's (`language`), the estimator maximum likelihood (`engine`). Validated against R's lavaan
+``sem(model, data)`` for complete data and ``sem(model, data, missing = "ml")`` when values are missing.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -19,12 +17,13 @@ from scipy import stats
 
 from .engine import Moments, Structure, maximise, moments_of, observed_information
 from .fit_measures import MEASURES, fit_measures, srmr
-from .language import Parameter, Specification, parse_model, saturated
+from .language import Specification, parse_model, saturated
 
 PATH_COLUMNS = ("lhs", "op", "rhs", "estimate", "se", "z", "p", "ci_low", "ci_high", "std_all", "std_se")
 BOOTSTRAP_COLUMNS = ("boot_ci_low", "boot_ci_high", "std_boot_ci_low", "std_boot_ci_high")
 _Z = float(stats.norm.ppf(0.975))
 _CHUNK = 500
+_LEAST_EIGENVALUE = 1e-8  # of the information scaled to a unit diagonal: below it, a standard error is noise
 
 
 @dataclass(frozen=True)
@@ -44,57 +43,6 @@ class SemResult:
     def measure(self, name: str) -> float:
         """Value of one fit measure."""
         return float(self.fit.set_index("measure")["value"][name])
-
-
-def default_model(network: str) -> str:
-    """The published path model for one network: CST load -> motor -> contralesional PAD, beside ipsilesional PAD."""
-    ipsi, contra = f"pad_ipsi_{network}", f"pad_contra_{network}"
-    return "\n".join(
-        [
-            "motor ~ a*load_cst",
-            f"{ipsi} ~ b*load_cst",
-            f"{contra} ~ c*motor + d*{ipsi}",
-            "through_motor := a*c",
-            "through_ipsi := b*d",
-            "indirect := a*c + b*d",
-        ]
-    )
-
-
-def thickness_model(text: str, columns: Sequence[str]) -> str | None:
-    """The model with each region's thickness in the place of its PAD; None without PADs or their thicknesses."""
-    names = re.findall(r"\bpad_(?=(?:ipsi|contra)_)(\w+)", text)
-    if not names or any(f"thickness_{name}" not in columns for name in names):
-        return None
-    return re.sub(r"\bpad_(?=(?:ipsi|contra)_)", "thickness_", text)
-
-
-def reverse_model(text: str, pivot: str = "motor") -> str | None:
-    """The model with every path that leaves `pivot` turned round; None where there is none or a loop would appear."""
-    specification = parse_model(text)
-    lines, turned, arrows = [], 0, []
-    for p in specification.parameters:
-        if not p.user:
-            continue
-        lhs, rhs = p.lhs, p.rhs
-        if p.op == "~" and rhs == pivot:
-            lhs, rhs = rhs, lhs
-            turned += 1
-        if p.op == "~":
-            arrows.append((rhs, lhs))
-        fixed = f"{p.value:g}*" if p.free < 0 and not p.exogenous and p.op != "=~" else ""
-        lines.append(f"{lhs} ~ {fixed}1" if p.op == "~1" else f"{lhs} {p.op} {fixed}{rhs}")
-    return "\n".join(lines) if turned and not _has_loop(arrows) else None
-
-
-def _has_loop(arrows: list[tuple[str, str]]) -> bool:
-    left = {name for arrow in arrows for name in arrow}
-    while left:
-        roots = {name for name in left if not any(end == name and begin in left for begin, end in arrows)}
-        if not roots:
-            return True
-        left -= roots
-    return False
 
 
 def fit_sem(
@@ -124,6 +72,7 @@ def fit_sem(
         missing = "fiml" if incomplete else "listwise"
     if missing == "fiml":
         specification = parse_model(model, means=True)
+    _check_degrees_of_freedom(specification)
     needed = list(specification.exogenous) if missing == "fiml" else list(specification.observed)
     rows = table[needed].notna().all(axis=1) & table.notna().any(axis=1)
     values = table[rows].to_numpy(float)
@@ -145,6 +94,7 @@ def fit_sem(
         if missing == "fiml"
         else structure.score_information(theta, moments)[1][0]
     )
+    _check_identified(specification, information)
     covariance = np.linalg.inv(information)
     paths = _paths(structure, theta_hat, covariance, moments)
     negative = paths[(paths["op"] == "~~") & (paths["lhs"] == paths["rhs"]) & (paths["estimate"] < 0)]["lhs"]
@@ -221,6 +171,37 @@ def _available_moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if len(complete) > values.shape[1]:
         cov = np.cov(complete, rowvar=False, ddof=0).reshape(cov.shape)
     return mean, cov
+
+
+def degrees_of_freedom(specification: Specification) -> int:
+    """Sample moments that are not fixed to the sample, minus free parameters."""
+    p, x = len(specification.observed), len(specification.exogenous)
+    means = p - x if specification.means else 0
+    return p * (p + 1) // 2 - x * (x + 1) // 2 + means - specification.n_free
+
+
+def _check_degrees_of_freedom(specification: Specification) -> None:
+    df = degrees_of_freedom(specification)
+    if df < 0:
+        raise InputError(
+            f"The structural equation model has {-df} parameter(s) more than the data have variances and covariances: "
+            "no data can determine it, and its fit would be perfect whatever they say.",
+            "Remove a path or a residual covariance, fix a loading or variance, or add an indicator.",
+        )
+
+
+def _check_identified(specification: Specification, information: np.ndarray) -> None:
+    """Refuse a model whose information matrix, scaled to a unit diagonal, has not full rank."""
+    scale = 1 / np.sqrt(np.maximum(np.diag(information), 1e-300))
+    values, vectors = np.linalg.eigh(information * np.outer(scale, scale))
+    if values[0] > _LEAST_EIGENVALUE:
+        return
+    free = {p.free: f"{p.lhs} {p.op} {p.rhs or 1}" for p in reversed(specification.parameters) if p.free >= 0}
+    involved = [free[k] for k in np.argsort(-np.abs(vectors[:, 0]))[:4] if abs(vectors[k, 0]) > 0.05]
+    raise InputError(
+        f"The structural equation model is not identified: the data do not tell {', '.join(involved)} apart.",
+        "Remove a path or a residual covariance, or fix a loading or variance.",
+    )
 
 
 # ---- estimates -----------------------------------------------------------------------------------------------------
@@ -321,13 +302,12 @@ def _fit_table(
     n = float(moments.n[0])
     x_cov = moments.x_cov[0]
     exogenous_ll = -0.5 * n * (x * np.log(2 * np.pi) + np.linalg.slogdet(x_cov)[1] + x) if x else 0.0
-    extra = (p - x) if means else 0
     measures = fit_measures(
         log_likelihood=float(structure.log_likelihood(theta[None], moments)[0]),
         saturated=best,
         baseline=baseline,
         exogenous=exogenous_ll,
-        df=p * (p + 1) // 2 - x * (x + 1) // 2 + extra - specification.n_free,
+        df=degrees_of_freedom(specification),
         baseline_df=p * (p - 1) // 2 - x * (x - 1) // 2,
         n_parameters=specification.n_free,
         n=n,
@@ -381,8 +361,3 @@ def _bootstrap(
         return dict.fromkeys(BOOTSTRAP_COLUMNS, np.full(raw.shape[1], np.nan)), 0
     ends = [np.quantile(values, q, axis=0) for values in (raw, standard) for q in (0.025, 0.975)]
     return dict(zip(BOOTSTRAP_COLUMNS, ends, strict=True)), len(raw)
-
-
-def directed_paths(specification: Specification) -> list[Parameter]:
-    """Rows drawn as arrows: regressions and loadings."""
-    return [p for p in specification.parameters if p.op in ("~", "=~")]

@@ -58,11 +58,16 @@ def feature_sets(columns: Sequence[str]) -> list[FeatureSet]:
     loads = tuple(c for c in columns if c.startswith(("load_ipsi_", "load_contra_")) or c == "load_cst")
     pads = tuple(c for c in columns if c.startswith(("pad_ipsi_", "pad_contra_")))
     thickness = tuple(c for c in columns if c.startswith(("thickness_ipsi_", "thickness_contra_")))
-    sets = [FeatureSet(BASELINE, basic), FeatureSet("baseline and loads", basic + loads)]
+    sets = [FeatureSet(BASELINE, basic)]
+    if loads:
+        sets.append(FeatureSet("baseline and loads", basic + loads))
     if thickness:
         sets.append(FeatureSet("baseline and thickness", basic + thickness))
+    if thickness and loads:
         sets.append(FeatureSet("baseline, loads and thickness", basic + loads + thickness))
-    return [*sets, FeatureSet("baseline, loads and PADs", basic + loads + pads)]
+    measured = {"loads": loads, "PADs": pads}
+    names = [name for name, columns in measured.items() if columns]
+    return [*sets, FeatureSet(" and ".join([", ".join([BASELINE, *names[:-1]]), *names[-1:]]), basic + loads + pads)]
 
 
 def importance_blocks(columns: Sequence[str]) -> dict[str, tuple[str, tuple[str, ...]]]:
@@ -160,6 +165,11 @@ def _splits(y: np.ndarray, site: np.ndarray, folds: int, seed: int) -> list[tupl
 
     sites = len(np.unique(site))
     smallest = int(min(y.sum(), len(y) - y.sum()))
+    if smallest < 2:
+        raise InputError(
+            f"Held-out sites leave {smallest} case(s) of one class for training.",
+            "Classifiers need several sites with severe and with mild cases.",
+        )
     if sites == 1:
         splitter = StratifiedKFold(min(folds, smallest), shuffle=True, random_state=seed)
         return list(splitter.split(y[:, None], y))

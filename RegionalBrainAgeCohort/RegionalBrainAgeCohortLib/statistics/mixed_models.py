@@ -4,17 +4,22 @@ Each model has a random intercept for site (`random_intercept`). A family is the
 corrected together (Benjamini-Hochberg): all outcomes of one model and term for the volume models, all load x outcome
 pairs for the load models, all variables for the group differences. Thickness, the baseline, is always a family of its
 own, so that it does not change what is said of the PADs.
+
+A large lesion damages many regions at once: without lesion volume in the model, a load stands for the volume. Loads are
+therefore adjusted for log lesion volume, and the unadjusted coefficient stands beside. A load that few people carry is
+not tested (`Overlap`): its coefficient would rest on them alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
-from .random_intercept import InterceptFit, fit_random_intercept
+from .random_intercept import FAILED, InterceptFit, fit_random_intercept
 
 LOG_VOLUME = "log_lesion_volume"
 INTERCEPT = "intercept"
@@ -23,8 +28,37 @@ VOLUME_MODELS = {"volume": (), "volume_days": ("days_post_stroke",)}
 STATISTICS = ("estimate", "se", "df", "t", "p", "ci_low", "ci_high", "std_beta", "p_fdr")
 FIT_COLUMNS = ("n", "n_sites", "site_variance", "residual_variance", "icc", "status", "n_left_out", "note")
 MIXED_COLUMNS = ("model", "outcome", "term", *STATISTICS, *FIT_COLUMNS)
-LOAD_COLUMNS = ("model", "outcome", "load", "term", *STATISTICS, *FIT_COLUMNS)
-GROUP_COLUMNS = ("variable", "term", *STATISTICS, *FIT_COLUMNS, "n_mild", "n_severe", "mean_mild", "mean_severe")
+UNADJUSTED = ("estimate", "ci_low", "ci_high", "p", "p_fdr")
+LOAD_COLUMNS = (
+    *("model", "outcome", "load", "term", *STATISTICS, "n_damaged"),
+    *(f"unadjusted_{name}" for name in UNADJUSTED),
+    *FIT_COLUMNS,
+)
+GROUP_COLUMNS = (
+    *("variable", "term", *STATISTICS, *FIT_COLUMNS),
+    *("n_mild", "n_severe", "mean_mild", "mean_severe", "n_damaged"),
+)
+TOO_FEW = "too few damaged"
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """How many people must carry a lesion load before it is tested.
+
+    A person counts as damaged from a load of `from_load` (fraction of the region or tract); `people` and `share` of the
+    cases used must both be reached.
+    """
+
+    people: int = 10
+    share: float = 0.05
+    from_load: float = 0.01
+
+    def enough(self, damaged: int, n: int) -> bool:
+        """Whether `damaged` of `n` cases are enough to test the load."""
+        return damaged >= max(self.people, self.share * n)
+
+
+NO_MINIMUM = Overlap(0, 0.0)
 
 
 def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
@@ -32,7 +66,7 @@ def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
     adjusted = np.array(p, float)
     known = np.isfinite(adjusted)
     if known.any():
-        adjusted[known] = stats.false_discovery_control(adjusted[known], method="bh")
+        adjusted[known] = multipletests(adjusted[known], method="fdr_bh")[1]
     return adjusted
 
 
@@ -85,6 +119,8 @@ def term_rows(
     notes = []
     if fit.status == "constant":
         notes.append(f"{outcome} has the same value in all {fit.n} cases" if fit.n else "no complete case")
+    elif fit.status == FAILED:
+        notes.append(f"the site variance of {fit.n} complete cases has no estimate")
     elif dropped and len(dropped) == len(names):
         notes.append(f"{fit.n} complete cases are too few for {len(names)} terms")
     elif dropped:
@@ -139,7 +175,7 @@ def volume_models(
     models = {name: extra for name, extra in VOLUME_MODELS.items() if set(extra) <= set(data.columns)}
     for number, (model, extra) in enumerate(models.items()):
         for done, outcome in enumerate(outcomes):
-            predictors = [LOG_VOLUME, *covariates, *extra]
+            predictors = list(dict.fromkeys([LOG_VOLUME, *covariates, *extra]))
             rows += [{"model": model, **row} for row in term_rows(data, outcome, predictors)]
             progress((number + (done + 1) / len(outcomes)) / len(models))
     return adjust_within(pd.DataFrame(rows, columns=MIXED_COLUMNS), ["model", "term"])
@@ -150,35 +186,66 @@ def load_models(
     outcomes: Sequence[str],
     loads: Sequence[str],
     covariates: Sequence[str] = ("age", "sex"),
+    overlap: Overlap = Overlap(),
     progress: Callable[[float], None] = _never,
 ) -> pd.DataFrame:
-    """``PAD ~ load + covariates + (1 | site)`` for every pair; one row per pair, the row of the load."""
+    """``PAD ~ load + log(lesion volume) + covariates + (1 | site)`` for every pair; one row per pair, that of the load.
+
+    The columns ``unadjusted_...`` are the load's coefficient in the same model without lesion volume. ``n_damaged``
+    counts the cases used whose load reaches ``overlap.from_load``; a pair with too few is not fitted (status "too few
+    damaged"). Without a column ``log_lesion_volume`` the model is the unadjusted one, and its name says so.
+    """
+    adjusted = [LOG_VOLUME] if LOG_VOLUME in data.columns and data[LOG_VOLUME].notna().any() else []
+    model = "load" if adjusted else "load_unadjusted"
     rows = []
     for done, load in enumerate(loads):
         for outcome in outcomes:
-            (row,) = term_rows(data, outcome, [load, *covariates], only=[load])
-            rows.append({"model": "load", "load": load, **row})
+            predictors = list(dict.fromkeys([load, *adjusted, *covariates]))
+            plain = [name for name in predictors if name != LOG_VOLUME]
+            used = data[list(dict.fromkeys([outcome, *predictors, "site"]))].dropna()
+            damaged = int((used[load] >= overlap.from_load).sum())
+            row = {"model": model, "load": load, "n_damaged": damaged}
+            if len(used) and not overlap.enough(damaged, len(used)):
+                rows.append(row | untested(outcome, load, len(used), len(data) - len(used), damaged, overlap))
+                continue
+            (fitted,) = term_rows(data, outcome, predictors, only=[load])
+            beside = fitted if plain == predictors else term_rows(used, outcome, plain, only=[load])[0]
+            rows.append(row | fitted | {f"unadjusted_{name}": beside.get(name) for name in UNADJUSTED})
         progress((done + 1) / len(loads))
-    return adjust_within(pd.DataFrame(rows, columns=LOAD_COLUMNS), ["model"])
+    table = adjust_within(pd.DataFrame(rows, columns=LOAD_COLUMNS), ["model"])
+    return table.assign(unadjusted_p_fdr=benjamini_hochberg(table["unadjusted_p"].to_numpy(float)))
+
+
+def untested(outcome: str, term: str, n: int, left_out: int, damaged: int, overlap: Overlap) -> dict:
+    """A row that says why a load was not tested."""
+    least = max(overlap.people, int(np.ceil(overlap.share * n)))
+    note = f"{damaged} of {n} cases have a load of {overlap.from_load:g} or more; at least {least} are needed"
+    return {"outcome": outcome, "term": term, "n": n, "n_left_out": left_out, "status": TOO_FEW, "note": note}
 
 
 def group_differences(
     data: pd.DataFrame,
     variables: Sequence[str],
     covariates: Sequence[str] = ("age", "sex"),
+    overlap: Overlap = Overlap(),
     progress: Callable[[float], None] = _never,
 ) -> pd.DataFrame:
     """Adjusted mean difference, mild minus severe, of every variable: ``variable ~ group + covariates + (1 | site)``.
 
     Needs the column ``group_mild`` (1 mild, 0 severe, NaN unknown). A negative difference of a lesion load says that
-    people with mild impairment have less damage there.
+    people with mild impairment have less damage there. A load that few people carry is not tested (`Overlap`).
     """
     rows = []
     for done, variable in enumerate(variables):
-        others = [c for c in covariates if c != variable]
-        (row,) = term_rows(data, variable, [GROUP_TERM, *others], only=[GROUP_TERM])
-        used = data[[variable, GROUP_TERM, *others, "site"]].dropna()
+        others = [c for c in covariates if c not in (variable, GROUP_TERM)]
+        used = data[list(dict.fromkeys([variable, GROUP_TERM, *others, "site"]))].dropna()
         mild = used[GROUP_TERM] == 1
+        is_load = variable.startswith("load_")
+        damaged = int((used[variable] >= overlap.from_load).sum()) if is_load else -1
+        if is_load and len(used) and not overlap.enough(damaged, len(used)):
+            row = untested(variable, GROUP_TERM, len(used), len(data) - len(used), damaged, overlap)
+        else:
+            (row,) = term_rows(data, variable, [GROUP_TERM, *others], only=[GROUP_TERM])
         rows.append(
             {
                 "variable": variable,
@@ -187,6 +254,7 @@ def group_differences(
                 "n_severe": int((~mild).sum()),
                 "mean_mild": used.loc[mild, variable].mean(),
                 "mean_severe": used.loc[~mild, variable].mean(),
+                "n_damaged": damaged if is_load else None,
             }
         )
         progress((done + 1) / len(variables))

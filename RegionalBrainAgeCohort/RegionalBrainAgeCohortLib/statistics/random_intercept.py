@@ -17,6 +17,7 @@ import numpy as np
 from scipy import optimize, stats
 
 OK, SINGULAR, CONSTANT, RANK_DEFICIENT = "ok", "singular", "constant", "rank deficient"
+FAILED = "failed"
 SINGULAR_THETA = 1e-4  # lme4::isSingular
 RANK_TOLERANCE = 1e-7  # lme4's chkRank.drop.cols
 EIGENVALUE_TOLERANCE = 1e-8  # lmerTest's as_lmerModLmerTest
@@ -27,8 +28,9 @@ _THETA_GRID = np.concatenate([[0.0], np.geomspace(1e-4, 1e4, 49)])
 class InterceptFit:
     """One fitted model. Arrays have one entry per design column; a dropped column has NaN everywhere.
 
-    ``status`` is "ok", "singular" (site variance at zero), "constant" (the outcome never varies, nothing was fitted)
-    or "rank deficient" (at least one column was dropped); ``term_status`` says the same of each coefficient:
+    ``status`` is "ok", "singular" (site variance at zero), "constant" (the outcome never varies, nothing was fitted),
+    "failed" (the site variance has no estimate within the numbers of a computer, nothing was fitted) or
+    "rank deficient" (at least one column was dropped); ``term_status`` says the same of each coefficient:
     "constant" for a column that never varies, "rank deficient" for every coefficient that cannot be told from others.
     """
 
@@ -43,6 +45,7 @@ class InterceptFit:
     theta: float
     site_variance: float
     residual_variance: float
+    log_likelihood: float
     n: int
     n_sites: int
     status: str
@@ -134,6 +137,14 @@ class _Profile:
             + (self.n - self.p) * float(np.log(rss))
         )
 
+    def log_likelihood(self, psi: float, perfect: bool) -> float:
+        """Restricted log likelihood at psi, profiled over coefficients and residual variance; NaN for a perfect fit."""
+        if perfect:
+            return float("nan")
+        df = self.n - self.p
+        rotation = 2 * float(np.log(np.abs(np.diag(self.triangle))).sum())
+        return -0.5 * (self.criterion(psi) + rotation + df * (1 + np.log(2 * np.pi / df)))
+
     def projections(self, psi: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, float]:
         """Z'V^-1X, Z'PZ, Z'Py, (X'V^-1X)^-1 and y'Py at psi; Z assigns cases to sites."""
         covariance, shift, rss = self.solve(psi)
@@ -166,7 +177,12 @@ class _Profile:
         candidates = [0.0] if slopes[0] >= 0 else []
         for i in np.flatnonzero((slopes[:-1] < 0) & (slopes[1:] >= 0)):
             low, high = _THETA_GRID[i], _THETA_GRID[i + 1]
-            candidates.append(optimize.brentq(lambda theta: self.slope(theta**2), low, high, xtol=1e-12, rtol=1e-13))
+            # One psi and many at once round differently: a slope of about zero may have another sign here.
+            if self.slope(low**2) < 0 <= self.slope(high**2):
+                root = optimize.brentq(lambda theta: self.slope(theta**2), low, high, xtol=1e-12, rtol=1e-13)
+                candidates.append(root)
+            else:
+                candidates += [low, high]
         if not candidates:
             candidates = [_THETA_GRID[-1]]
         return min(candidates, key=lambda theta: self.criterion(theta**2))
@@ -184,19 +200,28 @@ def fit_random_intercept(y: np.ndarray, design: np.ndarray, site: np.ndarray, le
 
     Standard errors are ``s^2 (X'V^-1X)^-1``; the degrees of freedom follow lmerTest: delta method on the curvature of
     the REML deviance in (theta, residual SD), eigenvalues below 1e-8 left out. Linearly dependent columns are dropped
-    from the right, as lme4 does.
+    from the right, as lme4 does. ``log_likelihood`` is the restricted one, with its constants, as lme4's ``logLik``.
     """
     y, design = np.asarray(y, float), np.asarray(design, float)
     labels, site_index = np.unique(np.asarray(site), return_inverse=True)
     n, columns = design.shape
+    try:
+        with np.errstate(over="raise", invalid="raise", divide="raise"):
+            return _fitted(y, design, site_index, len(labels), level)
+    except (np.linalg.LinAlgError, ArithmeticError):
+        return _unfitted(n, len(labels), columns, FAILED)
+
+
+def _fitted(y: np.ndarray, design: np.ndarray, site_index: np.ndarray, n_sites: int, level: float) -> InterceptFit:
+    n, columns = design.shape
     if n == 0 or np.ptp(y) <= 1e-12 * max(1.0, float(np.abs(y).max())):
-        return _unfitted(n, len(labels), columns, CONSTANT)
+        return _unfitted(n, n_sites, columns, CONSTANT)
     kept = independent_columns(design)
     if n <= len(kept):
-        return _unfitted(n, len(labels), columns, RANK_DEFICIENT)
+        return _unfitted(n, n_sites, columns, RANK_DEFICIENT)
 
-    profile = _Profile(y, design[:, kept], site_index, len(labels))
-    estimable_site = 1 < len(labels) < n
+    profile = _Profile(y, design[:, kept], site_index, n_sites)
+    estimable_site = 1 < n_sites < n
     perfect = profile.total <= 1e-20 * float(y @ y)
     theta = profile.minimum() if estimable_site and not perfect else 0.0
     zvx, zpz, zpy, covariance, rss = profile.projections(theta**2)
@@ -236,8 +261,9 @@ def fit_random_intercept(y: np.ndarray, design: np.ndarray, site: np.ndarray, le
         theta=theta,
         site_variance=theta**2 * residual_variance if estimable_site else float("nan"),
         residual_variance=residual_variance,
+        log_likelihood=profile.log_likelihood(theta**2, perfect),
         n=n,
-        n_sites=len(labels),
+        n_sites=n_sites,
         status=RANK_DEFICIENT if dropped else fitted,
         term_status=term_statuses(design, kept, fitted),
         dropped=dropped,
@@ -290,6 +316,7 @@ def _unfitted(n: int, n_sites: int, columns: int, status: str) -> InterceptFit:
         theta=nan,
         site_variance=nan,
         residual_variance=nan,
+        log_likelihood=nan,
         n=n,
         n_sites=n_sites,
         status=status,

@@ -12,7 +12,9 @@ import pandas as pd
 import pytest
 from RegionalBrainAgeCohortLib import analysis
 from RegionalBrainAgeCohortLib.__main__ import main
+from RegionalBrainAgeCohortLib.cli import summary
 from RegionalBrainAgeCohortLib.data.settings import Settings
+from RegionalBrainAgeCohortLib.families import STEPS
 from RegionalBrainAgeCohortLib.report.result_tables import MEANINGS, text_of
 from RegionalBrainAgeCohortLib.simulate import NETWORKS, TRUE_EFFECTS, simulate_cohort, write_cohort
 from RegionalBrainAgeLib.case.result.tables import processed_columns
@@ -224,6 +226,65 @@ def test_an_analysis_the_data_do_not_allow_is_skipped_with_a_sentence(tmp_path):
     assert "motor" in result.skipped["Structural equation model"]
     assert (tmp_path / "out" / "mixed_models.tsv").exists()
     assert "no motor outcome" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
+def test_one_outcome_known_in_few_cases_does_not_end_the_others(tmp_path):
+    """A PAD known in 6 of 60 cases of several sites: its rows say what they are, all others are as without it."""
+    frame = pd.read_csv(REFERENCE_DATA / "typical.csv").head(60)
+    rng = np.random.default_rng(0)
+    for seed in range(8):
+        frame["pad_contra_van"] = frame["pad_contra_van"].where(frame.index.isin(rng.choice(60, 6, replace=False)))
+        frame["pad_contra_van"] += np.where(frame["site"] == "site01", 50.0 * seed, 0.0)
+        frame.to_csv(tmp_path / "few.csv", index=False)
+        result = analysis.run(tmp_path / "few.csv", tmp_path / "out", Settings(families=("mixed", "loads")))
+        assert not result.skipped
+        assert result.tables["mixed_models"]["status"].notna().all()
+        frame["pad_contra_van"] = pd.read_csv(REFERENCE_DATA / "typical.csv")["pad_contra_van"].head(60)
+
+
+def test_a_family_without_a_single_fit_is_not_done_and_never_a_null(tmp_path):
+    frame = pd.read_csv(REFERENCE_DATA / "typical.csv").head(3)
+    frame.to_csv(tmp_path / "three.csv", index=False)
+    result = analysis.run(tmp_path / "three.csv", tmp_path / "out", QUICK)
+    assert "could be estimated" in result.skipped["Lesion volume and PAD"]
+    html = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert " 0 of 6" not in html
+    assert (tmp_path / "out" / "mixed_models.tsv").exists()
+    blank = pd.read_csv(REFERENCE_DATA / "typical.csv").assign(site="")
+    blank.to_csv(tmp_path / "blank.csv", index=False)
+    result = analysis.run(tmp_path / "blank.csv", tmp_path / "blank", QUICK)
+    assert "not done: none of" in summary(result)
+
+
+def test_a_fault_of_one_analysis_is_told_and_the_others_go_on(tmp_path, monkeypatch):
+    def broken(*_: object) -> None:
+        raise ValueError("f(a) and f(b) must have different signs")
+
+    monkeypatch.setitem(STEPS, "loads", broken)
+    result = analysis.run(REFERENCE_DATA / "small.csv", tmp_path, Settings(families=("mixed", "loads")))
+    assert "unexpected fault" in result.skipped["Lesion loads and PAD"]
+    assert "f(a) and f(b)" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert (tmp_path / "mixed_models.tsv").exists()
+
+
+def test_classifiers_that_one_severe_case_cannot_teach_are_skipped(tmp_path):
+    """Two sites, all severe cases but one at the first."""
+    frame = pd.read_csv(REFERENCE_DATA / "typical.csv").head(80)
+    frame["site"] = np.where(np.arange(80) < 40, "a", "b")
+    frame["motor"] = np.where(np.arange(80) < 20, 0.1, 0.9)
+    frame.loc[60, "motor"] = 0.1
+    frame.to_csv(tmp_path / "two.csv", index=False)
+    result = analysis.run(tmp_path / "two.csv", tmp_path / "out", Settings(families=("classifiers",)))
+    assert "for training" in result.skipped["Classifiers"]
+
+
+def test_what_is_said_of_the_reversed_model_are_its_numbers(out):
+    html = (out / "report.html").read_text(encoding="utf-8")
+    assert "same correlations" not in html
+    fits = [pd.read_csv(out / f"{name}.tsv", sep="\t").set_index("measure")["value"]
+            for name in ("sem_fit", "sem_reversed_fit")]  # fmt: skip
+    for fit in fits:
+        assert f"χ²({fit['df']:.0f}) = {fit['chi2']:.1f}" in html
 
 
 def test_the_path_model_falls_back_to_a_network_of_the_table(tmp_path):

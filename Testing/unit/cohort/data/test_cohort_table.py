@@ -98,7 +98,7 @@ def test_a_duplicate_that_is_left_out_anyway_does_no_harm(frame, read):
 
 def test_raw_fugl_meyer_points_are_refused_and_read_with_their_scale(frame, read):
     raw = frame.assign(motor=(frame["motor"] * 66).round())
-    with pytest.raises(InputError, match=r"must be 0 to 1.*0 to 66.*--motor-scale 66"):
+    with pytest.raises(InputError, match=r"must be 0 to 1.*--motor fm.*--motor-scale 66"):
         read(raw)
     scaled = read(raw, Settings(motor_scale=66)).data
     np.testing.assert_allclose(scaled["motor"], frame["motor"], atol=1e-6)
@@ -132,8 +132,75 @@ def test_uncalibrated_and_failed_cases_are_left_out_counted_and_back_on_request(
     assert len(asked.data) == 60
     assert "As asked, the analysis includes 3 case(s) never calibrated" in sentences(asked)
     assert "As asked, the analysis includes 2 case(s) that failed quality control" in sentences(asked)
+
+
+def test_sites_without_any_calibration_are_used_where_sites_are_modelled(frame, read):
+    """The scanner's offset is one number for such a site; beside calibrated cases of the same site it is not."""
+    first = frame["site"] == frame["site"].iloc[0]
+    frame["calibrated"] = np.where(first, "false", "true")
+    cohort = read(frame)
+    assert len(cohort.data) == 60
+    assert len(cohort.calibrated) == 60 - first.sum()
+    assert f"{first.sum()} case(s) are of sites where no case was calibrated" in sentences(cohort)
+    assert len(read(frame, Settings(include_uncalibrated=True)).calibrated) == 60
+    frame.loc[0, "calibrated"] = "true"
+    assert len(read(frame).data) == 60 - first.sum() + 1
     frame["calibrated"] = "false"
-    with pytest.raises(InputError, match=r"No case of .* is usable: 60 never calibrated.*--include-uncalibrated"):
+    assert len(read(frame).data) == 60
+    assert read(frame).calibrated.empty
+
+
+@pytest.mark.parametrize(
+    ("scale", "points", "outcome", "severe"),
+    [("fm", [25, 26], [25 / 66, 26 / 66], [1, 0]), ("arat", [21, 57], [21 / 57, 1], [1, 0]),
+     ("nihss", [0, 5], [1, 37 / 42], [0, 1]), ("mrs", [2, 3], [4 / 6, 0.5], [0, 1])],
+)  # fmt: skip
+def test_a_named_motor_scale_brings_its_range_direction_and_cut(frame, read, scale, points, outcome, severe):
+    frame["motor"] = np.resize(points, len(frame))
+    data = read(frame, Settings(motor=scale)).data
+    assert data["motor"][:2].tolist() == pytest.approx(outcome)
+    assert data["severe"][:2].tolist() == severe
+
+
+def test_points_of_an_unnamed_scale_are_not_guessed(frame, read):
+    """NIHSS 0..42 looks like Fugl-Meyer points and means the opposite."""
+    with pytest.raises(InputError, match=r"--motor nihss.*0 = full function.*--motor-scale 66"):
+        read(frame.assign(motor=np.resize([0, 5, 17, 42], len(frame))))
+    with pytest.raises(InputError, match="outside 0 to 6"):
+        read(frame.assign(motor=7), Settings(motor="mrs"))
+
+
+def test_a_table_of_lesions_only_or_of_thickness_only_is_a_table(frame, read):
+    lesions = frame[[c for c in frame.columns if not c.startswith("pad_")]]
+    cohort = read(lesions)
+    assert cohort.networks == ("fpn", "van", "sal")
+    assert not cohort.pads
+    assert len(cohort.loads) == 7
+    thickness = lesions.rename(columns=lambda c: c.replace("load_ipsi", "thickness_ipsi")).filter(regex="^(?!load_)")
+    assert len(read(thickness).thicknesses) == 3
+
+
+def test_a_thousands_separator_is_not_guessed(frame, read):
+    text = frame.astype({"days_post_stroke": object})
+    text.loc[0, "days_post_stroke"] = "2,457"
+    with pytest.raises(InputError, match="days_post_stroke holds 2,457: a thousand, or a decimal comma"):
+        read(text)
+
+
+def test_a_quotation_mark_that_is_never_closed_is_named_with_its_line(frame, tmp_path):
+    path = tmp_path / "cases.csv"
+    lines = frame.to_csv(index=False).splitlines()
+    lines[5] = lines[5].replace("site", '"site', 1)
+    path.write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(InputError, match=r"Line 6 of cases\.csv .*quotation mark"):
+        read_cohort(path)
+
+
+def test_quality_control_words_are_honoured_or_refused(frame, read):
+    frame["qc"] = ["exclude"] * 4 + ["pass"] * 56
+    assert len(read(frame).data) == 56
+    frame.loc[0, "qc"] = "perhaps"
+    with pytest.raises(InputError, match="Column qc holds 'perhaps'"):
         read(frame)
 
 
@@ -193,8 +260,9 @@ def test_loads_in_percent_are_refused(frame, read):
         (b"", "is empty"),
         (b"case_id,site,age,sex,pad_ipsi_fpn\n", "a header but no case"),
         (b"PK\x03\x04rest", "is a spreadsheet"),
+        (b"\xff\xfec\x00a", "is cut short"),
         (b"case_id,site,Age,sex,pad_ipsi_fpn\nc,a,6,F,1\n", "no column 'age' .there is 'Age'"),
-        (b"case_id,site,age,sex,motor\nc,a,6,F,1\n", "no column pad_ipsi_<network>"),
+        (b"case_id,site,age,sex,motor\nc,a,6,F,1\n", "no column pad_ipsi_<network>, load_ipsi_<network>"),
         (b"case_id,site,age,sex,pad_ipsi_fpn,age\nc,a,6,F,1,7\n", "age occurs twice"),
         (b"case_id,site,age,sex,pad_ipsi_fpn\nc,a,6,unknown,1\n", "Column sex holds 'unknown'"),
         (b"case_id,site,age,sex,pad_ipsi_fpn\n,a,6,F,1\n", "Row 2 has no case_id"),
@@ -213,7 +281,9 @@ def test_a_missing_file_is_named(tmp_path):
 
 
 def test_settings_that_make_no_sense_are_refused():
-    for bad in ({"severe_cut": 25}, {"families": ("mixed", "magic")}, {"sem_missing": "guess"}, {"folds": 1}):
+    for bad in ({"severe_cut": 25}, {"families": ("mixed", "magic")}, {"sem_missing": "guess"}, {"folds": 1},
+                {"severe_cut": "x"}, {"families": [5]}, {"folds": []}, {"covariates": 5}, {"covariates": "age"},
+                {"threads": 0}, {"motor": "gait"}, {"motor": "fm", "motor_scale": 66}):  # fmt: skip
         with pytest.raises(InputError):
             Settings(**bad)
     with pytest.raises(InputError, match="Unknown setting colour"):

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from RegionalBrainAgeCohortLib.sem.language import parse_model
-from RegionalBrainAgeCohortLib.sem.path_model import BOOTSTRAP_COLUMNS, default_model, fit_sem, reverse_model
+from RegionalBrainAgeCohortLib.sem.model_texts import default_model, published_model, reverse_model
+from RegionalBrainAgeCohortLib.sem.path_model import BOOTSTRAP_COLUMNS, fit_sem
 from RegionalBrainAgeLib.errors import InputError, RegionalBrainAgeError
 from shared_folder import REFERENCE
 
@@ -46,7 +47,7 @@ def test_estimates_standard_errors_and_fit_agree_with_lavaan(run, model, data, m
 
 def test_without_latent_variables_the_paths_are_least_squares():
     data = cohort("typical")
-    result = fit_sem(default_model("fpn"), data).paths.set_index(["lhs", "rhs"])["estimate"]
+    result = fit_sem(published_model("fpn"), data).paths.set_index(["lhs", "rhs"])["estimate"]
     design = np.column_stack([np.ones(len(data)), data["motor"], data["pad_ipsi_fpn"]])
     beta, *_ = np.linalg.lstsq(design, data["pad_contra_fpn"].to_numpy(), rcond=None)
     assert result["pad_contra_fpn", "motor"] == pytest.approx(beta[1], rel=1e-7)
@@ -55,7 +56,7 @@ def test_without_latent_variables_the_paths_are_least_squares():
 
 def test_fiml_on_complete_data_is_maximum_likelihood():
     data = cohort("typical")
-    complete, fiml = (fit_sem(default_model("fpn"), data, missing=m) for m in ("listwise", "fiml"))
+    complete, fiml = (fit_sem(published_model("fpn"), data, missing=m) for m in ("listwise", "fiml"))
     both = complete.paths.merge(fiml.paths, on=["lhs", "op", "rhs"])
     np.testing.assert_allclose(both["estimate_x"], both["estimate_y"], rtol=1e-6)
     assert complete.measure("chi2") == pytest.approx(fiml.measure("chi2"), abs=1e-6)
@@ -63,17 +64,17 @@ def test_fiml_on_complete_data_is_maximum_likelihood():
 
 def test_missing_values_switch_fiml_on_by_itself_and_are_counted():
     data = cohort("uneven")
-    result = fit_sem(default_model("fpn"), data)
+    result = fit_sem(published_model("fpn"), data)
     assert result.missing == "fiml"
     assert result.n == data["load_cst"].notna().sum()
-    listwise = fit_sem(default_model("fpn"), data, missing="listwise")
+    listwise = fit_sem(published_model("fpn"), data, missing="listwise")
     assert listwise.n < result.n
     assert listwise.n + listwise.n_left_out == len(data)
 
 
 def test_bootstrap_intervals_are_close_to_the_delta_method_and_repeatable():
     data = cohort("typical")
-    first, second = (fit_sem(default_model("fpn"), data, draws=1000, seed=5).paths for _ in range(2))
+    first, second = (fit_sem(published_model("fpn"), data, draws=1000, seed=5).paths for _ in range(2))
     pd.testing.assert_frame_equal(first, second)
     row = first.iloc[0]
     width = (row["std_boot_ci_high"] - row["std_boot_ci_low"]) / (2 * 1.96 * row["std_se"])
@@ -83,27 +84,27 @@ def test_bootstrap_intervals_are_close_to_the_delta_method_and_repeatable():
 def test_a_cluster_bootstrap_of_identical_sites_has_no_spread():
     data = cohort("typical").iloc[:40]
     clones = pd.concat([data.assign(site=f"s{k}") for k in range(6)], ignore_index=True)
-    paths = fit_sem(default_model("fpn"), clones, draws=50, cluster="site").paths
+    paths = fit_sem(published_model("fpn"), clones, draws=50, cluster="site").paths
     low, high = paths[BOOTSTRAP_COLUMNS[0]], paths[BOOTSTRAP_COLUMNS[1]]
     np.testing.assert_allclose(low, high, rtol=1e-6)
 
 
 def test_bootstrap_draws_with_missing_data_refit_the_same_likelihood():
     """With weights of one the draw is the data itself, so a bootstrap of single-case clusters brackets the estimate."""
-    paths = fit_sem(default_model("fpn"), cohort("uneven"), draws=200, seed=2).paths
+    paths = fit_sem(published_model("fpn"), cohort("uneven"), draws=200, seed=2).paths
     assert (paths["boot_ci_low"] <= paths["estimate"] + 1e-9).all()
     assert (paths["boot_ci_high"] >= paths["estimate"] - 1e-9).all()
 
 
 def test_indirect_effects_are_products_of_their_paths():
-    paths = fit_sem(default_model("fpn"), cohort("typical")).paths.set_index("label")
+    paths = fit_sem(published_model("fpn"), cohort("typical")).paths.set_index("label")
     for column in ("estimate", "std_all"):
         expected = paths.loc["a", column] * paths.loc["c", column]
         assert paths.loc["through_motor", column] == pytest.approx(expected)
 
 
 def test_the_reversed_model_turns_only_the_arrows_that_leave_motor():
-    model = reverse_model(default_model("fpn"))
+    model = reverse_model(published_model("fpn"))
     arrows = {(p.rhs, p.lhs) for p in parse_model(model).parameters if p.op == "~"}
     assert arrows == {
         ("load_cst", "motor"),
@@ -144,5 +145,32 @@ def test_constant_and_collinear_columns_are_named():
 
 
 def test_a_model_the_data_cannot_determine_is_refused():
-    with pytest.raises(RegionalBrainAgeError, match="converge"):
+    with pytest.raises(RegionalBrainAgeError, match=r"converge|more than the data have"):
         fit_sem("f =~ motor + load_cst\npad_ipsi_fpn ~ f\npad_ipsi_fpn ~~ motor + load_cst", cohort("typical"))
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        ("f =~ motor + load_cst", "1 parameter(s) more than the data have"),
+        ("f =~ NA*motor + load_cst + pad_ipsi_fpn + pad_contra_fpn\nf ~ age", "not identified|converge"),
+    ],
+)
+def test_an_unidentified_model_is_refused_and_never_a_perfect_fit(model, words):
+    """lavaan warns and prints; a fit with fewer moments than parameters is no fit."""
+    with pytest.raises(RegionalBrainAgeError) as refused:
+        fit_sem(model, cohort("typical"))
+    assert re.search("|".join(map(re.escape, words.split("|"))), str(refused.value))
+
+
+def test_the_default_model_is_the_published_chain_with_age_sex_and_the_direct_path():
+    default, published = (
+        {(p.rhs, p.lhs) for p in parse_model(model("fpn")).parameters if p.op == "~"}
+        for model in (default_model, published_model)
+    )
+    assert published < default
+    outcomes = ("motor", "pad_ipsi_fpn", "pad_contra_fpn")
+    assert default - published == {
+        ("load_cst", "pad_contra_fpn"),
+        *((c, o) for c in ("age", "sex_M") for o in outcomes),
+    }

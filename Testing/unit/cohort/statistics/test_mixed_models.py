@@ -6,7 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from RegionalBrainAgeCohortLib.statistics.mixed_models import (
+    NO_MINIMUM,
+    Overlap,
     benjamini_hochberg,
+    fit_terms,
     group_differences,
     load_models,
     volume_models,
@@ -60,9 +63,81 @@ def test_volume_models_agree_with_lmertest(name):
 def test_load_models_agree_with_lmertest(name):
     data = cohort(name)
     theirs = pd.read_csv(REFERENCE / "tables" / "loads.tsv", sep="\t").query("cohort == @name")
-    ours = load_models(data, columns(data, "pad_"), columns(data, "load_"))
+    data = data.drop(columns="log_lesion_volume")
+    ours = load_models(data, columns(data, "pad_"), columns(data, "load_"), overlap=NO_MINIMUM)
     assert len(ours) == len(columns(data, "pad_")) * len(columns(data, "load_"))
+    assert set(ours["model"]) == {"load_unadjusted"}
     assert_agrees_with_r(ours, theirs.drop(columns="term"), ["load", "outcome"])
+    unadjusted = ours[["estimate", "ci_low", "ci_high", "p", "p_fdr"]]
+    assert (ours[[f"unadjusted_{name}" for name in unadjusted]].to_numpy() == unadjusted.to_numpy())[
+        ours["p"].notna()
+    ].all()
+
+
+@pytest.mark.parametrize("name", COHORTS)
+def test_loads_adjusted_for_lesion_volume_agree_with_lmertest(name):
+    data = cohort(name)
+    theirs = pd.read_csv(REFERENCE / "tables" / "loads_adjusted.tsv", sep="\t").query("cohort == @name")
+    ours = load_models(data, columns(data, "pad_"), columns(data, "load_"), overlap=NO_MINIMUM)
+    assert set(ours["model"]) == {"load"}
+    assert_agrees_with_r(ours, theirs.drop(columns="term"), ["load", "outcome"])
+
+
+def test_a_load_that_few_people_carry_is_not_tested_and_not_counted():
+    data = cohort("typical")
+    data["load_contra_fpn"] = np.where(np.arange(len(data)) < 24, 0.2, 0.0035)
+    table = load_models(data, ["pad_ipsi_fpn"], ["load_contra_fpn", "load_cst"]).set_index("load")
+    assert table.loc["load_contra_fpn", "status"] == "too few damaged"
+    assert table.loc["load_contra_fpn", "n_damaged"] == 24
+    assert table.loc["load_contra_fpn", ["estimate", "p", "p_fdr", "unadjusted_p"]].isna().all()
+    assert "at least 26 are needed" in table.loc["load_contra_fpn", "note"]
+    assert table.loc["load_cst", "p_fdr"] == table.loc["load_cst", "p"], "a family of the one pair that was tested"
+    fewer = load_models(data, ["pad_ipsi_fpn"], ["load_contra_fpn"], overlap=Overlap(24, 0.0))
+    assert fewer["p"].notna().all()
+    data["group_mild"] = (data["motor"] > 25 / 66).astype(float)
+    groups = group_differences(data, ["load_contra_fpn", "pad_ipsi_fpn"]).set_index("variable")
+    assert groups.loc["load_contra_fpn", "status"] == "too few damaged"
+    assert np.isfinite(groups.loc["pad_ipsi_fpn", "p"])
+
+
+def test_lesion_volume_enters_once_when_it_is_also_a_covariate():
+    data = cohort("typical")
+    twice = volume_models(data, ["pad_ipsi_fpn"], ("age", "sex", "log_lesion_volume"))
+    once = volume_models(data, ["pad_ipsi_fpn"])
+    pd.testing.assert_frame_equal(twice.drop(columns="note"), once.drop(columns="note"))
+    loads = load_models(data, ["pad_ipsi_fpn"], ["load_cst"], ("age", "sex", "log_lesion_volume"))
+    assert loads["estimate"].to_numpy() == pytest.approx(load_models(data, ["pad_ipsi_fpn"], ["load_cst"])["estimate"])
+
+
+def test_a_load_that_only_stands_for_the_volume_loses_its_effect_beside_it():
+    """PAD depends on volume alone; the load is volume with noise: unadjusted it is found, adjusted it is not."""
+    rng = np.random.default_rng(4)
+    data = cohort("typical")
+    log_volume = (data["log_lesion_volume"] - data["log_lesion_volume"].mean()) / data["log_lesion_volume"].std()
+    data["pad_ipsi_fpn"] = 3 * log_volume + rng.normal(size=len(data))
+    data["load_ipsi_fpn"] = np.clip(0.3 + 0.1 * log_volume + rng.normal(0, 0.05, len(data)), 0.01, 1)
+    row = load_models(data, ["pad_ipsi_fpn"], ["load_ipsi_fpn"]).iloc[0]
+    assert row["unadjusted_p"] < 1e-20
+    assert row["p"] > 0.01
+
+
+def test_a_fit_without_numbers_is_a_status_and_never_an_exception():
+    rng = np.random.default_rng(0)
+    for n in range(1, 12):
+        site = rng.integers(0, 3, n).astype(str)
+        design = np.column_stack([np.ones(n), rng.normal(size=n), rng.integers(0, 2, n)])
+        for y in (np.full(n, np.inf), 1e200 * rng.normal(size=n), rng.normal(size=n), design[:, 1]):
+            fit = fit_random_intercept(y, design, site)
+            assert fit.status in ("ok", "singular", "constant", "rank deficient", "failed")
+
+
+@pytest.mark.parametrize("name", COHORTS)
+def test_the_restricted_log_likelihood_is_that_of_lme4(name):
+    theirs = pd.read_csv(REFERENCE / "tables" / "reml.tsv", sep="\t").query("cohort == @name")
+    data = cohort(name)
+    for row in theirs.itertuples():
+        _, fit, _ = fit_terms(data, row.outcome, ["log_lesion_volume", "age", "sex"])
+        assert fit.log_likelihood == pytest.approx(row.log_likelihood, abs=1e-6)
 
 
 def dense_reml(y: np.ndarray, design: np.ndarray, site: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, float]:
@@ -131,7 +206,7 @@ def test_status_says_which_coefficients_cannot_be_told_apart():
     assert table["volume_days", "pad_ipsi_n1", "age"] == "rank deficient"
     assert table["volume_days", "pad_ipsi_n1", "log_lesion_volume"] == "singular"
     assert (table.xs("flat", level="outcome") == "constant").all()
-    loads = load_models(data, ["pad_ipsi_n1"], ["load_contra_x2"])
+    loads = load_models(data, ["pad_ipsi_n1"], ["load_contra_x2"], overlap=NO_MINIMUM)
     assert loads["status"].tolist() == ["constant"]
     assert loads["estimate"].isna().all()
     assert loads["note"].str.contains("load_contra_x2").all()
@@ -141,7 +216,7 @@ def test_status_says_which_coefficients_cannot_be_told_apart():
 def test_without_a_site_effect_to_estimate_the_model_is_ordinary_regression(site, words):
     data = cohort("small").dropna()
     data["site"] = site or data["case_id"]
-    row = load_models(data, ["pad_ipsi_n1"], ["load_cst"]).iloc[0]
+    row = load_models(data.drop(columns="log_lesion_volume"), ["pad_ipsi_n1"], ["load_cst"], overlap=NO_MINIMUM).iloc[0]
     design = np.column_stack([np.ones(len(data)), data["load_cst"], data["age"], data["sex"] == "M"]).astype(float)
     beta, *_ = np.linalg.lstsq(design, data["pad_ipsi_n1"].to_numpy(), rcond=None)
     assert row["estimate"] == pytest.approx(beta[1], rel=1e-9)

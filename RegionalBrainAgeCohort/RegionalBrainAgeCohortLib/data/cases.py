@@ -1,0 +1,114 @@
+"""Which cases of a table are used: calibration, quality control, side of the lesion; and who is counted twice."""
+
+from __future__ import annotations
+
+import pandas as pd
+from RegionalBrainAgeLib.errors import InputError
+
+from .finding import Finding
+from .settings import Settings
+
+_NO = {"false", "no", "0", "f", "n"}
+_YES = {"true", "yes", "1", "t", "y"}
+_FAILED = {"fail", "failed", "bad", "reject", "rejected", "exclude", "excluded"}
+_KNOWN_QC = {*_FAILED, "pass", "passed", "ok", "good", "review"}
+UNCALIBRATED = "never calibrated to a scanner"
+QC_FAILED = "failed quality control"
+REMEDIES = {
+    UNCALIBRATED: "Process them with a calibration (regional-brain-age calibrate), or use them as they are with "
+    "--include-uncalibrated.",
+    QC_FAILED: "Look at them and accept what is fine, or use them as they are with --include-qc-failed.",
+}
+
+
+def leave_out(frame: pd.DataFrame, settings: Settings, findings: list[Finding]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Cases not used (case_id, reason) and the table of those used; what was done is told in `findings`.
+
+    Cases never calibrated to their scanner stay where no case of their site is: the scanner's offset is then one number
+    for the site, and models with a site effect take it. Beside calibrated cases of the same site they are left out.
+    """
+    reason = pd.Series("", index=frame.index)
+
+    def mark(rows: pd.Series, why: str) -> None:
+        reason[rows & (reason == "")] = why
+
+    if "calibrated" in frame.columns:
+        text = frame["calibrated"].str.lower()
+        odd = sorted(set(text.dropna()) - _NO - _YES)
+        if odd:
+            raise InputError(f"Column calibrated holds {', '.join(map(repr, odd[:5]))}.", "Write true or false.")
+        if not settings.include_uncalibrated:
+            mark(~text.isin(_YES) & text.isin(_YES).groupby(frame["site"], dropna=False).transform("any"), UNCALIBRATED)
+    else:
+        findings.append(
+            Finding("note", "There is no column 'calibrated': all cases are taken as calibrated to their scanner.")
+        )
+    if "qc" in frame.columns:
+        text = frame["qc"].str.lower()
+        odd = sorted(set(text.dropna()) - _KNOWN_QC)
+        if odd:
+            raise InputError(f"Column qc holds {', '.join(map(repr, odd[:5]))}.", "Write pass, review or fail.")
+        if not settings.include_qc_failed:
+            mark(text.isin(_FAILED), QC_FAILED)
+        waiting = int((text == "review").sum())
+        if waiting:
+            findings.append(
+                Finding("warning", f"{waiting} case(s) are marked qc = review: look at them; they are used meanwhile.")
+            )
+    if "lesion_side" in frame.columns:
+        side = frame["lesion_side"].str.lower()
+        mark(side.isin({"bilateral", "both", "b"}), "bilateral lesion, so no ipsilesional side")
+        mark(side.isin({"none"}), "no lesion, so no ipsilesional side")
+    out = reason != ""
+    left_out = pd.DataFrame({"case_id": frame.loc[out, "case_id"], "reason": reason[out]}).reset_index(drop=True)
+    if len(left_out):
+        findings.append(Finding("warning", f"{len(left_out)} of {len(frame)} cases are left out: {reasons(left_out)}."))
+    offset = int((~calibrated_of(frame) & ~out).sum())
+    if offset and not settings.include_uncalibrated:
+        findings.append(
+            Finding(
+                "warning",
+                f"{offset} case(s) are of sites where no case was calibrated to the scanner. Models with a site effect "
+                "use them, for it takes the scanner's offset; the path model and the classifiers, which have none, do "
+                "not (--include-uncalibrated uses them everywhere).",
+            )
+        )
+    asked = [
+        (settings.include_uncalibrated, "calibrated", lambda text: ~text.isin(_YES), "never calibrated: PADs of "
+         "different scanners may then differ by years for the scanner alone"),
+        (settings.include_qc_failed, "qc", lambda text: text.isin(_FAILED), "that failed quality control"),
+    ]  # fmt: skip
+    for on, column, concerns, what in asked:
+        count = int((concerns(frame[column].str.lower()) & ~out).sum()) if on and column in frame.columns else 0
+        if count:
+            findings.append(Finding("warning", f"As asked, the analysis includes {count} case(s) {what}."))
+    return left_out, frame[~out].copy()
+
+
+def calibrated_of(frame: pd.DataFrame) -> pd.Series:
+    """Which cases were calibrated to their scanner; all, where the table does not say."""
+    if "calibrated" not in frame.columns:
+        return pd.Series(True, index=frame.index)
+    return frame["calibrated"].str.lower().isin(_YES)
+
+
+def reasons(left_out: pd.DataFrame) -> str:
+    """How many cases were left out for each reason, in words."""
+    counts = left_out["reason"].value_counts()
+    return ", ".join(f"{n} {reason}" for reason, n in counts.items())
+
+
+def check_ids(frame: pd.DataFrame) -> None:
+    """Raise `InputError` where a used case has no identifier, or the same as another one."""
+    blank = frame.index[frame["case_id"].isna()]
+    if len(blank):
+        raise InputError(f"Row {blank[0] + 2} has no case_id.", "Give every case an identifier of its own.")
+    counts = frame["case_id"].value_counts()
+    twice = counts[counts > 1]
+    if len(twice):
+        named = ", ".join(f"{case} ({n} times)" for case, n in twice.head(5).items())
+        more = f" and {len(twice) - 5} more" if len(twice) > 5 else ""
+        raise InputError(
+            f"These case_ids occur more than once: {named}{more}. A person counted twice makes every result too sure.",
+            "Keep one row for each case.",
+        )

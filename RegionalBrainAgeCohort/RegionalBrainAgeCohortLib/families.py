@@ -1,0 +1,201 @@
+"""The families of analyses: what each one fits, and when it says instead why it cannot.
+
+Every function takes the result so far and adds its tables. One that cannot be done raises `InputError`; one of which no
+model could be fitted keeps its table, with a status in every row, and counts as not done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from RegionalBrainAgeLib.errors import Cancelled, InputError, RegionalBrainAgeError
+
+from .data.cohort_table import Cohort
+from .result import AnalysisResult, tested, untested_reasons
+from .sem import path_model as sem
+from .sem.model_texts import default_model, published_model, reverse_model, thickness_model
+from .statistics import classification, mixed_models
+
+Tell = Callable[[float], None]
+TITLES = {
+    "mixed": "Lesion volume and PAD",
+    "loads": "Lesion loads and PAD",
+    "groups": "Group differences",
+    "sem": "Structural equation model",
+    "classifiers": "Classifiers",
+}
+
+
+def mixed(result: AnalysisResult, tell: Tell) -> None:
+    """Lesion volume against every PAD, and every thickness."""
+    cohort, data = result.cohort, result.cohort.data
+    _need_outcomes(cohort)
+    if "log_lesion_volume" not in data.columns or not data["log_lesion_volume"].notna().any():
+        raise InputError("There is no lesion volume above zero.", "Fill the column lesion_volume_ml.")
+    covariates = result.settings.covariates
+    if cohort.pads:
+        result.tables["mixed_models"] = mixed_models.volume_models(data, cohort.pads, covariates, tell)
+    if cohort.thicknesses:
+        result.tables["thickness_models"] = mixed_models.volume_models(data, cohort.thicknesses, covariates)
+    _need_fits(result, "mixed_models", "thickness_models")
+
+
+def loads(result: AnalysisResult, tell: Tell) -> None:
+    """Every lesion load against every PAD, and every thickness."""
+    cohort, settings = result.cohort, result.settings
+    _need_outcomes(cohort)
+    if not cohort.loads:
+        raise InputError(
+            "There is no lesion load.", "Give columns load_ipsi_<network>, load_contra_<network>, load_cst."
+        )
+    kinds = {"loads": cohort.pads, "thickness_loads": cohort.thicknesses}
+    for number, (name, outcomes) in enumerate(kinds.items()):
+        if outcomes:
+            result.tables[name] = mixed_models.load_models(
+                cohort.data, outcomes, cohort.loads, settings.covariates, _overlap(result),
+                lambda fraction, number=number: tell((number + fraction) / 2),
+            )  # fmt: skip
+    _need_fits(result, "loads", "thickness_loads")
+
+
+def groups(result: AnalysisResult, tell: Tell) -> None:
+    """Every load, PAD and thickness between mild and severe impairment."""
+    cohort = result.cohort
+    _need_classes(cohort, cohort.data)
+    variables = [*cohort.loads, *cohort.pads, *cohort.thicknesses]
+    result.tables["group_differences"] = mixed_models.group_differences(
+        cohort.data, variables, result.settings.group_covariates, _overlap(result), tell
+    )
+    _need_fits(result, "group_differences")
+
+
+def classifiers(result: AnalysisResult, tell: Tell) -> None:
+    """Severe against mild impairment, predicted at sites never seen."""
+    settings, data = result.settings, _comparable(result)
+    _need_classes(result.cohort, data)
+    found = classification.classify(
+        data,
+        folds=settings.folds,
+        inner_folds=settings.inner_folds,
+        repeats=settings.importance_repeats,
+        draws=settings.auc_draws,
+        seed=settings.seed,
+        progress=tell,
+    )
+    result.classification = found
+    result.tables["classifiers"] = found.table
+    result.tables["importance"] = found.importance
+    result.tables["classifier_predictions"] = found.predictions
+
+
+def path_models(result: AnalysisResult, tell: Tell) -> None:
+    """The path model, the model with every path out of the motor outcome turned round, and the one of thickness."""
+    settings, cohort = result.settings, result.cohort
+    data = _comparable(result)
+    text = _model_text(result, data)
+    sites = data["site"].nunique()
+    cluster = "site" if settings.sem_cluster and sites > 1 else None
+    if settings.sem_cluster and cluster is None and settings.sem_draws:
+        result.sem_notes.append("There is one site: the bootstrap draws cases instead of sites.")
+    elif cluster and sites < 10 and settings.sem_draws:
+        result.sem_notes.append(f"Only {sites} sites are drawn by the bootstrap: its intervals are rough.")
+    if cluster:
+        data = data[data["site"].notna()]
+
+    def fit(model: str, begin: float, share: float) -> sem.SemResult:
+        return sem.fit_sem(
+            model, data, missing=settings.sem_missing, draws=settings.sem_draws, cluster=cluster, seed=settings.seed,
+            progress=lambda fraction: tell(begin + share * fraction),
+        )  # fmt: skip
+
+    def also(name: str, model: str, begin: float, share: float) -> sem.SemResult | None:
+        try:
+            found = fit(model, begin, share)
+        except Cancelled:
+            raise
+        except (RegionalBrainAgeError, ArithmeticError, ValueError, np.linalg.LinAlgError) as error:
+            result.sem_notes.append(f"The {name} model could not be fitted: {error}")
+            return None
+        result.tables[f"sem_{name}_paths"], result.tables[f"sem_{name}_fit"] = found.paths, found.fit
+        return found
+
+    result.sem = fit(text, 0.0, 0.4)
+    result.tables["sem_paths"], result.tables["sem_fit"] = result.sem.paths, result.sem.fit
+    turned, plain = reverse_model(text), thickness_model(text, cohort.thicknesses)
+    if turned is None:
+        result.sem_notes.append(
+            "No path leaves motor (or turning one makes a loop): there is no reversed model to show."
+        )
+    else:
+        result.sem_reversed = also("reversed", turned, 0.4, 0.3)
+    if plain is not None:
+        result.sem_thickness = also("thickness", plain, 0.7, 0.3)
+
+
+STEPS: dict[str, Callable[[AnalysisResult, Tell], None]] = {
+    "mixed": mixed, "loads": loads, "groups": groups, "sem": path_models, "classifiers": classifiers,
+}  # fmt: skip
+
+
+# ---- what an analysis needs ------------------------------------------------------------------------------------------
+def _overlap(result: AnalysisResult) -> mixed_models.Overlap:
+    return mixed_models.Overlap(result.settings.min_damaged, result.settings.min_damaged_share)
+
+
+def _comparable(result: AnalysisResult) -> pd.DataFrame:
+    """Cases whose PADs can be compared where a model has no site effect."""
+    data = result.cohort.calibrated
+    if data.empty:
+        raise InputError(
+            "No case was calibrated to its scanner, and this analysis has no site effect that could take the scanner's "
+            "offset.",
+            "Calibrate (regional-brain-age calibrate), or use the cases as they are with --include-uncalibrated.",
+        )
+    return data
+
+
+def _need_outcomes(cohort: Cohort) -> None:
+    if not cohort.pads and not cohort.thicknesses:
+        raise InputError("There is no PAD and no thickness.", "Give columns pad_ipsi_<network>, pad_contra_<network>.")
+
+
+def _need_classes(cohort: Cohort, data: pd.DataFrame) -> None:
+    if "severe" not in data.columns or not data["severe"].notna().any():
+        raise InputError("There is no motor outcome.", "Fill the column motor (0 to 1), or name its scale (--motor).")
+    if data["severe"].nunique() < 2:
+        raise InputError("All cases are of one motor class.", "Change the motor cut, or add cases of the other class.")
+
+
+def _need_fits(result: AnalysisResult, *names: str) -> None:
+    """Refuse to call an analysis done when none of its models could be fitted; the tables stay, with every status."""
+    tables = [result.tables[name] for name in names if name in result.tables]
+    if not any(len(tested(table)) for table in tables):
+        raise InputError(
+            f"None of {sum(map(len, tables))} coefficients could be estimated: {untested_reasons(pd.concat(tables))}.",
+            "The status and note of every row say why.",
+        )
+
+
+def _model_text(result: AnalysisResult, data: pd.DataFrame) -> str:
+    """The path model asked for: the user's, the published chain, or the default."""
+    settings = result.settings
+    text = settings.sem_model.strip()
+    if text == "published":
+        return published_model(_network(result))
+    if text:
+        return text
+    varying = [name for name in ("age", "sex_M") if data[name].nunique() > 1]
+    if len(varying) < 2:
+        result.sem_notes.append("Age or sex is the same in every case: the path model does without it.")
+    return default_model(_network(result), varying)
+
+
+def _network(result: AnalysisResult) -> str:
+    """The network of the default path model, or the first of the table where that one is absent."""
+    wanted, known = result.settings.sem_network, result.cohort.networks
+    if wanted in known:
+        return wanted
+    result.sem_notes.append(f"The table has no network '{wanted}'; the path model uses '{known[0]}'.")
+    return known[0]
