@@ -22,7 +22,8 @@ from RegionalBrainAgeLib.anatomy.parcels import PARCEL_NAMES
 from RegionalBrainAgeLib.batch.process_many import process_cohort
 from RegionalBrainAgeLib.batch.run.options import BatchOptions
 from RegionalBrainAgeLib.files.images import read_t1, write_image
-from RegionalBrainAgeLib.files.tables import number, read_table
+from RegionalBrainAgeLib.files.tables import read_table
+from RegionalBrainAgeLib.files.words import number_of
 from RegionalBrainAgeLib.geometry.image import Image, to_canonical
 from scipy import ndimage
 
@@ -108,7 +109,7 @@ def main() -> None:
 
 
 def _column(path: Path, name: str) -> np.ndarray:
-    return np.array([number(row[name]) for row in read_table(path)])
+    return np.array([number_of(row[name]) for row in read_table(path)])
 
 
 if __name__ == "__main__":

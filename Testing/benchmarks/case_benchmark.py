@@ -21,7 +21,8 @@ import nibabel as nib
 import numpy as np
 from lesions_into_heads import SOOP_EXAMPLES, soop_lesion
 from real_heads import RealHead, bring_lesion, real_heads
-from RegionalBrainAgeLib.files.tables import number, read_table
+from RegionalBrainAgeLib.files.tables import read_table
+from RegionalBrainAgeLib.files.words import number_of
 from shared_folder import data_folder
 
 THREADS = 2
@@ -51,7 +52,7 @@ def thickness_and_load(result: dict) -> tuple[np.ndarray, np.ndarray]:
     """Region thickness (mm) and load (fraction), as regions.tsv holds them."""
     folder = Path(result["folder"])
     rows = read_table(folder / f"{folder.name}_regions.tsv")
-    return tuple(np.array([number(row[column]) for row in rows]) for column in ("thickness_mm", "load_fraction"))
+    return tuple(np.array([number_of(row[column]) for row in rows]) for column in ("thickness_mm", "load_fraction"))
 
 
 def cost(data: Path, work: Path) -> None:

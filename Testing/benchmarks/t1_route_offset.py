@@ -21,7 +21,8 @@ from RegionalBrainAgeLib.age.model.calibration import Calibration, expected_offs
 from RegionalBrainAgeLib.age.model.model_folder import DEFAULT_OFFSET_FILE, add_file
 from RegionalBrainAgeLib.anatomy.parcels import ParcelFeatures
 from RegionalBrainAgeLib.cortex.freesurfer import read_subject
-from RegionalBrainAgeLib.files.tables import number, read_table
+from RegionalBrainAgeLib.files.tables import read_table
+from RegionalBrainAgeLib.files.words import number_of
 from RegionalBrainAgeLib.resources import shipped
 from shared_folder import data_folder
 
@@ -29,7 +30,7 @@ from shared_folder import data_folder
 def features_of(case_folder: Path) -> ParcelFeatures:
     """Parcel features as a case left them."""
     rows = read_table(case_folder / f"{case_folder.name}_parcels.tsv")
-    columns = {name: np.array([number(row[name]) for row in rows]) for name in ("thickness_mm", "lesioned_fraction")}
+    columns = {name: np.array([number_of(row[name]) for row in rows]) for name in ("thickness_mm", "lesioned_fraction")}
     voxels = np.array([int(row["voxels"]) for row in rows])
     return ParcelFeatures(tuple(row["parcel"] for row in rows), *columns.values(), voxels)
 

@@ -17,7 +17,8 @@ import pandas as pd
 from RegionalBrainAgeLib.age.model.brain_age_model import load_model
 from RegionalBrainAgeLib.anatomy.parcels import PARCEL_NAMES, ParcelFeatures
 from RegionalBrainAgeLib.cortex.freesurfer import read_subject
-from RegionalBrainAgeLib.files.tables import number, read_table
+from RegionalBrainAgeLib.files.tables import read_table
+from RegionalBrainAgeLib.files.words import number_of
 
 AGE_YEARS, SEX = 25.5, "M"
 
@@ -29,7 +30,7 @@ def main() -> None:
     args = parser.parse_args()
     surfaces = read_subject(args.data / "heads" / "freesurfer" / "sub-0001")
     rows = read_table(args.case_folder / f"{args.case_folder.name}_parcels.tsv")
-    t1_mm = np.array([number(row["thickness_mm"]) for row in rows])
+    t1_mm = np.array([number_of(row["thickness_mm"]) for row in rows])
     adults = pd.read_csv(args.data / "normative" / "thickness_destrieux.csv")
     mean_adult_mm = adults.loc[adults.age >= 18, list(PARCEL_NAMES)].mean().to_numpy()
     left = np.array([name.startswith("lh_") for name in PARCEL_NAMES])

@@ -41,6 +41,7 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
     how.add_argument("--scheme", metavar="TSV", type=Path, help="region scheme (default: the model's)")
     how.add_argument("--calibration", metavar="FILE", type=Path, help="for cases whose row names none")
     how.add_argument("--require-lesion", action="store_true", help="BIDS: set heads without a lesion mask aside")
+    how.add_argument("--derivatives", metavar="NAME", help="BIDS: the folder of derivatives whose masks are used")
     how.add_argument(
         "--thickness-from",
         choices=("freesurfer", "t1"),
@@ -116,6 +117,7 @@ def options_from(args: argparse.Namespace) -> BatchOptions:
         resume=args.resume,
         overwrite=args.overwrite,
         require_lesion=args.require_lesion,
+        derivatives=args.derivatives,
         scheduler=args.scheduler,
         slurm=slurm,
         slurm_profile=args.slurm_profile,

@@ -12,7 +12,7 @@ from ..anatomy.regions import load_scheme
 from ..case.result.tables import processed_columns
 from ..errors import InputError
 from .lists.bids import read_dataset
-from .lists.case_list import CaseList, open_rows, read_case_list, sessions_by_person
+from .lists.case_list import CaseList, open_list, read_case_list, sessions_by_person
 from .lists.parcel_lists import is_parcel_list
 from .review.quality_page import write_quality_page
 from .run.backends import executor
@@ -48,7 +48,7 @@ def process_cohort(
     Cancelled : stopped; finished cases are kept.
     """
     source, out_dir, options = Path(source), Path(out_dir), options or BatchOptions()
-    if source.is_file() and is_parcel_list(open_rows(source)[0]):
+    if source.is_file() and is_parcel_list(open_list(source)[1]):
         return score_list(source, out_dir, options, progress=progress, cancelled=cancelled)
     case_list = read_cases(source, options)
     scheme = load_scheme(options.scheme)
@@ -73,7 +73,12 @@ def read_cases(source: Path, options: BatchOptions) -> CaseList:
     InputError : it is neither.
     """
     if source.is_dir():
-        return read_dataset(source, require_lesion=options.require_lesion, calibration=options.calibration)
+        return read_dataset(
+            source,
+            require_lesion=options.require_lesion,
+            calibration=options.calibration,
+            derivatives=options.derivatives,
+        )
     if not source.exists():
         raise InputError(f"There is no list of cases at {source}.", "Check the path.")
     return read_case_list(source, calibration=options.calibration)

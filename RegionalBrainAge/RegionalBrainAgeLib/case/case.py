@@ -7,19 +7,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..errors import InputError
-
-if TYPE_CHECKING:  # the command line's help loads nothing heavy
-    pass
+from ..files.words import is_missing, number_of, sex_of
 
 OLDEST_YEARS = 120.0
 # Fields of a case that name files.
 FILE_FIELDS = ("t1", "lesion", "freesurfer", "calibration", "tract_left", "tract_right")
 _ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,62}[A-Za-z0-9])?")
-_SEX_WORDS = {"f": "F", "female": "F", "m": "M", "male": "M"}
-_ABSENT = {"", "n/a", "na", "nan", "none"}
+# More than a long life: a stroke does not lie farther back than a person's birth.
+LONGEST_DAYS = 36525.0
 _IMAGE_ENDINGS = re.compile(r"(\.nii)?\.gz$|\.(nii|mgz|mgh|nrrd|nhdr|dcm)$", re.IGNORECASE)
 
 
@@ -29,7 +26,8 @@ class Case:
 
     Parameters
     ----------
-    case_id : letters, digits, - and _; names the output folder ``sub-<id>``.
+    case_id : letters, digits, - and _; names the output folder ``sub-<id>``. A leading ``sub-`` is taken off, so that
+        one person has one name.
     t1 : T1-weighted head (NIfTI, MGZ, NRRD or DICOM folder); may be None when `freesurfer` is given.
     lesion : mask of the lesion on any grid in the same space; None when the head is healthy.
     freesurfer : FreeSurfer or FastSurfer subject folder whose thicknesses are used instead of the built-in route.
@@ -60,6 +58,7 @@ class Case:
     tract_right: Path | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "case_id", self.case_id.removeprefix("sub-"))
         if not _ID.fullmatch(self.case_id):
             raise InputError(
                 f"The case id {self.case_id!r} cannot name a folder.",
@@ -73,11 +72,11 @@ class Case:
         if self.sex not in ("F", "M"):
             raise InputError(f"The sex {self.sex!r} is not known to the model.", "Give F or M.")
         if self.days_post_stroke is not None and not (
-            math.isfinite(self.days_post_stroke) and self.days_post_stroke >= 0
+            math.isfinite(self.days_post_stroke) and 0 <= self.days_post_stroke <= LONGEST_DAYS
         ):
             raise InputError(
                 f"The days since stroke ({self.days_post_stroke:g}) are not possible.",
-                "Give the days from stroke to scan, 0 or more, or leave them out.",
+                "Give the days from stroke to scan, 0 or more and within a life, or leave them out.",
             )
         if self.motor is not None and not (math.isfinite(self.motor) and 0 <= self.motor <= 1):
             raise InputError(
@@ -95,7 +94,7 @@ class Case:
     @property
     def name(self) -> str:
         """``sub-<id>``: the name of the case's folder and the beginning of its files' names."""
-        return f"sub-{self.case_id.removeprefix('sub-')}"
+        return f"sub-{self.case_id}"
 
 
 def case_from_text(fields: Mapping[str, str | None], folder: Path | None = None) -> Case:
@@ -111,8 +110,8 @@ def case_from_text(fields: Mapping[str, str | None], folder: Path | None = None)
     ------
     InputError : a field is missing or wrong, or a file does not exist.
     """
-    given = {k: v.strip() for k, v in fields.items() if v is not None and v.strip().lower() not in _ABSENT}
-    paths = {key: _path(given.get(key), key, folder) for key in FILE_FIELDS}
+    given = {name: text.strip() for name, text in fields.items() if not _absent(name, text)}
+    paths = {key: path_from_text(given.get(key), key, folder) for key in FILE_FIELDS}
     source = paths["t1"] or paths["freesurfer"]
     if "age" not in given and "age_years" not in given:
         raise InputError("The age is missing.", "Give the age at the scan in years, for example --age 63.")
@@ -121,7 +120,7 @@ def case_from_text(fields: Mapping[str, str | None], folder: Path | None = None)
     return Case(
         case_id=given.get("case_id") or given.get("id") or (id_from_path(source) if source else "case"),
         age_years=_number(given.get("age", given.get("age_years")), "age", "the age in years, for example 63"),
-        sex=_SEX_WORDS.get(given["sex"].lower(), given["sex"]),
+        sex=sex_of(given["sex"]) or given["sex"],
         site=given.get("site", ""),
         days_post_stroke=_optional(given.get("days_post_stroke"), "days since stroke", "a number of days"),
         motor=_optional(given.get("motor"), "motor outcome", "a number from 0 to 1"),
@@ -137,12 +136,26 @@ def id_from_path(path: Path) -> str:
     return stem or "case"
 
 
-def _path(text: str | None, name: str, folder: Path | None) -> Path | None:
+def _absent(name: str, text: str | None) -> bool:
+    return is_missing(text) and not (name in FILE_FIELDS and text == ".")  # the current folder may hold DICOM slices
+
+
+def path_from_text(text: str | None, name: str, folder: Path | None) -> Path | None:
+    """The path a word means, which must exist; None without a word. Relative paths start at `folder`.
+
+    Raises
+    ------
+    InputError : nothing lies there, or the word can be no path (too long, the home of nobody).
+    """
     if text is None:
         return None
-    path = Path(text).expanduser()
-    path = (folder / path) if folder is not None else path
-    if not path.exists():
+    try:
+        path = Path(text).expanduser()
+        path = (folder / path) if folder is not None else path
+        found = path.exists()
+    except (OSError, RuntimeError, ValueError) as error:  # a name too long, ~nobody, a NUL
+        raise InputError(f"The {name} file {text[:80]!r} cannot be looked for ({error}).", "Check the path.") from error
+    if not found:
         raise InputError(f"The {name} file {path} does not exist.", "Check the path.")
     return path
 
@@ -153,7 +166,6 @@ def _optional(text: str | None, name: str, wanted: str) -> float | None:
 
 def _number(text: str, name: str, wanted: str) -> float:
     try:
-        return float(text)
-    except ValueError:
-        hint = " Write decimals with a point." if re.fullmatch(r"-?\d+,\d+", text) else ""
-        raise InputError(f"The {name} {text!r} is not a number.", f"Give {wanted}.{hint}") from None
+        return number_of(text)
+    except ValueError as error:
+        raise InputError(f"The {name} {text[:40]!r} {error}.", f"Give {wanted}.") from None

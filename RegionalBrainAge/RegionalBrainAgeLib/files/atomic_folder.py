@@ -1,19 +1,22 @@
-"""A case's folder appears whole or not at all."""
+"""A folder of results appears whole or not at all."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import shutil
+import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from ..errors import InputError
+from ..errors import InputError, RegionalBrainAgeError
+from .atomic_file import UMASK
 from .lock import exclusive
 
 # About twice what a case at 1 mm leaves.
 SPACE_NEEDED_MB = 200
+_STAGING = ".results.partial-"
 
 
 @contextlib.contextmanager
@@ -48,14 +51,12 @@ def _reserved(out_dir: Path, name: str, overwrite: bool) -> Iterator[Path]:
         if retired.exists() and not final.exists():
             os.replace(retired, final)
         if final.exists() and not overwrite:
-            raise InputError(
-                f"The case folder {final} exists already.", "Use --overwrite, or give another id or --out."
-            )
+            raise InputError(f"The folder {final} exists already.", "Use --overwrite, or give another id or --out.")
         for stale in [*out_dir.glob(f".{name}.partial-*"), retired]:
             shutil.rmtree(stale, ignore_errors=True)
         partial = Path(tempfile.mkdtemp(prefix=f".{name}.partial-", dir=out_dir))
         try:
-            partial.chmod(out_dir.stat().st_mode & 0o777)
+            partial.chmod(folder_mode(out_dir))
             yield partial
             if final.exists():
                 os.replace(final, retired)
@@ -65,10 +66,87 @@ def _reserved(out_dir: Path, name: str, overwrite: bool) -> Iterator[Path]:
             shutil.rmtree(retired, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def staged_results(out_dir: Path, last: Sequence[str], stale: Iterable[str] = ()) -> Iterator[Path]:
+    """An empty hidden folder inside `out_dir` whose files move up together when the block ends without an error.
+
+    For results that lie beside other files of the user's (or in a folder that cannot be renamed, as a container's
+    volume). Until the end the files of an earlier run stay as they are. The files named in `last` say that the results
+    are whole: they go first and come back last, so a mixture of two runs never has them.
+
+    Parameters
+    ----------
+    last : names of files in `out_dir`, the very last one last.
+    stale : glob patterns, relative to `out_dir`, of an earlier run's files that go if the new run has none of the name.
+
+    Raises
+    ------
+    InputError : `out_dir` cannot be written to.
+    RegionalBrainAgeError : another run is writing there.
+    """
+    out_dir = Path(out_dir)
+    make_folder(out_dir)
+    with exclusive(out_dir / "results", timeout_s=0.0):
+        for left in out_dir.glob(f"{_STAGING}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        staging = Path(tempfile.mkdtemp(prefix=_STAGING, dir=out_dir))
+        try:
+            yield staging
+            _move_up(staging, out_dir, last, stale)
+        except OSError as error:
+            raise RegionalBrainAgeError(
+                f"The results cannot be written to {out_dir}: {error.strerror}.",
+                "Check free space and permissions of the folder.",
+            ) from error
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+
+
+def _move_up(staging: Path, out_dir: Path, last: Sequence[str], stale: Iterable[str]) -> None:
+    files = sorted(path.relative_to(staging) for path in staging.rglob("*") if path.is_file())
+    files.sort(key=lambda name: last.index(str(name)) if str(name) in last else -1)
+    old = {path.relative_to(out_dir) for pattern in stale for path in out_dir.glob(pattern)}
+    for name in last:
+        (out_dir / name).unlink(missing_ok=True)
+    for name in sorted(old - set(files) - set(map(Path, last))):
+        (out_dir / name).unlink(missing_ok=True)
+    for name in files:
+        (out_dir / name).parent.mkdir(parents=True, exist_ok=True)
+        os.replace(staging / name, out_dir / name)
+
+
+def folder_mode(parent: Path) -> int:
+    """Permissions of a new folder of patients: closed to others where a parent is open to many, else by the umask."""
+    mode = parent.stat().st_mode
+    shared = mode & (stat.S_ISVTX | stat.S_IWGRP | stat.S_IWOTH)
+    return 0o700 if shared else 0o777 & ~UMASK
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for results and what leads to it, with `folder_mode`.
+
+    Raises
+    ------
+    InputError : it cannot be made, or is none.
+    """
+    folder = Path(folder)
+    try:
+        missing = [place for place in (folder, *folder.parents) if not place.exists()]
+        for place in reversed(missing):
+            place.mkdir(mode=folder_mode(place.parent), exist_ok=True)
+        if not folder.is_dir():
+            raise NotADirectoryError(20, "it is a file")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(
+            f"The output folder {folder} cannot be written to: {reason}.", "Choose a folder you may write to."
+        ) from error
+
+
 def make_writable(out_dir: Path) -> None:
     """Makes the output folder if needed; raises InputError where it cannot be written to or is nearly full."""
+    make_folder(out_dir)
     try:
-        out_dir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=out_dir):
             pass
     except OSError as error:

@@ -1,33 +1,79 @@
-"""One 3D volume out of a folder of DICOM files."""
+"""One 3D volume out of a folder of DICOM files: every slice's header is judged before a voxel is read.
+
+Slices of one series become a volume only where they are one: same size, spacing, orientation, signal; evenly spaced
+along their normal. An enhanced multi-frame file is read frame by frame, by position, whatever the frames' order.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pydicom
 import SimpleITK as sitk
+from pydicom.dataset import Dataset
 
 from ..errors import InputError
-from ..geometry.image import Image, from_sitk
-from .image_checks import MAXIMUM_SPACING_MM, SPACING_TOLERANCE_MM, check_claims
+from ..geometry.image import RAS_FROM_LPS, Image
+from .image_checks import MAXIMUM_COMPRESSION, MAXIMUM_SPACING_MM, MAXIMUM_VOXELS, SPACING_TOLERANCE_MM
+from .input_file import parsing
 
-MODALITY, DESCRIPTION, POSITION, ORIENTATION = "0008|0060", "0008|103e", "0020|0032", "0020|0037"
 # Fewer slices of 2 mm do not cover a head.
 MINIMUM_SLICES = 50
 GAP_TOLERANCE_FRACTION = 0.1
+# Direction cosines and spacings are stored rounded; slices may not wander sideways by more than this.
+_SAME_DIRECTION, _SAME_SPACING_MM, _SIDEWAYS_MM = 1e-3, 1e-3, 0.5
+_T1_WORDS = ("t1", "mprage", "spgr", "bravo", "tfe")
+_TAGS = [
+    *("SOPClassUID", "Modality", "SeriesInstanceUID", "SeriesDescription", "ImageType", "ComplexImageComponent"),
+    *("NumberOfFrames", "Rows", "Columns", "BitsAllocated", "SamplesPerPixel", "PhotometricInterpretation"),
+    *("PixelSpacing", "ImagePositionPatient", "ImageOrientationPatient"),
+    *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
+]
+_EXPORT = "Export the series again from the scanner or archive, complete and uncompressed."
+_OTHER_IMAGES = {"P": "phase", "PHASE": "phase", "R": "real part", "I": "imaginary part"}
+
+
+@dataclass(frozen=True)
+class Slice:
+    """One image plane: where it lies (LPS, mm) and where its pixels are."""
+
+    file: Path
+    frame: int
+    header: Dataset
+    position: np.ndarray
+    orientation: np.ndarray
+    spacing_mm: np.ndarray
 
 
 @dataclass(frozen=True)
 class Series:
-    """The files of one DICOM series in slice order, and what its header says."""
+    """The files of one DICOM series, and what the first header says."""
 
-    files: tuple[str, ...]
-    description: str
-    modality: str
+    files: tuple[tuple[Path, Dataset], ...]
+
+    @property
+    def first(self) -> Dataset:
+        return self.files[0][1]
+
+    @property
+    def description(self) -> str:
+        return str(self.first.get("SeriesDescription", "")).strip()
+
+    @property
+    def modality(self) -> str:
+        return str(self.first.get("Modality", "")).strip()
+
+    @property
+    def images(self) -> int:
+        return sum(_count(header) for _, header in self.files)
 
     def __str__(self) -> str:
-        return f"'{self.description or 'no description'}' ({self.modality or '?'}, {len(self.files)} files)"
+        what = "files" if len(self.files) > 1 or self.images == 1 else f"file of {self.images} frames"
+        return f"'{self.description or 'no description'}' ({self.modality or '?'}, {len(self.files)} {what})"
 
 
 def read_dicom_folder(folder: Path) -> tuple[Image, list[str]]:
@@ -37,50 +83,73 @@ def read_dicom_folder(folder: Path) -> tuple[Image, list[str]]:
 
     Raises
     ------
-    InputError : no DICOM series, several that could be meant, CT, or missing slices.
+    InputError : no DICOM series, several that could be meant, another modality or signal than magnitude MR, slices
+        that are damaged, missing, of different geometry or without a place in space.
     """
-    found = [_described(folder, uid) for uid in sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))]
+    found = _series_of(folder)
     if not found:
         raise InputError(f"The folder {folder} holds no DICOM series.", "Name the folder that holds the slices itself.")
     series = _chosen(folder, found)
-    if series.modality == "CT":
-        raise InputError(f"The DICOM series {series} in {folder} is CT.", "Give a T1-weighted MRI of the same head.")
-    _check_gaps(folder, series)
-    reader = sitk.ImageSeriesReader()
-    reader.SetFileNames(series.files)
-    reader.SetOutputPixelType(sitk.sitkFloat32)
-    try:
-        volume = reader.Execute()
-    except RuntimeError as error:
-        raise InputError(
-            f"The DICOM series {series} in {folder} cannot be read.", "Export the series again, uncompressed."
-        ) from error
-    check_claims(f"The DICOM folder {folder}", volume.GetSize(), 4, int(np.prod(volume.GetSize())) * 4, packed=False)
+    name = f"The DICOM series {series} in {folder}"
+    with parsing(name, _EXPORT):
+        _check_signal(name, series)
+        slices = [plane for file, header in series.files for plane in _slices(name, file, header)]
+        slices = _in_order(name, slices)
+        image = Image(_pixels(slices), _ras_from_ijk(slices))
     warnings = [f"{folder} holds {len(found)} DICOM series; {series} was read."] if len(found) > 1 else []
-    return from_sitk(volume), warnings
+    return image, warnings
 
 
-def _described(folder: Path, uid: str) -> Series:
-    files = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), uid)
-    tags = _tags(files[0])
-    return Series(files, tags.get(DESCRIPTION, "").strip(), tags.get(MODALITY, "").strip())
+def _series_of(folder: Path) -> list[Series]:
+    groups: dict[str, list[tuple[Path, Dataset]]] = {}
+    for file in sorted(path for path in folder.iterdir() if path.is_file()):
+        header = _header(file)
+        if header is not None and "Rows" in header:
+            groups.setdefault(str(header.get("SeriesInstanceUID", "")), []).append((file, header))
+    return [Series(tuple(files)) for files in groups.values()]
 
 
-def _tags(file: str) -> dict[str, str]:
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(file)
-    reader.SetImageIO("GDCMImageIO")
-    reader.ReadImageInformation()
-    return {key: reader.GetMetaData(key) for key in reader.GetMetaDataKeys()}
+def _header(file: Path) -> Dataset | None:
+    """What a file says about its image; None for a file that is no DICOM.
+
+    Raises
+    ------
+    InputError : it is one, but damaged.
+    """
+    with file.open("rb") as stream:
+        marked = stream.read(132)[128:] == b"DICM"
+    if not marked and file.suffix.lower() not in (".dcm", ".ima"):
+        return None
+    with parsing(f"The DICOM file {file}", _EXPORT):
+        header = pydicom.dcmread(file, stop_before_pixels=True, force=not marked, specific_tags=_TAGS)
+        if "Rows" in header:
+            _check_claims(file, header)
+        elif not marked:
+            raise ValueError("it holds no image")
+    return header
 
 
-def _chosen(folder: Path, found: list[Series]) -> Series:
+def _check_claims(file: Path, header: Dataset) -> None:
+    """Refuse a header that claims more pixels than the file can hold."""
+    pixels = int(header.Rows) * int(header.Columns) * _count(header)
+    claimed = pixels * max(int(header.get("BitsAllocated", 8)), 8) // 8 * int(header.get("SamplesPerPixel", 1))
+    syntax = getattr(header.file_meta, "TransferSyntaxUID", None) if hasattr(header, "file_meta") else None
+    packed = syntax is not None and (syntax.is_compressed or syntax.is_deflated)
+    limit = file.stat().st_size * (MAXIMUM_COMPRESSION if packed else 1)
+    if pixels <= 0 or pixels > MAXIMUM_VOXELS or claimed > limit:
+        raise ValueError(f"it claims {claimed / 1e6:.3g} MB of pixels and has {file.stat().st_size / 1e6:.3g} MB")
+
+
+def _count(header: Dataset) -> int:
+    frames = header.get("NumberOfFrames", 1)
+    return int(1 if frames in (None, "") else frames)
+
+
+def _chosen(folder: Path, found: Sequence[Series]) -> Series:
     if len(found) == 1:
         return found[0]
-    whole = [s for s in found if len(s.files) >= MINIMUM_SLICES and s.modality != "CT"]
-    named = [
-        s for s in whole if any(word in s.description.lower() for word in ("t1", "mprage", "spgr", "bravo", "tfe"))
-    ]
+    whole = [s for s in found if s.images >= MINIMUM_SLICES and s.modality == "MR"]
+    named = [s for s in whole if any(word in s.description.lower() for word in _T1_WORDS)]
     candidates = named or whole
     if len(candidates) != 1:
         listed = "; ".join(str(s) for s in found)
@@ -91,28 +160,169 @@ def _chosen(folder: Path, found: list[Series]) -> Series:
     return candidates[0]
 
 
-def _check_gaps(folder: Path, series: Series) -> None:
-    if len(series.files) == 1:
-        return
-    tags = [_tags(file) for file in series.files]
-    try:
-        positions = np.array([[float(x) for x in t[POSITION].split("\\")] for t in tags])
-        row, column = np.array([float(x) for x in tags[0][ORIENTATION].split("\\")]).reshape(2, 3)
-    except (KeyError, ValueError) as error:
+def _check_signal(name: str, series: Series) -> None:
+    """One grey magnitude image of MR in every file."""
+    kinds = set()
+    for file, header in series.files:
+        modality = str(header.get("Modality", "")).strip()
+        if modality != "MR":
+            raise InputError(
+                f"{name} is {modality or 'of no stated modality'}, not MR.", "Give a T1-weighted MRI of the same head."
+            )
+        grey = str(header.get("PhotometricInterpretation", "")).strip()
+        if grey != "MONOCHROME2" or int(header.get("SamplesPerPixel", 1)) != 1:
+            raise InputError(f"{name} holds colours or inverted grey values ({grey or '?'} in {file.name}).", _EXPORT)
+        kinds.add(_kind_of(header))
+    if kinds != {"magnitude"}:
+        listed = ", ".join(sorted(kinds))
+        raise InputError(f"{name} holds {listed} images.", "Give the magnitude images of the T1 alone.")
+
+
+def _kind_of(header: Dataset) -> str:
+    component = str(header.get("ComplexImageComponent", "") or "").strip().upper()
+    words = {str(word).strip().upper() for word in (header.get("ImageType") or ())}
+    for word in (component, *sorted(words)):
+        if word in _OTHER_IMAGES or word in ("REAL", "IMAGINARY"):
+            return _OTHER_IMAGES.get(word, word.lower())
+    return "magnitude"
+
+
+def _slices(name: str, file: Path, header: Dataset) -> list[Slice]:
+    """The planes of a file: one, or the frames of an enhanced one.
+
+    Raises
+    ------
+    InputError : a plane does not say where it lies.
+    """
+    if _count(header) == 1 and "PerFrameFunctionalGroupsSequence" not in header:
+        return [_slice(name, file, 0, header, header, header, header)]
+    shared = (header.get("SharedFunctionalGroupsSequence") or [Dataset()])[0]
+    frames = header.get("PerFrameFunctionalGroupsSequence") or []
+    if len(frames) != _count(header):
         raise InputError(
-            f"The DICOM series {series} in {folder} does not say where its slices lie.", "Export the series again."
-        ) from error
-    gaps_mm = np.diff(np.sort(positions @ np.cross(row, column)))
+            f"{name} has {_count(header)} frames in {file.name}, but says of {len(frames)} where they lie.",
+            "Convert it with dcm2niix and give the NIfTI file.",
+        )
+
+    def group(own: Dataset, keyword: str) -> Dataset:
+        sequence = own.get(keyword) or shared.get(keyword)
+        return sequence[0] if sequence else Dataset()
+
+    return [
+        _slice(
+            name,
+            file,
+            number,
+            header,
+            group(own, "PlanePositionSequence"),
+            group(own, "PlaneOrientationSequence"),
+            group(own, "PixelMeasuresSequence"),
+        )
+        for number, own in enumerate(frames)
+    ]
+
+
+def _slice(
+    name: str, file: Path, frame: int, header: Dataset, position: Dataset, orientation: Dataset, measures: Dataset
+) -> Slice:
+    def numbers(source: Dataset, keyword: str, count: int, what: str) -> np.ndarray:
+        values: Any = source.get(keyword)
+        found = np.array([float(value) for value in values], dtype=float) if values else np.full(count, np.nan)
+        if found.shape != (count,) or not np.isfinite(found).all():
+            raise InputError(
+                f"{name} does not say {what} in {file.name}: its {keyword} is missing or damaged.", _EXPORT
+            )
+        return found
+
+    spacing_mm = numbers(measures, "PixelSpacing", 2, "how large its pixels are")
+    if spacing_mm.min() <= 0:
+        raise InputError(f"{name} has pixels without a size in {file.name}.", _EXPORT)
+    return Slice(
+        file,
+        frame,
+        header,
+        numbers(position, "ImagePositionPatient", 3, "where its slices lie"),
+        numbers(orientation, "ImageOrientationPatient", 6, "how its slices are turned"),
+        spacing_mm,
+    )
+
+
+def _in_order(name: str, slices: list[Slice]) -> list[Slice]:
+    """The slices along their normal, after checking that they are one volume."""
+    first = slices[0]
+    row, column = first.orientation.reshape(2, 3)
+    lengths = np.linalg.norm(row), np.linalg.norm(column)
+    if not np.allclose([*lengths, row @ column + 1], 1.0, atol=0.01):
+        raise InputError(f"{name} has slices whose axes are not at right angles.", _EXPORT)
+    for plane in slices:
+        same_size = (plane.header.Rows, plane.header.Columns) == (first.header.Rows, first.header.Columns)
+        if not same_size or not np.allclose(plane.spacing_mm, first.spacing_mm, atol=_SAME_SPACING_MM):
+            raise InputError(f"{name} holds slices of different sizes ({plane.file.name}).", _EXPORT)
+        if not np.allclose(plane.orientation, first.orientation, atol=_SAME_DIRECTION):
+            raise InputError(f"{name} holds a slice turned differently than the others ({plane.file.name}).", _EXPORT)
+    if len(slices) == 1:
+        raise InputError(f"{name} is a single slice.", "Give a 3D T1-weighted series (MPRAGE, SPGR).")
+    voxels = len(slices) * int(first.header.Rows) * int(first.header.Columns)
+    if voxels > MAXIMUM_VOXELS:
+        raise InputError(f"{name} claims {voxels / 1e6:.0f} million voxels, more than a head has.", _EXPORT)
+    normal = np.cross(row, column)
+    slices = sorted(slices, key=lambda plane: float(plane.position @ normal))
+    positions = np.array([plane.position for plane in slices])
+    along_mm = positions @ normal
+    _check_gaps(name, np.diff(along_mm))
+    expected = positions[0] + np.outer(along_mm - along_mm[0], normal)
+    if np.linalg.norm(positions - expected, axis=1).max() > _SIDEWAYS_MM:
+        raise InputError(
+            f"{name} has slices that are not stacked straight (a tilted gantry, or a moved slice).",
+            "Convert it with dcm2niix and give the NIfTI file.",
+        )
+    return slices
+
+
+def _check_gaps(name: str, gaps_mm: np.ndarray) -> None:
     usual_mm = float(np.median(gaps_mm))
     if usual_mm > MAXIMUM_SPACING_MM + SPACING_TOLERANCE_MM:
         raise InputError(
-            f"The DICOM series {series} in {folder} has slices {usual_mm:.1f} mm apart; {MAXIMUM_SPACING_MM:g} mm is "
+            f"{name} has slices {usual_mm:.1f} mm apart; {MAXIMUM_SPACING_MM:g} mm is "
             "the most cortical thickness can be measured with.",
             "Give a 3D T1-weighted series (MPRAGE, SPGR).",
         )
     if usual_mm <= 0 or np.abs(gaps_mm - usual_mm).max() > GAP_TOLERANCE_FRACTION * usual_mm:
         raise InputError(
-            f"The DICOM series {series} in {folder} misses slices or holds some twice (gaps of {gaps_mm.min():.2f} to "
-            f"{gaps_mm.max():.2f} mm).",
+            f"{name} misses slices or holds some twice (gaps of {gaps_mm.min():.2f} to {gaps_mm.max():.2f} mm).",
             "Export the series again, complete and alone.",
         )
+
+
+def _ras_from_ijk(slices: Sequence[Slice]) -> np.ndarray:
+    first, last = slices[0], slices[-1]
+    row, column = first.orientation.reshape(2, 3)
+    lps = np.eye(4)
+    # PixelSpacing is (between rows, between columns); i runs along a row.
+    lps[:3, 0], lps[:3, 1] = row * first.spacing_mm[1], column * first.spacing_mm[0]
+    lps[:3, 2] = (last.position - first.position) / (len(slices) - 1)
+    lps[:3, 3] = first.position
+    return RAS_FROM_LPS @ lps
+
+
+def _pixels(slices: Sequence[Slice]) -> np.ndarray:
+    """Float32, axes (along a row, along a column, slice); GDCM applies each file's own slope and intercept."""
+    first = slices[0]
+    volume = np.empty((int(first.header.Columns), int(first.header.Rows), len(slices)), np.float32)
+    read: dict[Path, np.ndarray] = {}
+    for index, plane in enumerate(slices):
+        if plane.file not in read:
+            if len(read) == 1:
+                read.clear()
+            read[plane.file] = _frames(plane.file)
+        volume[:, :, index] = read[plane.file][plane.frame].T
+    return volume
+
+
+def _frames(file: Path) -> np.ndarray:
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(file))
+    reader.SetImageIO("GDCMImageIO")
+    reader.SetOutputPixelType(sitk.sitkFloat32)
+    array = sitk.GetArrayFromImage(reader.Execute())
+    return array if array.ndim == 3 else array[None]

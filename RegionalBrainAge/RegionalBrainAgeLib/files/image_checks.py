@@ -14,13 +14,16 @@ MAXIMUM_SPACING_MM = 2.0
 SPACING_TOLERANCE_MM = 0.05
 # A whole head fills more than this along every axis, and no scanner's bore is wider than the second.
 FIELD_OF_VIEW_MM = (100.0, 700.0)
-# 670 voxels a side. A header that claims more is broken, or would take more memory than a case may.
-MAXIMUM_VOXELS = 300_000_000
+# 512 voxels a side. A header that claims more is broken, or would take more memory than a case may.
+MAXIMUM_VOXELS = 512**3
 # Deflate cannot compress further than this: a larger claim is a broken header, not a well-packed image.
 MAXIMUM_COMPRESSION = 1100
 HOUNSFIELD_AIR = -500.0
 MINIMUM_AIR_FRACTION = 0.02
 MAXIMUM_LABELS = 20
+RINGING_FRACTION = 0.05
+MINIMUM_OUTSIDE_FRACTION = 0.1
+STRIPPED_ML, STRIPPED_FRACTION = (600.0, 2100.0), 0.6
 MAXIMUM_MASK_FRACTION = 0.5
 TOO_FAR_MM = 4.0
 # Shape and first-voxel centre (mm, RAS, sign-free in x) of the template grids lesion tracing tools write.
@@ -124,45 +127,79 @@ def check_head(name: str, t1: Image) -> None:
         )
 
 
+def unsigned(name: str, t1: Image) -> tuple[Image, list[str]]:
+    """An image without negative values, as every later step expects; a note where it had to be moved.
+
+    A T1 may be centred (z-scores) or run from -0.5 to 0.5 (MP2RAGE). Negative ringing of less than 5 % of the range is
+    left alone. Where an image was centred inside a mask, the many voxels of exactly 0 are outside and become darkest.
+    """
+    lowest, highest = float(t1.array.min()), float(t1.array.max())
+    if -lowest <= RINGING_FRACTION * (highest - lowest):
+        return t1, []
+    outside = t1.array == 0
+    array = t1.array - np.float32(lowest)
+    if np.mean(outside) > MINIMUM_OUTSIDE_FRACTION:
+        array[outside] = 0
+    return t1.like(array), [f"{name} has negative values (down to {lowest:.3g}); it was shifted to begin at 0."]
+
+
+def skull_stripped(t1: Image) -> bool:
+    """Whether everything but a brain's volume is of one darkest value: skull and skin were taken out.
+
+    A whole head fills three to five litres, a brain with its fluid at most two.
+    """
+    inside = t1.array != t1.array.min()
+    inside_ml = np.count_nonzero(inside) * t1.voxel_volume_ml
+    return bool(STRIPPED_ML[0] < inside_ml < STRIPPED_ML[1] and inside.mean() < STRIPPED_FRACTION)
+
+
 def mask_from_values(name: str, array: np.ndarray) -> tuple[np.ndarray, list[str]]:
     """The boolean mask behind the stored values, and warnings where they are not just two.
 
-    0 and any one positive number are a mask. A few whole numbers are labels: all of them are lesion. Anything between
-    0 and a maximum of 1 or 255 is taken for a probability and cut at a half.
+    0 and any one positive number are a mask, and so is a single positive number: a mask cropped to its lesion. Numbers
+    up to 1, or whole numbers up to exactly 100 or 255, are a probability and cut at a half. Other whole numbers, if
+    they are few, are labels: all of them are lesion.
     """
+    if not np.isfinite(array).all():
+        raise InputError(f"{name} contains NaN or infinite values.", "Give a mask of 0 and 1.")
     if array.min() < 0:
         raise InputError(f"{name} has negative values: it is not a mask.", "Give a mask of 0 and 1.")
     if array.max() == 0:
         raise InputError(f"{name} is empty.", "Draw the lesion, or leave the lesion out when there is none.")
     values = np.unique(array)
-    warnings = []
+    whole = bool(np.all(values == np.round(values)))
+    if len(values) == 1 or (len(values) == 2 and values[0] == 0):
+        return array > 0, []
     if values[0] > 0:
         raise InputError(f"{name} has no background: no voxel is 0.", "Give a mask of 0 and 1.")
-    if len(values) == 2:
-        mask = array > 0
-    elif len(values) <= MAXIMUM_LABELS and np.all(values == np.round(values)):
-        mask = array > 0
-        listed = ", ".join(f"{value:g}" for value in values[1:])
-        warnings.append(f"{name} has several labels ({listed}); all of them are taken as lesion.")
-    elif values[-1] <= 1.0 or values[-1] in (100.0, 255.0):
+    if values[-1] <= 1.0 or values[-1] in (100.0, 255.0):
         full = values[-1] if values[-1] > 1.0 else 1.0
         mask = array >= 0.5 * full
-        warnings.append(
-            f"{name} holds values between 0 and {full:g}; voxels of {0.5 * full:g} and more are the lesion."
-        )
-    else:
-        raise InputError(
-            f"{name} holds {len(values)} different values: it is an image, not a mask.", "Give a mask of 0 and 1."
-        )
-    if not mask.any():
-        raise InputError(
-            f"{name} has no voxel of probability 0.5 or more.", "Draw the lesion, or leave it out when there is none."
-        )
+        if not mask.any():
+            raise InputError(
+                f"{name} has no voxel of probability 0.5 or more.",
+                "Draw the lesion, or leave it out when there is none.",
+            )
+        return mask, [f"{name} holds values between 0 and {full:g}; voxels of {0.5 * full:g} and more are the lesion."]
+    if whole and len(values) <= MAXIMUM_LABELS:
+        listed = ", ".join(f"{value:g}" for value in values[1:])
+        return array > 0, [f"{name} has several labels ({listed}); all of them are taken as lesion."]
+    raise InputError(
+        f"{name} holds {len(values)} different values: it is an image, not a mask.", "Give a mask of 0 and 1."
+    )
+
+
+def check_mask_size(name: str, mask: np.ndarray) -> None:
+    """Refuses a mask that takes most of the head's volume: inverted, or of the background.
+
+    Parameters
+    ----------
+    mask : boolean, on the T1's grid.
+    """
     if mask.mean() > MAXIMUM_MASK_FRACTION:
         raise InputError(
             f"{name} marks {100 * mask.mean():.0f} % of the volume: it is not a lesion mask.", "Give a mask of 0 and 1."
         )
-    return mask, warnings
 
 
 def check_mask_place(name: str, mask: Image, t1: Image) -> list[str]:
@@ -191,6 +228,11 @@ def check_mask_place(name: str, mask: Image, t1: Image) -> list[str]:
                 "Draw the lesion on this T1, or bring the mask onto its grid.",
             )
         if _same_up_to_order(mask, t1):
+            if apart > 0.5 * float(t1.spacing_mm.min()):
+                return [
+                    f"{name} has the T1's voxels but lies {apart:.1f} mm off them: one of the two headers was changed. "
+                    "Check in the overlay that it lies where the lesion is."
+                ]
             return []
     return [
         f"{name} is on another grid ({_by(mask.shape)} voxels of {_by(np.round(mask.spacing_mm, 2))} mm) than the T1; "

@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
-import zlib
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-import SimpleITK as sitk
 
 from ..errors import InputError
 from ..geometry.coordinates import coordinates_mm, voxel_indices
-from ..geometry.image import Image, from_sitk, resample
+from ..geometry.image import Image, resample
 from .dicom import read_dicom_folder
 from .image_checks import (
     check_affine,
     check_claims,
     check_head,
     check_mask_place,
+    check_mask_size,
     check_values,
     mask_from_values,
     no_affine,
+    skull_stripped,
+    unsigned,
 )
+from .input_file import parsing, plain_file
+from .nrrd import read_nrrd
+from .unpacked_size import holds_unpacked
 
 NIFTI, FREESURFER, NRRD = (".nii", ".nii.gz"), (".mgz", ".mgh"), (".nrrd", ".nhdr")
 # Scanner and anatomical frames may differ by rounding.
 FRAMES_AGREE_MM = 1.0
+SKULL_STRIPPED = (
+    "looks skull-stripped: the brain mask and the ages are then less certain. Give the whole head where there is one."
+)
 # Voxels of a mask lost on the way to the T1's grid: more than this lay outside its field of view.
 MAXIMUM_LOST_FRACTION = 0.05
-_UNREADABLE = (OSError, EOFError, zlib.error, ValueError, RuntimeError, nib.filebasedimages.ImageFileError)
+# Bytes before the voxels of a single-file NIfTI.
+_NIFTI_HEADER_BYTES = 352
+MAXIMUM_NIFTI_OFFSET = 10_000_000
 
 
 def read_t1(path: Path | str) -> tuple[Image, list[str]]:
@@ -51,7 +60,9 @@ def read_t1(path: Path | str) -> tuple[Image, list[str]]:
     t1, warnings = _read(path, name)
     check_values(name, t1.array)
     check_head(name, t1)
-    return t1, warnings
+    t1, shifted = unsigned(name, t1)
+    stripped = [f"{name} {SKULL_STRIPPED}"] if skull_stripped(t1) else []
+    return t1, [*warnings, *shifted, *stripped]
 
 
 def read_mask(path: Path | str, like: Image) -> tuple[Image, list[str]]:
@@ -66,8 +77,6 @@ def read_mask(path: Path | str, like: Image) -> tuple[Image, list[str]]:
     path = Path(path)
     name = f"The lesion mask {path}"
     stored, warnings = _read(path, name)
-    if not np.isfinite(stored.array).all():
-        raise InputError(f"{name} contains NaN or infinite values.", "Give a mask of 0 and 1.")
     array, more = mask_from_values(name, stored.array)
     drawn = stored.like(array)
     warnings += more + check_mask_place(name, drawn, like)
@@ -85,6 +94,7 @@ def read_mask(path: Path | str, like: Image) -> tuple[Image, list[str]]:
             f"{name} lies partly ({100 * lost:.0f} %) outside the T1's field of view.",
             "Check that it was drawn on this head and saved with its geometry.",
         )
+    check_mask_size(name, mask.array)
     if abs(after_ml - before_ml) > 0.2 * before_ml:
         warnings.append(f"{name} had {before_ml:.2f} ml on its own grid and has {after_ml:.2f} ml on the T1's.")
     return mask, warnings
@@ -127,25 +137,21 @@ def write_image(image: Image, path: Path | str) -> None:
 def _read(path: Path, name: str) -> tuple[Image, list[str]]:
     """Any supported file as float32 with its geometry checked; values are not."""
     if path.is_dir():
-        return read_dicom_folder(path)
-    if not path.exists():
-        raise InputError(f"{name} does not exist.", "Check the path.")
-    lower = path.name.lower()
-    try:
+        image, warnings = read_dicom_folder(path)
+    else:
+        plain_file(path, name)
+        lower = path.name.lower()
         if lower.endswith(NIFTI) or lower.endswith(FREESURFER):
-            image, warnings = _read_nibabel(path, name)
+            with parsing(name):
+                image, warnings = _read_nibabel(path, name)
         elif lower.endswith(NRRD):
-            image, warnings = _read_nrrd(path, name)
+            with parsing(name):
+                image, warnings = read_nrrd(path, name), []
         else:
             raise InputError(
                 f"{name} is of no format this program reads.",
                 "Give NIfTI (.nii, .nii.gz), FreeSurfer (.mgz), NRRD (.nrrd) or a folder of DICOM slices.",
             )
-    except _UNREADABLE as error:
-        first_line = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-        raise InputError(
-            f"{name} cannot be read: it is cut off or damaged ({first_line[:120]}).", "Copy or export it again."
-        ) from error
     check_affine(name, image.ras_from_ijk)
     return image, warnings
 
@@ -153,10 +159,19 @@ def _read(path: Path, name: str) -> tuple[Image, list[str]]:
 def _read_nibabel(path: Path, name: str) -> tuple[Image, list[str]]:
     file = nib.load(path)
     header = file.header
-    if file.get_data_dtype().fields is not None or file.get_data_dtype().kind == "c":
+    dtype = file.get_data_dtype()
+    if dtype.fields is not None or dtype.kind not in "iuf":
         raise InputError(f"{name} holds colours or complex numbers.", "Give one grey-value volume.")
     packed = path.name.lower().endswith((".gz", ".mgz"))
-    shape = check_claims(name, file.shape, file.get_data_dtype().itemsize, path.stat().st_size, packed)
+    shape = check_claims(name, file.shape, dtype.itemsize, path.stat().st_size, packed)
+    offset = int(file.dataobj.offset)
+    if isinstance(file, nib.Nifti1Image) and not _NIFTI_HEADER_BYTES <= offset <= MAXIMUM_NIFTI_OFFSET:
+        raise InputError(
+            f"{name} says that its voxels begin at byte {offset}; in a NIfTI file they begin at byte 352 or later.",
+            "Its header is damaged: convert the original images again.",
+        )
+    if packed and not holds_unpacked(path, offset + int(np.prod(shape)) * dtype.itemsize):
+        raise InputError(f"{name} is cut off: it holds fewer voxels than its header says.", "Copy or export it again.")
     warnings = []
     if isinstance(file, nib.Nifti1Image):
         sform, qform = header.get_sform(coded=True)[0], _qform(header)
@@ -185,30 +200,6 @@ def _qform(header: nib.Nifti1Header) -> np.ndarray | None:
 def _corners_apart_mm(a: np.ndarray, b: np.ndarray, shape: tuple[int, int, int]) -> float:
     corners = np.array(np.meshgrid(*[(0, n - 1) for n in shape], [1], indexing="ij")).reshape(4, -1)
     return float(np.linalg.norm(((a - b) @ corners)[:3], axis=0).max())
-
-
-def _read_nrrd(path: Path, name: str) -> tuple[Image, list[str]]:
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
-    reader.SetImageIO("NrrdImageIO")
-    reader.ReadImageInformation()
-    if reader.GetNumberOfComponents() > 1:
-        raise InputError(f"{name} holds {reader.GetNumberOfComponents()} values per voxel.", "Give one 3D volume.")
-    # The voxels may lie in a second file, compressed or not: only an absurd claim is refused here.
-    check_claims(name, reader.GetSize(), 1, path.stat().st_size + _detached_bytes(path), packed=True)
-    if not any(key.startswith("NRRD_space") for key in reader.GetMetaDataKeys()):
-        raise no_affine(name)
-    reader.SetOutputPixelType(sitk.sitkFloat32)
-    volume = reader.Execute()
-    if volume.GetDimension() == 4:
-        volume = volume[:, :, :, 0]
-    return from_sitk(volume), []
-
-
-def _detached_bytes(path: Path) -> int:
-    if path.suffix.lower() != ".nhdr":
-        return 0
-    return max((sibling.stat().st_size for sibling in path.parent.glob(f"{path.stem}.*") if sibling != path), default=0)
 
 
 def _inside_fraction(mask: Image, like: Image) -> float:

@@ -1,14 +1,16 @@
 """Cases from a BIDS dataset, by a plain rule.
 
-* People and facts: ``participants.tsv`` (participant_id, age, sex; site, days_post_stroke and motor where given); a
-  ``sub-*/sub-*_sessions.tsv`` with the same columns overrides them per session.
+* People and facts: ``participants.tsv`` (participant_id, age, sex; site, days_post_stroke and motor where given), with
+  a row per person, or per session where it has a session_id; a ``sub-*/sub-*_sessions.tsv`` overrides them per session.
 * Head: ``sub-*/[ses-*/]anat/*_T1w.nii[.gz]`` (also one folder of cohorts above ``sub-*``, as in ATLAS). Of several in
-  one session the first by name without an ``acq`` label is taken, otherwise the first by name, and the case says so.
-* Lesion mask: in the same ``anat`` folder, then in ``derivatives/*/sub-*/[ses-*/]anat/``; a name that ends in
+  one session the first with a mask of its own is taken, without an ``acq`` label before others, and the case says so.
+* Lesion mask: in the same ``anat`` folder or in ``derivatives/*/sub-*/[ses-*/]anat/``; a name that ends in
   ``_mask``, ``_roi`` or ``_lesion`` and says lesion: ``*_label-lesion_mask``, ``*_desc-lesion_mask``,
-  ``*_lesion_mask``, ``*_label-L_mask``, ``*_label-L_desc-T1lesion_mask`` (ATLAS). Its ``space`` must be the T1's.
-* A mask of another space, or several different masks, set the case aside with the reason. A head without any mask is
-  processed as one without a lesion, and both the case and the batch say so (`require_lesion` sets it aside instead).
+  ``*_lesion_mask``, ``*_label-L_mask``, ``*_label-L_desc-T1lesion_mask`` (ATLAS). Its ``space`` must be the T1's, and
+  its labels that tell images of a session apart (``run``, ``acq``, ``rec``, ``ce``, ``echo``, ``inv``) the head's.
+* A mask of another space, or several masks (two raters), set the case aside with the reason; so does a later session
+  without a mask of a person who has one in an earlier session. Any other head without a mask is processed as one
+  without a lesion, and both the case and the batch say so (`require_lesion` sets it aside instead).
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ from pathlib import Path
 
 from ...case.case import case_from_text
 from ...errors import InputError
-from .case_list import SESSION_MARK, CaseList, FailedCase, PlannedCase, as_fields, open_rows
+from ...files.tables import open_table
+from ...files.words import is_missing
+from .case_list import SESSION_MARK, CaseList, FailedCase, PlannedCase
 
 # Names of the subject's own space; "" is a name without a space entity.
 NATIVE_SPACES = ("", "orig", "T1w", "individual", "scanner", "native", "subject")
@@ -27,30 +31,53 @@ NO_MASK_NOTE = "The dataset has no lesion mask for this head: it was processed a
 _T1_ENDING = re.compile(r"_T1w\.nii(\.gz)?$")
 _MASK_NAME = re.compile(r"(_mask|_roi|_lesion)\.nii(\.gz)?$", re.IGNORECASE)
 _FACTS = ("age", "sex", "site", "days_post_stroke", "motor")
+# Labels that tell the images of one session apart.
+_IMAGE_LABELS = ("run", "acq", "rec", "ce", "echo", "inv")
+_SAYS_LESION = re.compile(
+    r"((t1w?|t2w?|flair|dwi|stroke|manual|chronic|acute)?lesions?(mask|roi|manual)?\d*)", re.IGNORECASE
+)
+_SAYS_OTHER = re.compile(r"(non|no|peri|contra|without)-?lesion", re.IGNORECASE)
 
 
-def read_dataset(root: Path | str, *, require_lesion: bool = False, calibration: Path | None = None) -> CaseList:
+def read_dataset(
+    root: Path | str,
+    *,
+    require_lesion: bool = False,
+    calibration: Path | None = None,
+    derivatives: str | None = None,
+) -> CaseList:
     """Find and check the cases of a BIDS dataset, in the order of subjects and sessions.
+
+    Parameters
+    ----------
+    derivatives : name of the folder below ``derivatives`` whose masks are used (a rater, a pipeline); all if None.
 
     Raises
     ------
     InputError : there is no participants.tsv or no T1-weighted head.
     """
-    root = Path(root)
-    facts = _facts(root / "participants.tsv", "participant_id")
+    root = Path(root).resolve()
+    people = _participants(root / "participants.tsv")
     cases: list[PlannedCase] = []
     broken: list[FailedCase] = []
     without_mask = 0
+    masked_before: set[str] = set()
     for number, (subject, anat) in enumerate(_anat_folders(root), start=1):
         label = subject.name.removeprefix("sub-")
         session = anat.parent.name.removeprefix("ses-") if anat.parent != subject else ""
         case_id = f"{label}{SESSION_MARK}{session}" if session else label
         try:
-            head, notes = _head(anat)
-            mask = _mask(root, subject, anat, head)
-            if mask is None and require_lesion:
+            head, mask, notes = _head_and_mask(root, subject, anat, derivatives)
+            if mask is not None:
+                masked_before.add(label)
+            elif label in masked_before:
+                raise InputError(
+                    "An earlier session of this person has a lesion mask, this one has none.",
+                    "Add the mask of this session, or list the case in a CSV.",
+                )
+            elif require_lesion:
                 raise InputError("No lesion mask was found.", "Add one, or leave --require-lesion out.")
-            known = _person_facts(facts, subject, session)
+            known = _person_facts(people, subject, session)
             fields = {"case_id": case_id, "t1": str(head), "lesion": str(mask) if mask else ""} | known
             fields["calibration"] = str(calibration.resolve()) if calibration else ""
             case = case_from_text(fields, root)
@@ -79,50 +106,71 @@ def _anat_folders(root: Path) -> Iterator[tuple[Path, Path]]:
                 yield subject, anat
 
 
-def _head(anat: Path) -> tuple[Path, tuple[str, ...]]:
-    heads = sorted(p for p in anat.glob("*_T1w.nii*") if _T1_ENDING.search(p.name))
-    head = min(heads, key=lambda p: ("_acq-" in p.name, p.name))
-    _refuse_dangling(head)
-    notes = (f"The session has {len(heads)} T1-weighted heads; {head.name} was used.",) if len(heads) > 1 else ()
-    return head, notes
-
-
-def _mask(root: Path, subject: Path, anat: Path, head: Path) -> Path | None:
-    """The lesion mask of a head, None if there is none at all.
+def _head_and_mask(
+    root: Path, subject: Path, anat: Path, derivatives: str | None
+) -> tuple[Path, Path | None, tuple[str, ...]]:
+    """The head of a session, its lesion mask (None if there is none at all) and notes.
 
     Raises
     ------
-    InputError : the only masks are of another space, or several masks could be meant.
+    InputError : the only masks are of another space, or several masks, or a mask of several heads, could be meant.
     """
-    below = anat.relative_to(subject)
-    stem = _entities_before_space(head.name)
-    other_space: list[Path] = []
-    derived = sorted(root.glob(f"derivatives/*/{subject.name}/{below}"))
-    derived += sorted(root.glob(f"derivatives/*/*/{subject.name}/{below}"))
-    for folder in (anat, *derived):
-        masks = sorted(p for p in folder.glob("*.nii*") if _is_lesion_mask(p.name))
-        fitting = [p for p in masks if _same_space(p.name, head.name)]
-        other_space += [p for p in masks if p not in fitting]
-        if len(fitting) > 1:  # a mask that shares all of the head's labels (run, acq) is its own
-            fitting = [p for p in fitting if p.name.startswith(stem + "_")] or fitting
-        if len(fitting) > 1:
-            names = ", ".join(p.name for p in fitting)
-            raise InputError(f"Several lesion masks could be meant: {names}.", "List the cases in a CSV and choose.")
-        if fitting:
-            _refuse_dangling(fitting[0])
-            return fitting[0]
-    if other_space:
+    heads = sorted(p for p in anat.glob("*_T1w.nii*") if _T1_ENDING.search(p.name))
+    heads.sort(key=lambda path: ("_acq-" in path.name, path.name))
+    masks = _masks(root, subject, anat, derivatives)
+    own = {head: [mask for mask in masks if _image_labels(mask.name) == _image_labels(head.name)] for head in heads}
+    if len(heads) == 1:  # a mask without the labels of the only head can be no other's
+        own[heads[0]] += [mask for mask in masks if mask not in own[heads[0]] and not any(_image_labels(mask.name))]
+    elif (shared := [mask for mask in masks if not any(_image_labels(mask.name))]) and not any(own.values()):
         raise InputError(
-            f"The lesion mask {other_space[0].name} is in another space than {head.name}.",
+            f"It is not clear which of {len(heads)} heads the lesion mask {shared[0].name} belongs to.",
+            "Name it with the labels of its head (run, acq), or list the cases in a CSV.",
+        )
+    head = next((head for head in heads if own[head]), heads[0])
+    _refuse_dangling(head)
+    notes = (f"The session has {len(heads)} T1-weighted heads; {head.name} was used.",) if len(heads) > 1 else ()
+    return head, _chosen_mask(own[head], head), notes
+
+
+def _masks(root: Path, subject: Path, anat: Path, derivatives: str | None) -> list[Path]:
+    below = anat.relative_to(subject)
+    pipeline = derivatives or "*"
+    folders = [anat, *sorted(root.glob(f"derivatives/{pipeline}/{subject.name}/{below}"))]
+    folders += sorted(root.glob(f"derivatives/{pipeline}/*/{subject.name}/{below}"))
+    return [path for folder in folders for path in sorted(folder.glob("*.nii*")) if _is_lesion_mask(path.name)]
+
+
+def _chosen_mask(masks: list[Path], head: Path) -> Path | None:
+    fitting = [path for path in masks if _same_space(path.name, head.name)]
+    if len(fitting) > 1:
+        names = ", ".join("/".join(path.parts[-4:]) if "derivatives" in path.parts else path.name for path in fitting)
+        raise InputError(
+            f"Several lesion masks could be meant: {names}.",
+            "Choose a folder of derivatives with --derivatives, or list the cases in a CSV.",
+        )
+    if fitting:
+        _refuse_dangling(fitting[0])
+        return fitting[0]
+    if masks:
+        raise InputError(
+            f"The lesion mask {masks[0].name} is in another space than {head.name}.",
             "Give a mask drawn on, or resampled to, this T1.",
         )
     return None
 
 
+def _image_labels(name: str) -> tuple[str, ...]:
+    return tuple(_entity(name, key) for key in _IMAGE_LABELS)
+
+
 def _is_lesion_mask(name: str) -> bool:
-    if not _MASK_NAME.search(name):
+    if not _MASK_NAME.search(name) or _SAYS_OTHER.search(name):
         return False
-    return "lesion" in name.lower() or _entity(name, "label") == "L"
+    label, desc = _entity(name, "label"), _entity(name, "desc")
+    plain = re.search(r"_lesions?(_mask|_roi)?\.nii(\.gz)?$", name, re.IGNORECASE) is not None
+    if label == "L":  # ATLAS: L is lesion, and desc says of which image
+        return not desc or _SAYS_LESION.fullmatch(desc) is not None
+    return plain or any(_SAYS_LESION.fullmatch(word) is not None for word in (label, desc))
 
 
 def _same_space(mask: str, head: str) -> bool:
@@ -135,40 +183,61 @@ def _entity(name: str, key: str) -> str:
     return match.group(1) if match else ""
 
 
-def _entities_before_space(name: str) -> str:
-    return _T1_ENDING.sub("", name).split("_space-")[0]
-
-
 def _refuse_dangling(path: Path) -> None:
     if path.is_symlink() and not path.exists():
         raise InputError(f"{path.name} is a link without content.", "Fetch the data first (git-annex/datalad get).")
 
 
-def _facts(path: Path, key: str) -> dict[str, dict[str, str]]:
+# Facts by person, then by session ("" for a row that names none); what is wrong with them where they cannot be used.
+People = dict[str, dict[str, dict[str, str] | InputError]]
+
+
+def _participants(path: Path) -> People:
     if not path.exists():
         raise InputError(
             f"The dataset has no {path.name} in {path.parent}.", "It must hold participant_id, age and sex."
         )
-    header, rows = open_rows(path)
-    if key not in header:
+    return _facts(path, "participant_id")
+
+
+def _facts(path: Path, key: str) -> People:
+    table = open_table(path)
+    names = {column: column.lower() for column in table.header}
+    if key not in names.values():
         raise InputError(f"{path} has no column {key}.", f"Name the first column {key}.")
-    found = {}
-    for line, cells in rows:
-        if len(cells) != len(header):
-            raise InputError(
-                f"Line {line} of {path} has {len(cells)} cells, the header has {len(header)}.", "Repair the line."
+    found: People = {}
+    for row in table.rows():
+        cells = {names[column]: text for column, text in row.cells.items()}
+        person, session = cells.get(key, ""), cells.get("session_id", "") if key != "session_id" else ""
+        session = "" if is_missing(session) else session.removeprefix("ses-")
+        facts = row.fault or {name: cells[name] for name in _FACTS if name in cells}
+        sessions = found.setdefault(person.removeprefix("sub-").removeprefix("ses-"), {})
+        if session in sessions and sessions[session] != facts:
+            facts = InputError(
+                f"{path.name} has several rows of {person} {session}".rstrip() + ", and they differ.",
+                "Keep one row, or give each a session_id.",
             )
-        row = as_fields(header, cells)
-        found[row[key].strip()] = {name: row[name] for name in _FACTS if name in row}
+        sessions[session] = facts
     return found
 
 
-def _person_facts(facts: dict[str, dict[str, str]], subject: Path, session: str) -> dict[str, str]:
-    known = facts.get(subject.name, facts.get(subject.name.removeprefix("sub-")))
-    if known is None:
+def _person_facts(people: People, subject: Path, session: str) -> dict[str, str]:
+    sessions = people.get(subject.name.removeprefix("sub-"))
+    if sessions is None:
         raise InputError(f"{subject.name} is not in participants.tsv.", "Add a line with its age and sex.")
-    sessions = subject / f"{subject.name}_sessions.tsv"
-    if session and sessions.exists():
-        by_session = _facts(sessions, "session_id")
-        known = known | by_session.get(f"ses-{session}", by_session.get(session, {}))
-    return known
+    known = sessions.get(session, sessions.get(""))
+    if known is None and len(sessions) == 1:
+        raise InputError(
+            f"participants.tsv has {subject.name} in another session only.", "Add a line for this session."
+        )
+    if known is None:
+        raise InputError(
+            f"participants.tsv has {len(sessions)} rows of {subject.name}, none for this session.",
+            "Give each row its session_id.",
+        )
+    own = subject / f"{subject.name}_sessions.tsv"
+    more = _facts(own, "session_id").get(session, {}).get("", {}) if session and own.exists() else {}
+    for facts in (known, more):
+        if isinstance(facts, InputError):
+            raise facts
+    return known | {name: text for name, text in more.items() if not is_missing(text)}

@@ -2,18 +2,20 @@
 
 Columns: ``case_id, t1, lesion, freesurfer, age, sex, site, days_post_stroke, motor, calibration, tract_left,
 tract_right, session``; ``age``, ``sex`` and one of ``t1`` and ``freesurfer`` are needed. Relative paths start at the
-folder of the CSV. Comma, semicolon and tab are accepted as separators, a byte-order mark is ignored.
+folder of the CSV. How the file may be written: `files.tables`.
 """
 
 from __future__ import annotations
 
-import csv
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...case.case import Case, case_from_text
 from ...errors import InputError
+from ...files.tables import Row, TableFile, open_table
+from ...files.words import is_missing
 
 COLUMNS = (
     "case_id",
@@ -99,63 +101,52 @@ def read_case_list(path: Path | str, *, calibration: Path | None = None) -> Case
     InputError : the file as a whole is not usable: unreadable, empty, or without a needed column.
     """
     path = Path(path)
-    header, rows = open_rows(path)
+    table, header = open_list(path)
     _check_header(path, header)
     cases: list[PlannedCase] = []
     broken: list[FailedCase] = []
     seen: dict[str, int] = {}
-    for line, cells in rows:
+    for row in named_rows(table, header):
+        fields = row.cells
         try:
-            fields = as_fields(header, cells)
-            if calibration is not None and not fields.get("calibration"):
+            if row.fault is not None:
+                raise row.fault
+            if calibration is not None and is_missing(fields.get("calibration")):
                 fields["calibration"] = str(Path(calibration).resolve())
             case = case_from_text(with_session(fields), path.parent)
-            refuse_repeat(seen, case.name, line)
+            refuse_repeat(seen, case.name, row.line)
         except InputError as error:
-            broken.append(FailedCase(line, _known_id(header, cells), "list", str(error)))
+            broken.append(FailedCase(row.line, fields.get("case_id", ""), "list", str(error)))
             continue
-        cases.append(PlannedCase(line, case))
+        cases.append(PlannedCase(row.line, case))
     if not cases and not broken:
         raise InputError(f"The list {path} has a header but no cases.", "Give one row per case.")
     unknown = [name for name in header if name and name not in COLUMNS]
     remarks = (f"Columns not used: {', '.join(unknown)}.",) if unknown else ()
-    return CaseList(tuple(cases), tuple(broken), remarks)
+    return CaseList(tuple(cases), tuple(broken), (*table.notes, *remarks))
 
 
-def open_rows(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
-    """Header (lower case, but parcels as written) and an iterator of (line number, cells) of a CSV, read lazily.
+def open_list(path: Path) -> tuple[TableFile, list[str]]:
+    """A list and its column names: lower case (parcels as written), `id` and `age_years` by their usual names.
 
     Raises
     ------
-    InputError : the file cannot be read, has no header, or is not UTF-8 text (this also while iterating).
+    InputError : the file is no table, or has a column twice.
     """
-    first = next(_text_lines(path), "")
-    if not first.strip():
-        raise InputError(f"The list {path} is empty.", f"Give a CSV with the columns {', '.join(COLUMNS)}.")
-    delimiter = max("\t;,", key=first.count)
-    lines = csv.reader(_text_lines(path), delimiter=delimiter)
-    names = [name.strip() for name in next(lines)]
-    names = [name if name.startswith(("lh_", "rh_")) else name.lower() for name in names]
+    table = open_table(path, f"The list {path}")
+    names = [name if name.startswith(("lh_", "rh_")) else name.lower() for name in table.header]
     header = [_OTHER_NAMES.get(name, name) for name in names]
-    repeated = sorted({name for name in header if name and header.count(name) > 1}) if len(header) < 100 else []
+    repeated = [name for name, count in Counter(header).items() if name and count > 1]
     if repeated:
         raise InputError(f"The list {path} has the column {repeated[0]} twice.", "Keep one of them.")
-    return header, ((lines.line_num, cells) for cells in lines if any(cell.strip() for cell in cells))
+    return table, header
 
 
-def as_fields(header: list[str], cells: list[str]) -> dict[str, str]:
-    """Cells by column name.
-
-    Raises
-    ------
-    InputError : the row has another number of cells than the header.
-    """
-    if len(cells) != len(header):
-        raise InputError(
-            f"The row has {len(cells)} cells, the header has {len(header)}.",
-            "Put text that holds the separator between double quotes.",
-        )
-    return dict(zip(header, cells, strict=True))
+def named_rows(table: TableFile, header: list[str]) -> Iterator[Row]:
+    """Rows of a list with their cells by the names of `open_list`."""
+    names = dict(zip(table.header, header, strict=True))
+    for row in table.rows():
+        yield Row(row.line, {names[column]: text for column, text in row.cells.items()}, row.fault)
 
 
 def with_session(fields: Mapping[str, str]) -> dict[str, str]:
@@ -167,10 +158,10 @@ def with_session(fields: Mapping[str, str]) -> dict[str, str]:
     """
     fields = dict(fields)
     session = (fields.pop("session", "") or "").strip().removeprefix("ses-")
-    if not session or session.lower() in ("n/a", "na", "nan", "none"):
+    if is_missing(session):
         return fields
     person = (fields.get("case_id") or "").strip()
-    if not person:
+    if is_missing(person):
         raise InputError("The row has a session but no case_id.", "Give the person's id in case_id.")
     return fields | {"case_id": f"{person}{SESSION_MARK}{session}"}
 
@@ -215,20 +206,3 @@ def _check_header(path: Path, header: list[str]) -> None:
             f"The list {path} lacks the column(s) {', '.join(lacking)}; it has {', '.join(header)[:200]}.",
             f"Name the columns {', '.join(COLUMNS)}.",
         )
-
-
-def _known_id(header: list[str], cells: list[str]) -> str:
-    if "case_id" not in header or header.index("case_id") >= len(cells):
-        return ""
-    return cells[header.index("case_id")].strip()
-
-
-def _text_lines(path: Path) -> Iterator[str]:
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as stream:
-            yield from stream
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise InputError(
-            f"The list {path} cannot be read: {reason}.", "Check the path and save it as UTF-8."
-        ) from error

@@ -14,8 +14,6 @@ load_cst_weighted, ``load_ipsi_*`` and ``load_contra_*``. So an old processed_ca
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,12 +21,14 @@ from pathlib import Path
 import numpy as np
 
 from ...anatomy.parcels import PARCEL_NAMES
-from ...case.case import Case, case_from_text
+from ...case.case import Case, case_from_text, path_from_text
 from ...case.result.result import LesionResult
-from ...case.result.tables import LESION_SIDES
+from ...case.result.tables import LARGEST_LESION_ML, LESION_SIDES
 from ...errors import InputError
-from ...files.tables import MISSING, number, read_table
-from .case_list import FailedCase, as_fields, open_rows, refuse_repeat, with_session
+from ...files.input_file import parsing, plain_file, read_json
+from ...files.tables import read_table
+from ...files.words import is_missing, number_of
+from .case_list import FailedCase, named_rows, open_list, refuse_repeat, with_session
 
 LESIONED = "lesioned_fraction"
 _THICKEST_MM = 10.0
@@ -77,21 +77,23 @@ def read_measured(
     ------
     InputError : the list as a whole is not usable.
     """
-    header, rows = open_rows(path)
+    table, header = open_list(path)
     header = ["case_id" if name == "person" and "case_id" not in header else name for name in header]
     _check_header(path, header)
     seen: dict[str, int] = {}
-    for line, cells in rows:
-        fields: dict[str, str] = {}
+    for row in named_rows(table, header):
+        fields = row.cells
         try:
-            fields = with_session(as_fields(header, cells))
-            if calibration is not None and not fields.get("calibration"):
+            if row.fault is not None:
+                raise row.fault
+            fields = with_session(fields)
+            if calibration is not None and is_missing(fields.get("calibration")):
                 fields["calibration"] = str(calibration.resolve())
-            person = _measured(fields, path, line, freesurfer_thickness)
-            refuse_repeat(seen, person.case.name, line)
+            person = _measured(fields, path, row.line, freesurfer_thickness)
+            refuse_repeat(seen, person.case.name, row.line)
             yield person
         except InputError as error:
-            yield FailedCase(line, fields.get("case_id", "").strip(), "list", str(error))
+            yield FailedCase(row.line, fields.get("case_id", "").strip(), "list", str(error))
 
 
 def _check_header(path: Path, header: Sequence[str]) -> None:
@@ -108,9 +110,10 @@ def _check_header(path: Path, header: Sequence[str]) -> None:
 
 def _measured(fields: dict[str, str], path: Path, line: int, freesurfer_thickness: bool) -> Measured:
     if "parcels" in fields:
-        source = path.parent / Path(fields["parcels"].strip()).expanduser()
-        if not fields["parcels"].strip() or not source.is_file():
-            raise InputError(f"The parcel table {source} does not exist.", "Check the path in the column parcels.")
+        if is_missing(fields["parcels"]):
+            raise InputError("The row names no parcel table.", "Give its path in the column parcels.")
+        source = path_from_text(fields["parcels"], "parcels", path.parent)
+        plain_file(source, f"The parcel table {source}", "Check the path in the column parcels.")
         thickness_mm, lesioned = _read_parcels(source)
     else:
         source = path
@@ -136,6 +139,8 @@ def _read_parcels(source: Path) -> tuple[np.ndarray, np.ndarray]:
     if unknown:
         raise InputError(f"{source} has the parcel {unknown[0]!r}, which is not known.", "Use Destrieux names.")
     order = [_INDEX[row["parcel"]] for row in rows]
+    if len(set(order)) < len(order):
+        raise InputError(f"{source} has a parcel twice.", "Give every parcel one row.")
     thickness_mm[order] = _column(rows, "thickness_mm")
     if LESIONED in rows[0]:
         lesioned[order] = np.nan_to_num(_column(rows, LESIONED))
@@ -147,22 +152,14 @@ def _column(rows: Sequence[Mapping[str, str]], name: str) -> np.ndarray:
 
 
 def _numbers(fields: Mapping[str, str], names: Sequence[str]) -> np.ndarray:
-    try:
-        return np.array([float(fields[name]) for name in names])
-    except (KeyError, ValueError):  # slower, but it knows absent values and says what is wrong
-        return np.array([_number(fields.get(name), name) for name in names])
+    return np.array([_number(fields.get(name), name) for name in names])
 
 
 def _number(text: str | None, name: str) -> float:
-    if text is not None and text.strip().lower() in ("nan", "na", "none"):
-        return math.nan
     try:
-        value = number(text)
-    except ValueError:
-        raise InputError(f"The {name} is {text!r}.", "Give a number, or leave it empty.") from None
-    if math.isinf(value):
-        raise InputError(f"The {name} is infinite.", "Give a number, or leave it empty.")
-    return value
+        return number_of(text)
+    except ValueError as error:
+        raise InputError(f"The {name} ({text!r}) {error}.", "Give a number, or leave it empty.") from None
 
 
 def _checked(thickness_mm: np.ndarray, lesioned: np.ndarray) -> np.ndarray:
@@ -183,7 +180,7 @@ def _checked(thickness_mm: np.ndarray, lesioned: np.ndarray) -> np.ndarray:
 
 def _lesion(fields: Mapping[str, str], lesioned: np.ndarray) -> tuple[LesionResult, dict[tuple[str, str], float]]:
     side = fields.get("lesion_side", "").strip()
-    if side in ("", MISSING):
+    if is_missing(side) and side.lower() != "none":
         if lesioned.any():
             raise InputError("Parcels are lesioned but there is no lesion_side.", f"Give {', '.join(LESION_SIDES)}.")
         side = "none"
@@ -191,8 +188,8 @@ def _lesion(fields: Mapping[str, str], lesioned: np.ndarray) -> tuple[LesionResu
         raise InputError(f"The lesion_side is {side!r}.", f"Give {', '.join(LESION_SIDES)}.")
     if side == "none":
         return LesionResult(0.0, side, 0.0, 0.0, 0.0, 0.0), {}
-    names = ("lesion_volume_ml", "load_cst", "load_cst_weighted")
-    volume_ml, cst, cst_weighted = (_number(fields.get(name), name) for name in names)
+    names = {"lesion_volume_ml": LARGEST_LESION_ML, "load_cst": 1.0, "load_cst_weighted": 1.0}
+    volume_ml, cst, cst_weighted = (_within(fields, name, highest) for name, highest in names.items())
     # Only the ipsilesional tract is in such a table; `processed_row` reads that one.
     lesion = LesionResult(volume_ml, side, cst, cst, cst_weighted, cst_weighted)
     if side == "bilateral":
@@ -200,16 +197,24 @@ def _lesion(fields: Mapping[str, str], lesioned: np.ndarray) -> tuple[LesionResu
     other = "R" if side == "L" else "L"
     loads = {}
     for prefix, hemisphere in (("load_ipsi_", side), ("load_contra_", other)):
-        for name, text in fields.items():
+        for name in fields:
             if name.startswith(prefix):
-                loads[name.removeprefix(prefix), hemisphere] = _number(text, name)
+                loads[name.removeprefix(prefix), hemisphere] = _within(fields, name, 1.0)
     return lesion, loads
+
+
+def _within(fields: Mapping[str, str], name: str, highest: float) -> float:
+    value = _number(fields.get(name), name)
+    if value < 0 or value > highest:
+        raise InputError(f"The {name} is {value:g}, outside 0 to {highest:g}.", "Volumes are in ml, loads from 0 to 1.")
+    return value
 
 
 def _measured_on_t1(source: Path) -> bool | None:
     """What the case.json beside a parcel table says; None where there is none."""
     summary = source.with_name(source.name.removesuffix("_parcels.tsv") + "_case.json")
-    try:
-        return json.loads(summary.read_text(encoding="utf-8"))["case"]["freesurfer"] is None
-    except (OSError, ValueError, KeyError, TypeError):
+    if not summary.exists():
         return None
+    name = f"The file {summary}"
+    with parsing(name):
+        return read_json(summary, name)["case"]["freesurfer"] is None

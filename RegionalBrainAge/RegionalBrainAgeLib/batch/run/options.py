@@ -22,6 +22,7 @@ class BatchOptions:
     resume : skip cases that are complete and unchanged.
     overwrite : compute everything again where there are results.
     require_lesion : in a BIDS dataset, set heads without a lesion mask aside.
+    derivatives : in a BIDS dataset, the folder below ``derivatives`` whose masks are used; all if None.
     scheduler : address of a running Dask scheduler.
     slurm : start Dask workers as SLURM jobs, as many as `workers`.
     slurm_profile : YAML file with settings of dask_jobqueue.SLURMCluster.
@@ -38,6 +39,7 @@ class BatchOptions:
     resume: bool = False
     overwrite: bool = False
     require_lesion: bool = False
+    derivatives: str | None = None
     scheduler: str | None = None
     slurm: bool = False
     slurm_profile: Path | None = None

@@ -105,7 +105,7 @@ def test_a_table_from_before_the_thickness_columns_is_carried_on(tmp_path):
 def test_a_torn_table_is_refused_not_extended(tmp_path):
     path = tmp_path / "processed_cases.csv"
     path.write_text("case_id,site,age\na,b\n", encoding="utf-8")
-    with pytest.raises(InputError, match="Row 2"):
+    with pytest.raises(InputError, match="Line 2"):
         table.append_case(path, row("a"))
 
 
