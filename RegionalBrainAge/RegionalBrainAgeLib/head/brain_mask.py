@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import nibabel as nib
 import numpy as np
-from deepbet import BrainExtraction
 from scipy import ndimage
 
 from ..errors import CaseError
 from ..geometry.image import Image, bounding_box, cropped, from_canonical, subsampled, to_canonical
 from ..threads import torch_threads
+from .brain_network import brain_voxels
 
 # A living head holds between a small child's brain and the largest adult's; anything else is a failed mask.
 PLAUSIBLE_BRAIN_ML = (600.0, 2200.0)
@@ -43,12 +42,8 @@ def extract_brain(t1: Image, threads: int = 2) -> Image:
 
 
 def _deepbet(head: Image, threads: int) -> np.ndarray:
-    try:
-        with torch_threads(threads):
-            _, mask, _ = BrainExtraction(no_gpu=True).run(nib.Nifti1Image(head.array, head.ras_from_ijk))
-    except (AssertionError, ValueError):  # deepbet's own signs of finding nothing
-        return np.zeros(head.shape, bool)
-    return np.asarray(mask.dataobj) > 0
+    with torch_threads(threads):
+        return brain_voxels(head.array)
 
 
 def _plausible(volume_ml: float) -> bool:

