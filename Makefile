@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 OUT    ?= demo-output
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint coverage clean
 
 demo: $(VENV)/.installed
 	$(BIN)/regional-brain-age demo --out $(OUT)
@@ -32,6 +32,11 @@ $(VENV)/.installed: pyproject.toml
 $(VENV)/.installed-test: $(VENV)/.installed
 	$(BIN)/pip install --quiet --editable ".[test]"
 	touch $@
+
+# Which lines the unit tests reach.
+coverage: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile Testing/unit \
+		--cov=RegionalBrainAgeLib --cov=RegionalBrainAgeCohortLib --cov-report=term-missing:skip-covered
 
 clean:
 	rm -rf $(VENV) $(OUT)

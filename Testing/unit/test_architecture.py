@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import graphlib
+import subprocess
+import sys
 import tomllib
 from functools import lru_cache
 from pathlib import Path
@@ -149,3 +151,10 @@ def test_every_package_says_what_it_holds():
     for module, path in modules().items():
         if path.name == "__init__.py":
             assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), f"{module} has no first line"
+
+
+def test_the_architecture_page_is_drawn_from_the_code():
+    done = subprocess.run(
+        [sys.executable, ROOT / "docs" / "draw_architecture.py", "--check"], check=False, capture_output=True
+    )
+    assert done.returncode == 0, "run: python docs/draw_architecture.py"

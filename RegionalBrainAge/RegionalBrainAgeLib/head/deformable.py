@@ -2,7 +2,7 @@
 
 Greedy diffeomorphic registration (Avants 2008; Yushkevich 2016): at every step the gradient of the squared local
 correlation is smoothed and composed with the displacement so far. The local correlation knows nothing of absolute
-brightness, so residual shading and another scanner's contrast do not pull on it.
+brightness, so residual shading and another scanner's contrast do not matter.
 """
 
 from __future__ import annotations
@@ -83,37 +83,38 @@ def deform(
     Parameters
     ----------
     fixed, moving : same grid, axes of RAS space; intensities about 0..1, zero outside the brain. Given several images
-        of one head each (as many of either), their pulls add up.
-    ignored : weight 0..1 on that grid of voxels of `fixed` that must pull on nothing, or None.
+        of one head each (as many of either), their forces add up.
+    ignored : weight 0..1 on that grid of voxels of `fixed` that exert no force, or None.
     """
     fixed, moving = (images if isinstance(images, tuple) else (images,) for images in (fixed, moving))
-    displacement = None
+    displacement: Displacement | None = None
     for level in levels:
         targets = [subsampled(image, level.voxel_mm) for image in fixed]
         sources = [subsampled(image, level.voxel_mm) for image in moving]
         target = targets[0]
-        heed = None if ignored is None else 1.0 - subsampled(ignored, level.voxel_mm).array
+        weight = None if ignored is None else 1.0 - subsampled(ignored, level.voxel_mm).array
         start = np.zeros((3, *target.shape), np.float32)
         if displacement is not None:
             start = displacement.on_grid(target) / np.float32(level.voxel_mm)
         pairs = [(a.array, b.array) for a, b in zip(targets, sources, strict=True)]
-        voxels = _descend(pairs, heed, start, level.steps)
+        voxels = _descend(pairs, weight, start, level.steps)
         displacement = Displacement(voxels * np.float32(level.voxel_mm), target.ras_from_ijk)
+    assert displacement is not None, "at least one level"
     return displacement
 
 
 def _descend(
-    pairs: list[tuple[np.ndarray, np.ndarray]], heed: np.ndarray | None, displacement: np.ndarray, steps: int
+    pairs: list[tuple[np.ndarray, np.ndarray]], weight: np.ndarray | None, displacement: np.ndarray, steps: int
 ) -> np.ndarray:
     for _ in range(steps):
-        pull = 0.0
+        forces = []
         for fixed, moving in pairs:
             warped = _moved(moving[None], displacement)[0]
             force = _correlation_slope(fixed, warped)
-            if heed is not None:
-                force *= heed
-            pull = pull + force * np.stack(np.gradient(warped))
-        step = _smoothed(pull, STEP_SMOOTHING)
+            if weight is not None:
+                force *= weight
+            forces.append(force * np.stack(np.gradient(warped)))
+        step = _smoothed(np.add.reduce(forces), STEP_SMOOTHING)
         longest = float(np.sqrt((step**2).sum(axis=0)).max())
         if longest == 0.0:
             break

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 import SimpleITK as sitk
 
-from ..anatomy.template import template_brain
+from ..anatomy.template import template_brain, template_brightness
 from ..errors import CaseError, InputError
 from ..geometry.image import RAS_FROM_LPS, Image, bounding_box, cropped, grid_of, subsampled, to_sitk
 from ..threads import torch_threads
@@ -153,12 +153,10 @@ def register(
 
 def _brains(head: Image, brain: Image, to_near: sitk.Transform) -> tuple[Image, Image]:
     """The head brought near the template and the template, both stripped, about 0..1, on one 1 mm grid."""
-    template = template_brain()
-    inside = template.array > 0
-    template = cropped(template, bounding_box(inside, np.full(3, MARGIN_MM)))
-    template = template.like(template.array / np.percentile(template.array[template.array > 0], 95))
-    stripped = np.where(brain.array, head.array / np.percentile(head.array[brain.array], 95), 0.0)
-    stripped = head.like(np.clip(stripped, 0.0, 1.5).astype(np.float32))
+    template = template_brightness()
+    template = cropped(template, bounding_box(template.array > 0, np.full(3, MARGIN_MM)))
+    brightness = np.where(brain.array, head.array / np.percentile(head.array[brain.array], 95), 0.0)
+    stripped = head.like(np.clip(brightness, 0.0, 1.5).astype(np.float32))
     return _resample_through(stripped, template, to_near, nearest=False), template
 
 

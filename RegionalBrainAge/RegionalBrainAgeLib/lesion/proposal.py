@@ -45,8 +45,8 @@ def propose_lesion(t1: Image, brain: Image, registration: Registration) -> Image
     ----------
     t1 : bias-corrected head.
     brain : boolean, same grid.
-    registration : of this head, made without a lesion mask. Only its affine part is used: the bending would follow the
-        lesion.
+    registration : of this head, made without a lesion mask. Only its affine part is used: the deformable part would
+        follow the lesion.
 
     Returns
     -------
