@@ -17,8 +17,8 @@ from RegionalBrainAgeLib.age import cli as age_commands
 from RegionalBrainAgeLib.batch import cli as batch_commands
 from RegionalBrainAgeLib.case import cli as case_commands
 from RegionalBrainAgeLib.errors import Cancelled, RegionalBrainAgeError
+from RegionalBrainAgeLib.files.wording import RESEARCH_USE
 
-RESEARCH_USE = "Research use only. Not approved for clinical use. Not a diagnosis, not for treatment decisions."
 # Each has add_parsers(subparsers) and imports what is heavy inside its functions, so that --help is quick.
 COMMANDS = (case_commands, batch_commands, age_commands, cohort_commands)
 

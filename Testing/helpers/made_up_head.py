@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from RegionalBrainAgeLib.age.model.asymmetry import Asymmetry
 from RegionalBrainAgeLib.case.case import Case
-from RegionalBrainAgeLib.case.result.result import CaseResult, LesionResult, RegionResult
+from RegionalBrainAgeLib.case.result.result import CaseResult, GlobalAgeResult, LesionResult, RegionResult
 from RegionalBrainAgeLib.case.result.volumes import CaseVolumes, RegionVolume
 from RegionalBrainAgeLib.geometry.image import Image
 
@@ -68,7 +68,9 @@ def made_up_result(side: str = "L", estimable: bool = False, **case_fields) -> C
             word = {"L": "ipsilesional", "R": "contralesional"}[hemisphere] if side == "L" else "left"
             reason = "62 % of the region's cortex could not be measured" if lost else ""
             ages = (60 + pad, pad, pad, pad - 9, pad + 9, 50.0, not lost, reason)
+            deviation = NAN if lost else pad - 2.0
             row = (f"{network}_{hemisphere}", network, hemisphere, word, *ages, 0.6 * lost, 3.0, 5.0, 2.5, 8, 0.6)
+            row += (deviation, deviation, deviation - 5, deviation + 5, 50.0)
             rows.append(RegionResult(*row))
     provenance = {
         "inputs": {"t1": {"path": "head.nii.gz", "bytes": 10, "sha256": "a" * 64}},
@@ -89,4 +91,5 @@ def made_up_result(side: str = "L", estimable: bool = False, **case_fields) -> C
         {"read": 1.0},
         provenance,
         (Asymmetry("FPN", NAN, -12.0, 13.0, NAN), Asymmetry("VIS", -2.0, -12.0, 13.0, 42.0)),
+        GlobalAgeResult(63.0, 3.0, 2.0, -7.0, 11.0, 60.0, True, "", "right hemisphere"),
     )

@@ -31,6 +31,7 @@ ORDER = [
     {"geometry"},
     {"files"},
     {"anatomy"},
+    {"figures"},
     {"head"},
     {"cortex", "structures"},
     {"lesion"},
@@ -39,8 +40,9 @@ ORDER = [
     {"batch"},
 ]
 RANK = {package: rank for rank, packages in enumerate(ORDER) for package in packages}
-# What the cohort library may use of the other library: the case table's names and the file helpers.
-COHORT_MAY_USE = ("errors", "resources", "files", "case.result.tables", "__version__")
+# What the cohort library may use of the other library: the case table's names, the file helpers, and the figures'
+# colours and brain surfaces, so that a colour means the same in a patient's and in a group's report.
+COHORT_MAY_USE = ("errors", "resources", "files", "figures", "case.result.tables", "__version__")
 
 
 @lru_cache

@@ -38,6 +38,7 @@ class Case:
     motor : motor outcome, 0 (none) to 1 (full), for example Fugl-Meyer upper extremity / 66.
     calibration : file made by ``calibrate`` from local controls.
     tract_left, tract_right : own corticospinal tracts in MNI space instead of the built-in ones; both or none.
+    simulated : what is not real, of "lesion" and "age"; results say so, and no age is read where the age is not known.
 
     Raises
     ------
@@ -56,6 +57,7 @@ class Case:
     calibration: Path | None = None
     tract_left: Path | None = None
     tract_right: Path | None = None
+    simulated: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "case_id", self.case_id.removeprefix("sub-"))

@@ -71,6 +71,7 @@ def run_case_command(args: argparse.Namespace) -> int:
     tract = dict(zip(("tract_left", "tract_right"), args.tract, strict=True))
     case = case_from_text({name: getattr(args, name) for name in fields} | tract)
     from .pipeline import run_case
+    from .result.write_case import case_summary
 
     result = run_case(
         case,
@@ -81,16 +82,17 @@ def run_case_command(args: argparse.Namespace) -> int:
         overwrite=args.overwrite,
         threads=args.threads,
     )
-    print(json.dumps(result.as_dict()) if args.json else summary(result))
+    print(json.dumps(case_summary(result)) if args.json else summary(result))
     return 0
 
 
 def run_demo_command(args: argparse.Namespace) -> int:
     """Process the demonstration head. Returns 0."""
     from .demo import run_demo
+    from .result.write_case import case_summary
 
     result = run_demo(args.out, progress=print_progress(), threads=args.threads)
-    print(json.dumps(result.as_dict()) if args.json else summary(result))
+    print(json.dumps(case_summary(result)) if args.json else summary(result))
     return 0
 
 
@@ -106,11 +108,14 @@ def print_progress():
 
 def summary(result: CaseResult) -> str:
     """What a person wants to read first, as text."""
+    from .report.answer import answer
+
     lesion = result.lesion
     sides = {"L": "left", "R": "right", "bilateral": "both hemispheres", "none": "none"}
     lines = [
         f"{result.case.name}: age {result.case.age_years:g}, {result.case.sex}; "
         f"lesion {lesion.volume_ml:.1f} ml, {sides[lesion.side]}; quality check: {result.qc}",
+        answer(result),
         "",
         f"{'region':<8}{'side':<16}{'brain age':>10}{'PAD':>8}{'90 % interval':>18}{'load':>9}",
     ]

@@ -46,5 +46,6 @@ def run_demo(out_dir: Path, *, progress: Progress | None = None, threads: int = 
         age_years=STAND_IN_AGE_YEARS,
         sex="M",
         site="demonstration",
+        simulated=("lesion", "age"),
     )
     return run_case(case, out_dir, progress=progress, overwrite=True, threads=threads, notes=(NOTE,))

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 from RegionalBrainAgeLib.files.atomic_file import write_atomically
+from RegionalBrainAgeLib.files.wording import RESEARCH_USE
 
 from ..result import count_sentence
 from ..sem.fit_measures import MEASURES
@@ -20,7 +21,6 @@ from .methods import direction, methods
 if TYPE_CHECKING:
     from ..result import AnalysisResult
 
-RESEARCH_USE = "Research use only. Not approved for clinical use. Not a diagnosis, not for treatment decisions."
 _ROWS = 15
 
 

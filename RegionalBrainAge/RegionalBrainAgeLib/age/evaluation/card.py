@@ -10,12 +10,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ...files.wording import RESEARCH_USE
 from ..model.brain_age_model import DAMAGE_LIMIT_FRACTION, BrainAgeModel
 from ..model.calibration import CAUTION_CONTROLS, MINIMUM_CONTROLS
 from ..model.intervals import COVERAGE
 from ..people import People
-
-RESEARCH_USE = "Research use only. Not approved for clinical use. Not a diagnosis, not for treatment decisions."
 
 
 @dataclass(frozen=True)

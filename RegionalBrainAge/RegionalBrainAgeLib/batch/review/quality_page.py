@@ -15,6 +15,7 @@ import jinja2
 from ...case.result.tables import PROCESSED_NAME
 from ...files.atomic_file import write_atomically
 from ...files.tables import read_table
+from ...files.wording import RESEARCH_USE, plain
 from ..run.case_records import Store
 from ..run.tables import FAILED_NAME
 from .decisions import read_decisions
@@ -41,6 +42,7 @@ class PageRow:
     sex: str
     lesion: str
     lesion_ml: float
+    answer: str
     warnings: tuple[str, ...]
     pictures: Mapping[str, str]
     metrics: Mapping[str, float]
@@ -67,6 +69,7 @@ def write_quality_page(out_dir: Path) -> Path:
         kinds=KINDS,
         metrics=METRICS,
         folder=out_dir.resolve().name,
+        research_use=RESEARCH_USE,
     )
     write_atomically(out_dir / PAGE_NAME, page)
     return out_dir / PAGE_NAME
@@ -97,6 +100,7 @@ def _rows(out_dir: Path, cases: list[dict[str, str]]) -> list[PageRow]:
                 sex=case["sex"],
                 lesion=case["lesion_side"],
                 lesion_ml=float(case["lesion_volume_ml"] or 0),
+                answer=summary.get("answer", "") if summary else "",
                 warnings=tuple(summary["warnings"]) if summary else (),
                 pictures=_pictures(store, name),
                 metrics=values,
@@ -130,12 +134,6 @@ def _name(case_id: str) -> str:
 @lru_cache(maxsize=1)
 def _template() -> jinja2.Template:
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    environment.filters["plain"] = _plain
+    environment.filters["plain"] = lambda value: plain(value) if abs(value) >= 10 else plain(value, 2)
     environment.filters["sortable"] = lambda value: value if math.isfinite(value) else -1e9
     return environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
-
-
-def _plain(value: float) -> str:
-    if not math.isfinite(value):
-        return "–"
-    return (f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}").replace("-", "−")

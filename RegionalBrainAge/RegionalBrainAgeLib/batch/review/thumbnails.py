@@ -11,7 +11,8 @@ import nibabel as nib
 import numpy as np
 from PIL import Image as Picture
 
-from ...case.report.render import label_borders, mark_lesion, outline, plane_labels, slice_rgb
+from ...figures import palette
+from ...figures.marks import label_borders, mark_lesion, outline, plane_labels, slice_rgb
 from ...files.images import read_t1
 from ...geometry.image import Image, resample, to_canonical
 
@@ -27,9 +28,7 @@ _SPACING_MM = 1.5
 _MARGIN_MM = 6.0
 # The middle sagittal slice shows little cortex, the middle axial one the midbrain.
 _OFF_MIDDLE_MM = np.array([25.0, 0.0, 10.0])
-_THICKNESS_RANGE_MM = (1.0, 4.5)
-_BRAIN_RGB = np.array([0.25, 0.85, 1.0])
-_PARCEL_RGB = np.array([0.98, 0.78, 0.25])
+_BRAIN_RGB, _PARCEL_RGB = palette.rgb(palette.BRAIN_OUTLINE), palette.rgb(palette.PARCEL_BORDER)
 _JPEG_QUALITY = 72
 
 
@@ -125,9 +124,8 @@ def _paint(rgb: np.ndarray, where: np.ndarray, colour: np.ndarray) -> None:
 
 
 def _colour_thickness(rgb: np.ndarray, thickness_mm: np.ndarray) -> None:
-    low, high = _THICKNESS_RANGE_MM
     there = thickness_mm > 0
-    rgb[there] = matplotlib.colormaps["viridis"]((thickness_mm[there] - low) / (high - low))[:, :3]
+    rgb[there] = palette.AmountScale(*palette.THICKNESS_RANGE_MM, palette.THICKNESS).colours(thickness_mm[there])
 
 
 def _colour_regions(rgb: np.ndarray, regions: np.ndarray) -> None:

@@ -18,7 +18,8 @@ from ...age.model.calibration import read_calibration
 from ...age.people import People
 from ...case.result.tables import PROCESSED_NAME
 from ...files.atomic_file import write_atomically
-from ...files.tables import cell, read_table, sidecar_text, table_text
+from ...files.tables import read_table, sidecar_text, table_text
+from ...files.wording import RESEARCH_USE, plain, signed
 from ..lists.case_list import sessions_by_person, split_session
 from .rescans import Rescans, smallest_detectable_change
 
@@ -106,7 +107,9 @@ def write_longitudinal(out_dir: Path, model: BrainAgeModel, rescans: Rescans) ->
     rows = [row for _, found in people.values() for row in found]
     write_atomically(out_dir / TABLE_NAME, table_text(rows, list(COLUMNS)))
     write_atomically(out_dir / f"{Path(TABLE_NAME).stem}.json", sidecar_text(COLUMNS))
-    page = _template().render(people=people, source=rescans.source, pairs=len(rescans.difference_mm))
+    page = _template().render(
+        research_use=RESEARCH_USE, people=people, source=rescans.source, pairs=len(rescans.difference_mm)
+    )
     write_atomically(out_dir / PAGE_NAME, page)
     return out_dir / PAGE_NAME
 
@@ -200,14 +203,8 @@ def _number(value: float | None) -> float:
     return math.nan if value is None else float(value)
 
 
-def _signed(value: float) -> str:
-    """One decimal with a real minus sign, and no minus zero."""
-    return f"{round(value, 1) + 0.0:+.1f}".replace("-", "−")
-
-
 @lru_cache(maxsize=1)
 def _template() -> jinja2.Template:
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    environment.filters["plain"] = lambda value: cell(round(value, 1) if isinstance(value, float) else value, "–")
-    environment.filters["signed"] = lambda value: _signed(value) if value is not None and math.isfinite(value) else "–"
+    environment.filters |= {"plain": plain, "signed": signed}
     return environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))

@@ -1,139 +1,133 @@
-"""The report of a case: one HTML file with its pictures inside, no network, fit for printing."""
+"""The report of a case: one HTML file with its pictures inside, no network, three pages when printed."""
 
 from __future__ import annotations
 
 import base64
-import math
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
 import jinja2
+from markupsafe import Markup
 
+from ... import __version__
+from ...figures.marks import CONVENTION
+from ...files.wording import ABSENT, RESEARCH_USE, SIMULATED, listed, percent, plain, signed
 from ..result.result import CaseResult
-from .figures import CONVENTION
+from .answer import answer, global_interval_years
+from .range_bar import axis, axis_limit, range_bar
+from .reading import calibrated, contrasts, has_deviations, regions, withheld
+from .texts import ABBREVIATIONS, CALIBRATED, CALIBRATION, CITATION, LIMITS, NETWORK_NAMES, SIDE_NAMES, UNCALIBRATED
 
-RESEARCH_USE = "Research use only. Not approved for clinical use. Not a diagnosis, not for treatment decisions."
-TEMPLATE = Path(__file__).with_name("report.html")
-NETWORK_NAMES = {
-    "SMN": "Sensorimotor",
-    "FPN": "Frontoparietal",
-    "DAN": "Dorsal attention",
-    "VAN": "Ventral attention and language",
-    "SAL": "Salience",
-    "DMN": "Default mode",
-    "AUD": "Auditory",
-    "VIS": "Visual",
-    "LIM": "Limbic",
-}
-SIDE_NAMES = {"L": "left", "R": "right", "bilateral": "both hemispheres", "none": "none"}
-CALIBRATION = {
-    "none": (
-        "Not calibrated to this scanner",
-        "A scanner the model has never seen can shift all ages together; shifts of 10 to 35 years have been reported. "
-        "Only contrasts within this patient are safe to read, ipsilesional minus contralesional, and only beside the "
-        "healthy range given for them. "
-        "Do not compare these ages with other people's.",
-    ),
-    "default offset": (
-        "Not calibrated to this scanner",
-        "Only the shipped default offset of the built-in thickness measurement was applied; it was measured on few "
-        "heads and knows nothing of this scanner, which can shift all ages together (by 10 to 35 years, as reported). "
-        "Only contrasts within this patient are safe to read, ipsilesional minus contralesional, and only beside the "
-        "healthy range given for them. "
-        "Do not compare these ages with other people's.",
-    ),
-    "local": (
-        "Calibrated with local controls",
-        "The offset of this scanner was estimated from local healthy people. The fewer they were, the more of a shift "
-        "common to all regions may remain; contrasts within this patient do not depend on it.",
-    ),
-}
-LIMITS = (
-    "A predicted age difference (PAD) is the model's age for a region's cortex minus the patient's age. The corrected "
-    "PAD, shown throughout, has the model's own pull towards the middle age removed; corrected ages look good whatever "
-    "a model is worth, so judge the model by the raw errors in its model card.",
-    "One person's interval is wide. A PAD whose 90 % interval holds zero is not evidence of anything in this person.",
-    "An ipsilesional region is estimated from what the lesion left of it and from its neighbours. Where too much is "
-    "lost the region is called not estimable instead.",
-    "For registration and for the surfaces beside it the lesion is filled with tissue of the mirrored hemisphere, so "
-    "what surrounds the lesion is not quite independent of its mirror. No thickness is measured inside the lesion or "
-    "within 3 mm of it.",
-    "The built-in corticospinal tract is made of anatomical labels and agrees moderately with tractography (README). "
-    "Its loads rank lesions; they do not count fibres.",
-    "Brain age has not been shown to predict recovery better than grey-matter volume or lesion size. It says nothing "
-    "about what causes a difference.",
-    "The nine networks by two hemispheres follow public label lists of the study this software reproduces; that the "
-    "study's 18 regions are exactly these is inferred. They overlap: pictures show the first region of the scheme, "
-    "loads use every region's full extent.",
-)
+FOLDER = Path(__file__).parent
+MIME_TYPES = {"png": "image/png", "jpg": "image/jpeg", "svg": "image/svg+xml"}
+FUGL_MEYER_UPPER_EXTREMITY_MAXIMUM = 66
 
 
-def report_html(result: CaseResult, pictures: Mapping[str, bytes]) -> str:
+def report_html(result: CaseResult, pictures: Mapping[str, bytes], viewer: str = "") -> str:
     """The report as one self-contained HTML document.
 
     Parameters
     ----------
-    pictures : PNG or SVG by name (overview.png, registration.png, thickness.png, pad.png, load.png, paired.svg); absent
-        ones are left out.
+    pictures : PNG, JPEG or SVG by file name (map.png, load.png, mask.jpg, registration.jpg, template.jpg,
+        thickness.jpg); absent ones are left out.
+    viewer : the interactive viewer's HTML; none if empty.
     """
-    title, text = CALIBRATION[result.calibration]
-    if not result.one_sided:
-        text = text.replace("ipsilesional minus contralesional", "one hemisphere minus the other")
+    of_regions, of_networks = regions(result), contrasts(result)
+    limits = [axis_limit(of_regions.values()), axis_limit(of_networks.values())]
     return _template().render(
         result=result,
         case=result.case,
         lesion=result.lesion,
+        answer=answer(result),
         lesion_side=SIDE_NAMES[result.lesion.side],
-        calibration_title=title,
-        calibration_text=text,
-        calibrated=result.calibration == "local",
-        networks=[_network(result, network) for network in result.networks],
-        estimable=sum(row.estimable for row in result.regions),
+        calibrated=calibrated(result),
+        calibration_title=CALIBRATED if calibrated(result) else UNCALIBRATED,
+        calibration_text=CALIBRATION[result.calibration][0],
+        withheld=withheld(result),
+        by_region=calibrated(result) or has_deviations(result),
+        grade=None,
+        drawn_on="",
+        not_readable=_not_readable(result),
+        whole=_whole(result),
+        networks=[_network(result, network, of_regions, of_networks, limits) for network in result.networks],
+        axes=[Markup(axis(limit)) for limit in limits],
+        value_name="PAD, years" if calibrated(result) else "deviation, years",
         contrast_name="ipsi − contra" if result.one_sided else "left − right",
+        motor=_motor(result.case.motor),
+        simulated=_simulated(result),
         pictures={name.split(".")[0]: _embedded(name, content) for name, content in pictures.items()},
+        viewer=Markup(viewer),
         convention=CONVENTION,
         limits=LIMITS,
+        abbreviations=[*ABBREVIATIONS, *((n, NETWORK_NAMES[n]) for n in result.networks if n in NETWORK_NAMES)],
+        citation=CITATION,
         research_use=RESEARCH_USE,
+        version=__version__,
         total_seconds=sum(result.seconds.values()),
+        style=Markup((FOLDER / "report.css").read_text(encoding="utf-8")),
     )
 
 
-def _network(result: CaseResult, network: str) -> dict[str, object]:
-    """A network's two rows, ipsilesional (or left) first, and their difference beside that of healthy people."""
+def _network(result, network, of_regions, of_networks, limits) -> dict[str, object]:
+    """A network's two rows, ipsilesional (or left) first, and their difference, each beside that of healthy people."""
     first = result.lesion.side if result.one_sided else "L"
     rows = [result.region(network, first), result.region(network, "R" if first == "L" else "L")]
-    contrast = result.contrast(network)
-    return {"code": network, "name": NETWORK_NAMES.get(network, ""), "rows": rows, "contrast": contrast}
+    names = [f"{row.side} {network}" for row in rows]
+    bars = [Markup(range_bar(of_regions[row.region], limits[0], name)) for row, name in zip(rows, names, strict=True)]
+    difference = f"{network}, {'ipsi minus contralesional' if result.one_sided else 'left minus right'}"
+    return {
+        "code": network,
+        "name": NETWORK_NAMES.get(network, ""),
+        "rows": [(row, of_regions[row.region], bar) for row, bar in zip(rows, bars, strict=True)],
+        "contrast": of_networks[network],
+        "contrast_bar": Markup(range_bar(of_networks[network], limits[1], difference)),
+    }
+
+
+def _whole(result: CaseResult) -> tuple[str, str]:
+    """The age of the brain as a whole, and what to make of it."""
+    whole = result.global_age
+    if withheld(result):
+        return ABSENT, withheld(result)
+    if whole is None or not whole.estimable:
+        return ABSENT, "not estimable"
+    low, high = global_interval_years(result)
+    age = plain(result.case.age_years + whole.pad_corrected_years, 0)
+    words = f"90 %: {plain(low, 0)} to {plain(high, 0)}; age {plain(result.case.age_years)}"
+    return age, words if calibrated(result) else f"{words}; a scanner may shift it"
+
+
+def _not_readable(result: CaseResult) -> list[str]:
+    """What of this case must not be read, in the words of a list."""
+    if withheld(result):
+        return [f"any age: {withheld(result)}"]
+    lost = [f"{row.side} {row.network}" for row in result.regions if not row.estimable]
+    found = [f"{listed(lost)} (not estimable)"] if lost else []
+    return found if calibrated(result) else [*found, "ages against other people's"]
+
+
+def _motor(score: float | None) -> str:
+    """A motor outcome (0..1) with its points, where it is a whole number of Fugl-Meyer points."""
+    if score is None:
+        return ""
+    points = score * FUGL_MEYER_UPPER_EXTREMITY_MAXIMUM
+    if abs(points - round(points)) < 0.02:
+        whole = f"{round(points)}/{FUGL_MEYER_UPPER_EXTREMITY_MAXIMUM}"
+        return f"{plain(score, 2)} of 1 ({whole} if Fugl-Meyer upper extremity)"
+    return f"{plain(score, 2)} of 1"
+
+
+def _simulated(result: CaseResult) -> str:
+    return f"{SIMULATED} Not real: {listed(result.case.simulated)}." if result.case.simulated else ""
 
 
 def _embedded(name: str, content: bytes) -> str:
-    kind = "image/svg+xml" if name.endswith(".svg") else "image/png"
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+    return f"data:{MIME_TYPES[name.rpartition('.')[2]]};base64,{base64.b64encode(content).decode()}"
 
 
 @lru_cache(maxsize=1)
 def _template() -> jinja2.Template:
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    environment.filters |= {"signed": _signed, "plain": _plain, "percent": _percent}
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-
-
-def _signed(value: float, digits: int = 1) -> str:
-    return _plain(value, digits, "+")
-
-
-def _plain(value: float | None, digits: int = 1, sign: str = "-") -> str:
-    if value is None or not math.isfinite(value):
-        return "–"
-    text = f"{value:{sign}.{digits}f}"
-    zero = not any(digit in text for digit in "123456789")
-    return (text.lstrip("+-") if zero else text).replace("-", "−")
-
-
-def _percent(fraction: float) -> str:
-    if not math.isfinite(fraction):
-        return "–"
-    if fraction == 0:
-        return "0"
-    return "<0.1" if fraction < 0.0005 else f"{100 * fraction:.1f}"
+    environment.filters |= {"signed": signed, "plain": plain, "percent": percent}
+    return environment.from_string((FOLDER / "report.html").read_text(encoding="utf-8"))

@@ -36,6 +36,31 @@ class RegionResult:
     thickness_mm: float
     parcels: int
     parcels_lesioned_fraction: float
+    deviation_years: float = math.nan
+    deviation_corrected_years: float = math.nan
+    deviation_lower_years: float = math.nan
+    deviation_upper_years: float = math.nan
+    deviation_percentile: float = math.nan
+
+
+@dataclass(frozen=True)
+class GlobalAgeResult:
+    """The age of the brain as a whole; absent numbers are NaN.
+
+    Parameters
+    ----------
+    read_from : "both hemispheres", "left hemisphere" or "right hemisphere": a lesioned side is left out.
+    """
+
+    brain_age_years: float
+    pad_years: float
+    pad_corrected_years: float
+    pad_lower_years: float
+    pad_upper_years: float
+    pad_percentile: float
+    estimable: bool
+    reason: str
+    read_from: str
 
 
 @dataclass(frozen=True)
@@ -104,6 +129,7 @@ class CaseResult:
     seconds : duration of each step, in order.
     provenance : versions of software, checksums of inputs, parameters, peak memory.
     asymmetries : left minus right of every network beside what healthy people show.
+    global_age : of the brain as a whole; None where the model gives none.
     folder : where the files lie; None before writing.
     """
 
@@ -119,6 +145,7 @@ class CaseResult:
     seconds: Mapping[str, float]
     provenance: Mapping[str, object] = field(default_factory=dict)
     asymmetries: tuple[Asymmetry, ...] = ()
+    global_age: GlobalAgeResult | None = None
     folder: Path | None = None
 
     @property

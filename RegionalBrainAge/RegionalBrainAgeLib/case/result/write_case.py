@@ -19,9 +19,9 @@ from ...geometry.image import Image, from_canonical
 from ...head.registration import Registration
 from ..measure_head import Head, Scan
 from ..provenance import peak_memory_mb
-from ..report.figures import load_png, overview_png, pad_png, paired_svg, registration_png, thickness_png
+from ..report.answer import answer
 from ..report.page import report_html
-from ..report.render import set_stage, surface_views
+from ..report.pictures import draw_pictures, scene_of
 from ..steps import Steps
 from .result import CaseResult
 from .tables import PARCEL_COLUMNS, REGION_COLUMNS
@@ -63,7 +63,8 @@ def write_case(
     """
     stem = result.case.name
     with steps.step("pictures"):
-        pictures = _pictures(result, scheme, head)
+        scene = scene_of(result, scheme, head) if head is not None else None
+        pictures = draw_pictures(result, scene)
     with steps.step("write"):
         figures = folder / "figures"
         figures.mkdir()
@@ -81,24 +82,13 @@ def write_case(
     }
     result = replace(result, folder=final, seconds=dict(steps.seconds), provenance=provenance)
     (folder / f"{stem}_report.html").write_text(report_html(result, pictures), encoding="utf-8")
-    (folder / f"{stem}_case.json").write_text(json.dumps(result.as_dict(), indent=2) + "\n", encoding="utf-8")
+    (folder / f"{stem}_case.json").write_text(json.dumps(case_summary(result), indent=2) + "\n", encoding="utf-8")
     return result
 
 
-def _pictures(result: CaseResult, scheme: RegionScheme, head: Head | None) -> dict[str, bytes]:
-    pictures = {"paired.svg": paired_svg(result).encode()}
-    if head is None:
-        return pictures
-    stage = set_stage(head.volumes, tuple(region.hemisphere for region in scheme.regions))
-    views = surface_views(stage)
-    drawn = {
-        "overview.png": overview_png(stage),
-        "registration.png": registration_png(stage),
-        "thickness.png": thickness_png(stage),
-        "pad.png": pad_png(stage, views, result),
-        "load.png": load_png(stage, views, result) if head.lesion is not None else None,
-    }
-    return {name: content for name, content in drawn.items() if content is not None} | pictures
+def case_summary(result: CaseResult) -> dict:
+    """The content of ``case.json``: the answer in words, then everything it was generated from."""
+    return {"answer": answer(result), **result.as_dict()}
 
 
 def _write_volumes(folder: Path, stem: str, result: CaseResult, scheme: RegionScheme, head: Head, scan: Scan) -> None:

@@ -1,0 +1,101 @@
+"""What may be read of a case: each number beside what healthy people show, and which lie outside it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ..result.result import CaseResult, RegionResult
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One number of a patient beside the range of 90 % of healthy people of that age.
+
+    Parameters
+    ----------
+    value_years : NaN where it is not estimable.
+    low_years, high_years : the healthy range.
+    """
+
+    value_years: float
+    low_years: float
+    high_years: float
+
+    @property
+    def estimable(self) -> bool:
+        return math.isfinite(self.value_years)
+
+    @property
+    def outside(self) -> int:
+        """1 above the healthy range, -1 below it, 0 inside it or not estimable."""
+        if not self.estimable:
+            return 0
+        return int(self.value_years > self.high_years) - int(self.value_years < self.low_years)
+
+
+NOTHING = Reading(math.nan, math.nan, math.nan)
+
+
+def calibrated(result: CaseResult) -> bool:
+    """Whether ages may be compared with other people's: local controls told this scanner's offset."""
+    return result.calibration == "local"
+
+
+def withheld(result: CaseResult) -> str:
+    """Why no age of this case may be read at all; empty if some may."""
+    if result.qc == "fail":
+        return "the quality check failed"
+    if "age" in result.case.simulated:
+        return "the person's age is not known"
+    return ""
+
+
+def contrasts(result: CaseResult) -> dict[str, Reading]:
+    """By network: ipsi- minus contralesional corrected PAD (without one lesioned side: left minus right)."""
+    if withheld(result):
+        return dict.fromkeys(result.networks, NOTHING)
+    found = {network: result.contrast(network) for network in result.networks}
+    return {
+        network: Reading(c.difference_years, c.lower_years, c.upper_years) if c else NOTHING
+        for network, c in found.items()
+    }
+
+
+def regions(result: CaseResult) -> dict[str, Reading]:
+    """By region: corrected PAD where the case is calibrated, else the deviation from this brain as a whole.
+
+    The 90 % interval of a number and the healthy range say the same: a number lies outside the range exactly where its
+    interval does not hold zero.
+    """
+    if withheld(result):
+        return dict.fromkeys((row.region for row in result.regions), NOTHING)
+    if not calibrated(result) and not has_deviations(result):
+        return _of_one_side(result)
+    of_row = _pad if calibrated(result) else _deviation
+    return {row.region: of_row(row) if row.estimable else NOTHING for row in result.regions}
+
+
+def has_deviations(result: CaseResult) -> bool:
+    """Whether the model gave each region's deviation from this brain as a whole."""
+    return any(math.isfinite(row.deviation_corrected_years) for row in result.regions)
+
+
+def _of_one_side(result: CaseResult) -> dict[str, Reading]:
+    """The contrasts, on the ipsilesional (or left) regions; the other side is what they are compared with."""
+    found, first = contrasts(result), result.lesion.side if result.one_sided else "L"
+    other = Reading(0.0, -math.inf, math.inf)
+    return {
+        row.region: (found[row.network] if row.hemisphere == first else other) if row.estimable else NOTHING
+        for row in result.regions
+    }
+
+
+def _pad(row: RegionResult) -> Reading:
+    value = row.pad_corrected_years
+    return Reading(value, value - row.pad_upper_years, value - row.pad_lower_years)
+
+
+def _deviation(row: RegionResult) -> Reading:
+    value = row.deviation_corrected_years
+    return Reading(value, value - row.deviation_upper_years, value - row.deviation_lower_years)

@@ -1,0 +1,63 @@
+"""What the report says in words: names of networks, calibration, limits, how to cite."""
+
+from __future__ import annotations
+
+NETWORK_NAMES = {
+    "SMN": "Sensorimotor",
+    "FPN": "Frontoparietal",
+    "DAN": "Dorsal attention",
+    "VAN": "Ventral attention and language",
+    "SAL": "Salience",
+    "DMN": "Default mode",
+    "AUD": "Auditory",
+    "VIS": "Visual",
+    "LIM": "Limbic",
+}
+SIDE_NAMES = {"L": "left", "R": "right", "bilateral": "both hemispheres", "none": "none"}
+ABBREVIATIONS = (
+    ("PAD", "predicted age difference: brain age minus age"),
+    ("ipsi, contra", "on the side of the lesion, on the other side"),
+    ("CST", "corticospinal tract"),
+)
+UNCALIBRATED = "Not calibrated to this scanner"
+CALIBRATED = "Calibrated with local controls"
+CALIBRATION = {
+    "none": (
+        "A scanner the model has never seen can shift all ages together; shifts of 10 to 35 years have been reported. "
+        "Only contrasts within this patient are safe to read, and only beside the healthy range given for them. "
+        "Do not compare these ages with other people's.",
+    ),
+    "default offset": (
+        "Only the shipped default offset of the built-in thickness measurement was applied; it was measured on few "
+        "heads and knows nothing of this scanner, which can shift all ages together (by 10 to 35 years, as reported). "
+        "Only contrasts within this patient are safe to read, and only beside the healthy range given for them. "
+        "Do not compare these ages with other people's.",
+    ),
+    "local": (
+        "The offset of this scanner was estimated from local healthy people. The fewer they were, the more of a shift "
+        "common to all regions may remain; contrasts within this patient do not depend on it.",
+    ),
+}
+LIMITS = (
+    "A predicted age difference (PAD) is the model's age for a region minus the patient's age. The corrected PAD has "
+    "the model's own pull towards the middle age removed; corrected ages look good whatever a model is worth, so judge "
+    "the model by the raw errors in its model card.",
+    "A healthy range holds 90 % of healthy people of that age: in health, one number in ten lies outside its own. With "
+    "18 regions about two do by chance. One person's number outside its range is a reason to look, not a finding.",
+    "An ipsilesional region is estimated from what the lesion left of it and from its neighbours. Where too much is "
+    "lost the region is called not estimable instead.",
+    "For registration and for the surfaces beside it the lesion is filled with tissue of the mirrored hemisphere, so "
+    "what surrounds the lesion is not quite independent of its mirror. No thickness is measured inside the lesion or "
+    "within 3 mm of it.",
+    "The built-in corticospinal tract is made of anatomical labels and agrees moderately with tractography. "
+    "Its loads rank lesions; they do not count fibres.",
+    "Brain age has not been shown to predict recovery better than grey-matter volume or lesion size. It says nothing "
+    "about what causes a difference.",
+    "The nine networks by two hemispheres follow public label lists of the study this software reproduces; that the "
+    "study's 18 regions are exactly these is inferred. They overlap: pictures show the first region of the scheme, "
+    "loads use every region's full extent.",
+)
+CITATION = (
+    "Cite this software by its name and version, the model by its name and checksum, and Zhu et al. 2010 (Stroke) for "
+    "the load weighted by the tract's cross-section."
+)

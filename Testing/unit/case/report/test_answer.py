@@ -1,0 +1,109 @@
+"""The answer: generated from the numbers, so changing a number changes the sentence and nothing else does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from made_up_head import made_up_result
+from RegionalBrainAgeLib.age.model.asymmetry import Asymmetry
+from RegionalBrainAgeLib.case.report.answer import answer
+from RegionalBrainAgeLib.case.report.reading import contrasts, regions
+from RegionalBrainAgeLib.case.result.result import CaseResult
+
+NAN = float("nan")
+
+
+def case(**changes) -> CaseResult:
+    """A made-up case that passed: networks FPN and VIS, left lesion, left FPN not estimable."""
+    return replace(made_up_result(), **{"qc": "pass", "warnings": (), **changes})
+
+
+def with_difference(result: CaseResult, years: float) -> CaseResult:
+    """The case with VIS left minus right at `years`; 90 % of healthy people lie between -12 and +13."""
+    return replace(
+        result, asymmetries=(Asymmetry("FPN", NAN, -12.0, 13.0, NAN), Asymmetry("VIS", years, -12.0, 13.0, 50.0))
+    )
+
+
+def with_pads(result: CaseResult, **pads: float) -> CaseResult:
+    """The case with these corrected PADs, intervals of +-9 years."""
+    rows = [
+        replace(row, pad_corrected_years=pads[row.region], pad_lower_years=pads[row.region] - 9,
+                pad_upper_years=pads[row.region] + 9)
+        if row.region in pads else row
+        for row in result.regions
+    ]  # fmt: skip
+    return replace(result, regions=tuple(rows))
+
+
+def test_nothing_found_is_said_with_what_could_not_be_estimated():
+    assert answer(case()).startswith("Sides differ beyond the healthy range in 0 of 1 networks (FPN not estimable).")
+
+
+@pytest.mark.parametrize(
+    ("years", "words"),
+    [
+        (13.1, "in 1 of 1 networks: VIS (ipsilesional side older)"),
+        (12.9, "in 0 of 1 networks"),
+        (-11.9, "in 0 of 1 networks"),
+        (-12.1, "in 1 of 1 networks: VIS (contralesional side older)"),
+    ],
+)
+def test_a_network_is_named_exactly_when_its_contrast_leaves_the_healthy_range(years, words):
+    text = answer(with_difference(case(), years))
+    assert words in text
+    assert ("VIS" in text.split(".")[0]) == ("1 of 1" in words)
+
+
+def test_the_side_of_the_lesion_decides_which_side_is_called_older():
+    right = replace(case().lesion, side="R")
+    assert "VIS (contralesional side older)" in answer(with_difference(case(lesion=right), 20.0))
+    both = replace(case().lesion, side="bilateral")
+    assert "VIS (left side older)" in answer(with_difference(case(lesion=both), 20.0))
+
+
+def test_deviating_regions_are_counted_and_named():
+    # Deviations of the made-up case: FPN_R 5.5, VIS_L -5, VIS_R -3, each with an interval of +-5 years.
+    assert (
+        "1 of 3 regions deviate from this brain as a whole beyond the healthy range: contralesional FPN older."
+        in answer(case())
+    )
+
+
+def test_without_calibration_nothing_is_said_against_other_people():
+    text = answer(case())
+    assert "expected" not in text
+    assert "as a whole:" not in text
+
+
+def test_a_calibrated_case_is_told_by_its_pads():
+    text = answer(with_pads(case(calibration="local"), FPN_R=9.5, VIS_L=-9.5, VIS_R=8.5))
+    assert text == (
+        "Older than expected in 1 of 3 regions: contralesional FPN; younger in 1: ipsilesional VIS "
+        "(ipsilesional FPN not estimable). This brain as a whole: 62 years (53 to 71) at 60."
+    )
+
+
+def test_a_failed_case_gives_no_number():
+    text = answer(case(qc="fail", warnings=("This is not a T1.",)))
+    assert text == "Do not use this result. This is not a T1."
+    assert not any(reading.estimable for reading in regions(case(qc="fail")).values())
+
+
+def test_an_age_that_is_not_known_is_not_read():
+    demo = case(case=replace(case().case, simulated=("lesion", "age")))
+    assert answer(demo).startswith("No age is read here: the person's age is not known.")
+    assert not any(reading.estimable for reading in [*regions(demo).values(), *contrasts(demo).values()])
+
+
+def test_a_doubtful_case_says_so_at_the_end():
+    assert answer(case(qc="review")).endswith("Check the image first: see the notes below.")
+
+
+def test_outside_the_range_and_an_interval_without_zero_are_the_same():
+    result = case(calibration="local")
+    for row in result.regions:
+        if row.estimable:
+            without_zero = row.pad_lower_years > 0 or row.pad_upper_years < 0
+            assert (regions(result)[row.region].outside != 0) == without_zero

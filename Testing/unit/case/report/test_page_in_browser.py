@@ -1,0 +1,126 @@
+"""The report as a reader meets it: eight questions answered on the first screen, no error or request, three pages."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from browser import console_and_requests, evaluated, needs_chromium, printed_pages
+from made_up_head import made_up_result, made_up_volumes
+from RegionalBrainAgeLib.case.report.answer import answer
+from RegionalBrainAgeLib.case.report.page import report_html
+from RegionalBrainAgeLib.case.report.pictures import draw_pictures
+from RegionalBrainAgeLib.case.report.scene import make_scene
+from RegionalBrainAgeLib.case.result.result import CaseResult
+from RegionalBrainAgeLib.files.wording import plain
+from shared_folder import ROOT
+
+pytestmark = needs_chromium
+# Text of the elements that answer, where they are wholly on the first screen.
+FIRST_SCREEN = """
+return Object.fromEntries([...document.querySelectorAll("[id]")].filter(e => {
+  const box = e.getBoundingClientRect(); return box.height && box.bottom <= innerHeight && box.right <= innerWidth;
+}).map(e => [e.id, e.textContent.replace(/\\s+/g, " ").trim()]));
+"""
+
+
+@pytest.fixture(scope="module")
+def scene():
+    return make_scene(made_up_volumes(), ("L", "R", "L", "R"))
+
+
+def page_of(result: CaseResult, scene) -> str:
+    return report_html(result, draw_pictures(result, scene))
+
+
+def first_screen(result: CaseResult, scene, folder: Path) -> dict[str, str]:
+    return evaluated(page_of(result, scene), FIRST_SCREEN, folder)
+
+
+def test_eight_questions_are_answered_from_the_first_screen(scene, tmp_path):
+    result = made_up_result(days_post_stroke=400.0, motor=0.5)
+    seen = first_screen(result, scene, tmp_path)
+    assert seen["lesion-side"] == "left"  # which side is lesioned
+    assert seen["lesion-volume"] == plain(result.lesion.volume_ml)  # how large
+    assert seen["answer"] == answer(result)
+    assert "in 0 of 1 networks" in seen["answer"]  # did anything leave the healthy range
+    assert "1 of 3 regions deviate" in seen["answer"]
+    assert "contralesional FPN older" in seen["answer"]  # which networks
+    assert "review" in seen["quality"]  # can I trust the image
+    assert "Not calibrated" in seen["calibration"]  # is it calibrated
+    assert "62 years" in seen["whole"]  # how old is the brain as a whole
+    assert "53 to 71" in seen["whole"]
+    assert "ipsilesional FPN (not estimable)" in seen["not-readable"]  # what can I not read
+    assert "other people" in seen["not-readable"]
+
+
+def test_the_same_questions_where_all_can_be_read(scene, tmp_path):
+    result = dataclasses.replace(made_up_result("R", estimable=True), calibration="local", qc="pass", warnings=())
+    seen = first_screen(result, scene, tmp_path)
+    assert seen["lesion-side"] == "right"
+    assert "Older than expected in 0 of 4 regions" in seen["answer"]
+    assert "pass" in seen["quality"]
+    assert "Calibrated with local controls" in seen["calibration"]
+    assert seen["not-readable"] == "all regions can be read"
+
+
+def test_every_number_of_the_table_is_in_its_picture_too(scene, tmp_path):
+    script = 'return [...document.querySelectorAll("#regions svg[role=img]")].map(e => e.getAttribute("aria-label"))'
+    labels = evaluated(page_of(made_up_result(), scene), script, tmp_path)
+    assert "contralesional FPN: +5.5 years, above the healthy range of −5.0 to +5.0" in labels
+    assert "VIS, ipsi minus contralesional: −2.0 years, inside the healthy range of −12.0 to +13.0" in labels
+    assert len(labels) == 4  # three regions and one network; a lost region has no bar
+
+
+@pytest.mark.parametrize("width", [1280, 500])
+def test_nothing_is_cut_off_at_the_side(scene, width, tmp_path):
+    script = "return document.documentElement.scrollWidth - innerWidth"
+    assert evaluated(page_of(made_up_result(), scene), script, tmp_path, f"{width},800") <= 0
+
+
+def test_the_report_opens_without_errors_or_requests(scene, tmp_path):
+    report, leaky = tmp_path / "report.html", tmp_path / "leaky.html"
+    html = page_of(made_up_result(), scene)
+    report.write_text(html, encoding="utf-8")
+    assert console_and_requests(report, tmp_path / "good") == ([], [])
+    # The same page with what the test looks for: the test can see it.
+    html = re.sub(r"<meta http-equiv=.*?>", "", html)
+    leak = '<img src="http://127.0.0.1:9/x.png"><script>console.error("seen")</script>'
+    leaky.write_text(html.replace("</main>", f"{leak}</main>"), encoding="utf-8")
+    console, asked = console_and_requests(leaky, tmp_path / "bad")
+    assert any("seen" in line for line in console)
+    assert "http://127.0.0.1:9/x.png" in asked
+
+
+def test_the_report_prints_on_three_pages(scene, tmp_path):
+    report = tmp_path / "report.html"
+    report.write_text(page_of(made_up_result(), scene), encoding="utf-8")
+    assert printed_pages(report, tmp_path) == 3
+
+
+def axe() -> str | None:
+    """Source of axe-core, from a node_modules folder of this project or on NODE_PATH; None without node or it."""
+    node = shutil.which("node")
+    if node is None:
+        return None
+    find = "console.log(require.resolve('axe-core/axe.min.js'))"
+    run = subprocess.run([node, "-e", find], capture_output=True, encoding="utf-8", cwd=ROOT, check=False)
+    return Path(run.stdout.strip()).read_text(encoding="utf-8") if run.returncode == 0 else None
+
+
+AXE = axe()
+
+
+@pytest.mark.skipif(AXE is None, reason="node or axe-core (npm install axe-core) is not installed")
+@pytest.mark.parametrize("size", ["1280,800", "500,800"])
+def test_axe_finds_nothing_that_shuts_readers_out(scene, size, tmp_path):
+    html = page_of(made_up_result(), scene).replace("</head>", f"<script>{AXE}</script></head>")
+    script = (
+        "const found = await axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']});"
+        "return found.violations.map(v => [v.id, v.nodes.map(n => n.html.slice(0, 120))]);"
+    )
+    assert evaluated(html, script, tmp_path, size, wait_ms=20000) == []
