@@ -91,5 +91,5 @@ def made_up_result(side: str = "L", estimable: bool = False, **case_fields) -> C
         {"read": 1.0},
         provenance,
         (Asymmetry("FPN", NAN, -12.0, 13.0, NAN), Asymmetry("VIS", -2.0, -12.0, 13.0, 42.0)),
-        GlobalAgeResult(63.0, 3.0, 2.0, -7.0, 11.0, 60.0, True, "", "right hemisphere"),
+        GlobalAgeResult(63.0, 3.0, 2.0, -7.0, 11.0, 60.0, True, "", 61.0, "right hemisphere"),
     )

@@ -49,6 +49,7 @@ class GlobalAgeResult:
 
     Parameters
     ----------
+    brain_age_without_fluid_years : read without ventricles, choroid plexus and CSF.
     read_from : "both hemispheres", "left hemisphere" or "right hemisphere": a lesioned side is left out.
     """
 
@@ -60,6 +61,7 @@ class GlobalAgeResult:
     pad_percentile: float
     estimable: bool
     reason: str
+    brain_age_without_fluid_years: float
     read_from: str
 
 
