@@ -90,13 +90,14 @@ def run_train(args: argparse.Namespace) -> int:
 
 def run_evaluate(args: argparse.Namespace) -> int:
     """Writes predictions, metrics, figures and, asked for, the model card."""
+    from ..files.atomic_file import write_atomically
     from ..resources import shipped
     from .evaluation.card import model_card
     from .evaluation.evaluate import evaluate, write_evaluation
     from .evaluation.figures import write_figures
     from .evaluation.measure_for_card import examine
     from .model.brain_age_model import DEFAULT_MODEL, load_model
-    from .model.calibration import read_calibration, write_text_atomically
+    from .model.calibration import read_calibration
     from .model.graph import project_lesions
     from .model.model_folder import add_file
     from .norms.norms import read_charts
@@ -122,7 +123,7 @@ def run_evaluate(args: argparse.Namespace) -> int:
         command += f" --rival-steps {args.rival_steps} --out {args.out.name}"
         found = examine(model, Sources(people, charts, holes), command, args.rival_steps, _tell)
         card = model_card(model, found)
-        write_text_atomically(args.out / "MODEL_CARD.md", card)
+        write_atomically(args.out / "MODEL_CARD.md", card)
         if args.install_card:
             add_file(_folder(args.model) or shipped("Models", DEFAULT_MODEL), "MODEL_CARD.md", card)
     print(f"{args.out}: {len(people)} people", file=sys.stderr)

@@ -17,13 +17,14 @@ import pandas as pd
 
 from ..anatomy.parcels import PARCEL_NAMES
 from ..errors import InputError
+from ..files.tables import open_table
+from ..files.words import MISSING_WORDS, same_numbers, sex_of
 
 THICKNESS = "thickness"
 FURTHER_FEATURES = ("area", "volume", "contrast")
 _PERSON_COLUMNS = ("person", "site", "age", "sex")
 # People from whom on it is no chance that all have the same value.
 _MANY_PEOPLE = 10
-_SEX_WORDS = {"f": "F", "female": "F", "m": "M", "male": "M"}
 
 
 @dataclass(frozen=True)
@@ -117,28 +118,29 @@ def read_people(path: Path | str, *, for_training: bool = False, features: tuple
 
 
 def _read_frame(path: Path) -> pd.DataFrame:
-    try:
-        return pd.read_csv(
-            path,
-            sep="\t" if path.suffix.lower() == ".tsv" else ",",
-            dtype=str,
-            keep_default_na=False,
-            encoding="utf-8-sig",
-        )
-    except FileNotFoundError as error:
-        raise InputError(f"There is no table at {path}.", "Check the path.") from error
-    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise InputError(f"The table {path} cannot be read ({error}).", "Give a UTF-8 CSV with a header.") from error
+    table = open_table(path)
+    rows = []
+    for row in table.rows():
+        if row.fault is not None:
+            raise row.fault
+        rows.append(tuple(row.cells.values()))
+    return pd.DataFrame(rows, columns=list(table.header), dtype=str)
 
 
 def _names(path: Path, frame: pd.DataFrame, column: str) -> np.ndarray:
     names = frame[column].str.strip()
-    empty = names.str.lower().isin(["", "nan", "na", "n/a"])
+    empty = names.str.lower().isin(MISSING_WORDS)
     if empty.any():
         raise InputError(
             f"The column {column} of {path} is empty in {int(empty.sum())} row(s), first in line "
             f"{int(np.argmax(empty)) + 2}.",
             f"Give every row a {column}.",
+        )
+    alike = same_numbers(names.unique()) if column == "site" else []
+    if alike:
+        raise InputError(
+            f"The column site of {path} writes one number in several ways ({', '.join(alike[0])}).",
+            "Write each site the same way in every row.",
         )
     return names.to_numpy(dtype=str)
 
@@ -184,7 +186,7 @@ def _ages(path: Path, frame: pd.DataFrame, person: np.ndarray) -> np.ndarray:
 
 
 def _sexes(path: Path, frame: pd.DataFrame, person: np.ndarray) -> np.ndarray:
-    sexes = frame["sex"].str.strip().str.lower().map(_SEX_WORDS)
+    sexes = frame["sex"].map(sex_of)
     if sexes.isna().any():
         row = int(np.argmax(sexes.isna().to_numpy()))
         raise InputError(f"The sex of {person[row]} in {path} is '{frame['sex'].iloc[row]}'.", "Write F or M.")
@@ -212,7 +214,7 @@ def _numbers(path: Path, frame: pd.DataFrame, columns: list[str], person: np.nda
     cells = frame[columns]
     values = cells.apply(pd.to_numeric, errors="coerce").to_numpy(dtype=float)
     words = cells.apply(lambda column: column.str.strip().str.lower()).to_numpy(dtype=str)
-    empty = np.isin(words, ["", "nan", "na", "n/a"])
+    empty = np.isin(words, list(MISSING_WORDS))
     if empty.any() and not allow_empty:
         row, column = np.argwhere(empty)[0]
         raise InputError(

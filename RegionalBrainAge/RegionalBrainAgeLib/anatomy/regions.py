@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
+from ..files.input_file import parsing, plain_file
 from ..geometry.coordinates import coordinates_mm, values_at
 from ..geometry.image import Image
 from ..resources import shipped
@@ -74,10 +75,9 @@ def load_scheme(path: Path | str | None = None) -> RegionScheme:
     InputError : naming file, line and remedy.
     """
     file = Path(path) if path is not None else shipped("Schemes", "nine-networks.tsv")
-    try:
+    plain_file(file, f"The region scheme {file}")
+    with parsing(f"The region scheme {file}", "Give a UTF-8 TSV file."):
         lines = file.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"The region scheme {file} cannot be read ({error}).", "Give a UTF-8 TSV file.") from error
     rows = [(number, line.split("\t")) for number, line in enumerate(lines, 1) if _has_content(line)]
     if not rows or tuple(cell.strip().lower() for cell in rows[0][1][:5]) != COLUMNS:
         raise InputError(

@@ -43,6 +43,7 @@ from scipy import ndimage
 from scipy.special import ndtr
 
 from ..errors import InputError
+from ..files.images import read_map
 from ..geometry.image import Image, resample
 from ..resources import package_file
 from .atlases import load_atlas
@@ -186,14 +187,10 @@ def counted_probability(tract: Image) -> np.ndarray:
 
 def _own_tract(path: Path, side: str) -> Image:
     remedy = "Give a NIfTI volume in MNI space with values from 0 to 1, one for each side."
-    try:
-        file = nib.load(path)
-        array = np.asarray(file.dataobj, dtype=np.float32)
-    except (OSError, EOFError, ValueError, nib.filebasedimages.ImageFileError) as error:
-        raise InputError(f"The tract template {path} cannot be read ({error}).", remedy) from error
-    if array.ndim != 3 or not np.isfinite(array).all() or array.min() < 0 or array.max() > 1:
+    image = read_map(path, f"The tract template {path}")
+    array = image.array
+    if not np.isfinite(array).all() or array.min() < 0 or array.max() > 1:
         raise InputError(f"The tract template {path} is not a volume of values from 0 to 1.", remedy)
-    image = Image(array, np.asarray(file.affine, dtype=float))
     ijk = np.argwhere(array >= NEGLIGIBLE_PROBABILITY)
     if len(ijk) == 0:
         raise InputError(f"The tract template {path} is empty.", remedy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import nibabel as nib
@@ -16,6 +17,8 @@ from ..anatomy.parcels import (
 )
 from ..errors import InputError
 from ..files.images import read_labels
+from ..files.input_file import parsing, plain_file
+from ..files.words import number_of
 from ..geometry.coordinates import transformed, values_at
 from ..geometry.distances import within_mm
 from ..geometry.image import Image, resample
@@ -23,6 +26,11 @@ from ..geometry.image import Image, resample
 # The mean of a stats file cannot be freed from its lesioned vertices: a parcel with more than this share of its volume
 # in or near the lesion is missing. Where the white surface is at hand those vertices are left out instead.
 MAXIMUM_SPOILED_FRACTION = 0.15
+# FreeSurfer leaves a parcel out that it did not find; a table that lacks more was cut off.
+MOST_ABSENT_PARCELS = 7
+MOST_VERTICES = 5_000_000
+# The middles of the hemispheres lie some 60 mm apart.
+BEYOND_MIDLINE_MM = 10.0
 PLAUSIBLE_THICKNESS_MM = (0.5, 5.5)
 # Codes of the label volume: 11101.. left, 12101.. right, in the order of the annotation; x142 is the medial wall.
 _FIRST_CODE = {"lh": 11100, "rh": 12100}
@@ -60,6 +68,8 @@ def read_subject(folder: Path | str, lesion: Image | None = None) -> ParcelFeatu
     if lesion is not None and lesion.array.any():
         lesioned_fraction, spoiled_fraction = _damage(folder, lesion)
     damaged = bool(spoiled_fraction.any())
+    if damaged:
+        _check_order(folder)
     thickness_mm, vertices = [], []
     for side in ("lh", "rh"):
         own = slice(0, PARCELS_PER_HEMISPHERE) if side == "lh" else slice(PARCELS_PER_HEMISPHERE, None)
@@ -95,10 +105,10 @@ def _from_stats(folder: Path, side: str) -> tuple[np.ndarray, np.ndarray]:
     """Mean thickness (mm, NaN where absent) and vertices of a hemisphere's 74 parcels."""
     path = _stats_file(folder, side)
     remedy = "Run the FreeSurfer or FastSurfer step again; the file must be the one it wrote."
-    try:
-        lines = path.read_text(encoding="utf-8", errors="strict").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"The file {path} cannot be read ({error}).", remedy) from error
+    plain_file(path, f"The file {path}")
+    with parsing(f"The file {path}", remedy):
+        lines = path.read_text(encoding="utf-8").splitlines()
+    _check_hemisphere(path, side, lines)
     header = next((line.split()[2:] for line in lines if line.startswith("# ColHeaders")), None)
     if header is None or not {"StructName", "NumVert", "ThickAvg"} <= set(header):
         raise InputError(f"The file {path} is not a parcel table of FreeSurfer.", remedy)
@@ -106,12 +116,15 @@ def _from_stats(folder: Path, side: str) -> tuple[np.ndarray, np.ndarray]:
     for line in lines:
         if line.startswith("#") or not line.strip():
             continue
-        row = dict(zip(header, line.split(), strict=False))
         try:
+            row = dict(zip(header, line.split(), strict=True))
             name = _parcel_name(side, row["StructName"])
-            found[name] = (float(row["ThickAvg"]), int(row["NumVert"]))
+            mean_mm, count = number_of(row["ThickAvg"]), int(row["NumVert"])
         except (KeyError, ValueError) as error:
             raise InputError(f"The file {path} has a damaged line: '{line.strip()[:60]}'.", remedy) from error
+        if name in found or mean_mm < 0 or not 0 <= count <= MOST_VERTICES:
+            raise InputError(f"The file {path} has a line that cannot be: '{line.strip()[:60]}'.", remedy)
+        found[name] = (mean_mm, count)
     _check_side(path, side, found)
     values = [found.get(name, (np.nan, 0)) for name in _names_of(side)]
     thickness = np.array([mean if count > 0 and mean > 0 else np.nan for mean, count in values])
@@ -123,16 +136,19 @@ def _from_surface(folder: Path, side: str, lesion: Image | None) -> tuple[np.nda
     if not _surface_files_present(folder, side):
         raise _no_destrieux(folder, side)
     remedy = "Run the FreeSurfer or FastSurfer step again."
-    try:
-        thickness = np.asarray(nib.freesurfer.read_morph_data(folder / "surf" / f"{side}.thickness"), dtype=float)
-        label, _, names = nib.freesurfer.read_annot(_annotation(folder, side))
-    except (OSError, ValueError, IndexError, EOFError) as error:
-        raise InputError(f"The surfaces of {side} in {folder} cannot be read ({error}).", remedy) from error
+    with parsing(f"The surfaces of {side} in {folder}", remedy):
+        surface, annotation = folder / "surf" / f"{side}.thickness", _annotation(folder, side)
+        _check_counts(surface, annotation)
+        thickness = np.asarray(nib.freesurfer.read_morph_data(surface), dtype=float)
+        label, _, names = nib.freesurfer.read_annot(annotation)
+        names = [name.decode() for name in names]
     if len(label) != len(thickness):
         raise InputError(
             f"In {folder}, {side}.thickness has {len(thickness)} vertices and the annotation {len(label)}.", remedy
         )
-    number = {_parcel_name(side, name.decode()): index for index, name in enumerate(names)}
+    if not np.isfinite(thickness).all():
+        raise InputError(f"In {folder}, {side}.thickness holds NaN or infinite values.", remedy)
+    number = {_parcel_name(side, name): index for index, name in enumerate(names)}
     _check_side(_annotation(folder, side), side, number)
     sound = thickness > 0
     if lesion is not None:
@@ -151,14 +167,31 @@ def _near_lesion(folder: Path, side: str, lesion: Image) -> np.ndarray:
     """Boolean per vertex of the white surface: in or within 3 mm of the lesion."""
     path = folder / "surf" / f"{side}.white"
     volume_path = folder.joinpath(*_LABEL_VOLUME)
-    try:
-        vertices, _ = nib.freesurfer.read_geometry(path)
+    vertices = _vertices(path)
+    with parsing(f"The file {volume_path}", "Run the FreeSurfer step again."):
         header = nib.load(volume_path).header
-    except (OSError, ValueError) as error:
-        raise InputError(f"The file {path} cannot be read ({error}).", "Run the FreeSurfer step again.") from error
-    # Surface coordinates are FreeSurfer's own; the volume's header links them to scanner RAS.
-    ras_from_surface = header.get_vox2ras() @ np.linalg.inv(header.get_vox2ras_tkr())
+        # Surface coordinates are FreeSurfer's own; the volume's header links them to scanner RAS.
+        ras_from_surface = header.get_vox2ras() @ np.linalg.inv(header.get_vox2ras_tkr())
     return values_at(lesion.like(within_mm(lesion, LESION_MARGIN_MM)), transformed(ras_from_surface, vertices))
+
+
+def _vertices(path: Path) -> np.ndarray:
+    """Coordinates of a surface, FreeSurfer's own RAS (mm), shape (V, 3)."""
+    plain_file(path, f"The file {path}")
+    with parsing(f"The file {path}", "Run the FreeSurfer step again."):
+        vertices, _ = nib.freesurfer.read_geometry(path)
+        if not np.isfinite(vertices).all():
+            raise ValueError("it holds NaN")
+    return vertices
+
+
+def _check_order(folder: Path) -> None:
+    """Refuses a left surface that lies to the right of the right one."""
+    paths = [folder / "surf" / f"{side}.white" for side in ("lh", "rh")]
+    if all(path.exists() for path in paths):
+        left_mm, right_mm = (float(_vertices(path)[:, 0].mean()) for path in paths)
+        if left_mm - right_mm > BEYOND_MIDLINE_MM:
+            raise _exchanged(paths[0], "lh")
 
 
 def _damage(folder: Path, lesion: Image) -> tuple[np.ndarray, np.ndarray]:
@@ -216,11 +249,44 @@ def _names_of(side: str) -> tuple[str, ...]:
 
 
 def _check_side(path: Path, side: str, found: dict) -> None:
-    if len(set(found) & set(_names_of(side))) < PARCELS_PER_HEMISPHERE // 2:
+    present = len(set(found) & set(_names_of(side)))
+    if present < PARCELS_PER_HEMISPHERE // 2 and len(found) > present:
         raise InputError(
             f"The file {path} does not hold the Destrieux parcels (found: {', '.join(sorted(found)[:3])} ...).",
             "Give the aparc.a2009s output, not that of another parcellation.",
         )
+    if PARCELS_PER_HEMISPHERE - present > MOST_ABSENT_PARCELS:
+        raise InputError(
+            f"The file {path} has {present} of the {PARCELS_PER_HEMISPHERE} Destrieux parcels: it was cut off.",
+            "Copy it again, or run the FreeSurfer or FastSurfer step again.",
+        )
+
+
+def _check_hemisphere(path: Path, side: str, lines: Sequence[str]) -> None:
+    """Refuses a table that says it is of the other hemisphere."""
+    told = next((line.split()[2:3] for line in lines if line.startswith("# hemi")), [])
+    if told and told[0] != side:
+        raise _exchanged(path, side)
+
+
+def _exchanged(path: Path, side: str) -> InputError:
+    return InputError(
+        f"The file {path} is not of the {'left' if side == 'lh' else 'right'} hemisphere, as its name says: the "
+        "hemispheres may be exchanged.",
+        "Copy the files of this subject again, each under its own name.",
+    )
+
+
+def _check_counts(surface: Path, annotation: Path) -> None:
+    """Refuses counts in the headers that the files cannot hold, before memory is taken for them."""
+    for path, place in ((surface, 3), (annotation, 0)):
+        plain_file(path, f"The file {path}")
+        with path.open("rb") as stream:
+            start = stream.read(8)
+        old_form = path is surface and not start.startswith(b"\xff\xff\xff")
+        count = int.from_bytes(start[:3] if old_form else start[place : place + 4], "big")
+        if not 0 < count <= min(MOST_VERTICES, path.stat().st_size):
+            raise ValueError(f"{path.name} claims {count} vertices")
 
 
 def _check_plausible(folder: Path, thickness_mm: np.ndarray) -> None:

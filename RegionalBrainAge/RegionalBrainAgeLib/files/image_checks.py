@@ -20,6 +20,8 @@ MAXIMUM_VOXELS = 512**3
 MAXIMUM_COMPRESSION = 1100
 HOUNSFIELD_AIR = -500.0
 MINIMUM_AIR_FRACTION = 0.02
+# No scanner has finer or coarser voxels, nor a table that long.
+VOXEL_MM, FARTHEST_MM = (0.01, 100.0), 10_000.0
 MAXIMUM_LABELS = 20
 RINGING_FRACTION = 0.05
 MINIMUM_OUTSIDE_FRACTION = 0.1
@@ -79,7 +81,8 @@ def check_affine(name: str, ras_from_ijk: np.ndarray) -> None:
     """Refuses an affine that is not finite or folds space flat."""
     edges = ras_from_ijk[:3, :3]
     spacing = np.linalg.norm(edges, axis=0)
-    if not np.isfinite(ras_from_ijk).all() or spacing.min() <= 0 or abs(np.linalg.det(edges / spacing)) < 0.1:
+    finite = np.isfinite(ras_from_ijk).all() and VOXEL_MM[0] < spacing.min() and spacing.max() < VOXEL_MM[1]
+    if not finite or np.abs(ras_from_ijk[:3, 3]).max() > FARTHEST_MM or abs(np.linalg.det(edges / spacing)) < 0.1:
         raise InputError(f"{name} has no valid affine: where its voxels lie is unknown.", _EXPORT)
 
 

@@ -37,6 +37,8 @@ SKULL_STRIPPED = (
 MAXIMUM_LOST_FRACTION = 0.05
 # Bytes before the voxels of a single-file NIfTI.
 _NIFTI_HEADER_BYTES = 352
+# Above it float32 no longer tells neighbouring whole numbers apart.
+LARGEST_LABEL = 2**24
 MAXIMUM_NIFTI_OFFSET = 10_000_000
 
 
@@ -100,6 +102,16 @@ def read_mask(path: Path | str, like: Image) -> tuple[Image, list[str]]:
     return mask, warnings
 
 
+def read_map(path: Path | str, name: str) -> Image:
+    """Any volume of numbers, float32, with its geometry checked; the values are the caller's to judge.
+
+    Raises
+    ------
+    InputError : unreadable or without a valid geometry.
+    """
+    return _read(Path(path), name)[0]
+
+
 def read_labels(path: Path | str) -> Image:
     """A label volume, int32, in the file's own voxel order.
 
@@ -112,6 +124,8 @@ def read_labels(path: Path | str) -> Image:
     labels, _ = _read(path, name)
     if not np.isfinite(labels.array).all() or not np.array_equal(labels.array, np.round(labels.array)):
         raise InputError(f"{name} holds values that are not whole numbers.", "Give a volume of labels.")
+    if np.abs(labels.array).max(initial=0) > LARGEST_LABEL:
+        raise InputError(f"{name} holds values no label has.", "Give a volume of labels.")
     return labels.like(labels.array.astype(np.int32))
 
 

@@ -55,7 +55,7 @@ def plain_file(path: Path | str, name: str, remedy: str = "Check the path.") -> 
     try:
         mode = path.stat().st_mode
     except FileNotFoundError as error:
-        raise InputError(f"{name} does not exist.", remedy) from error
+        raise InputError(f"{name} cannot be read: it does not exist.", remedy) from error
     except (OSError, ValueError) as error:  # a name too long or with a NUL
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{name} cannot be read: {reason}.", remedy) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 
 MISSING_WORDS = frozenset({"", "na", "n/a", "nan", "<na>", "null", "none", "missing", "#n/a", "#value!", ".", "-", "?"})
 # What statistics programs write for a number that is not there.
@@ -61,3 +62,12 @@ def number_of(text: str | None) -> float:
 def is_grouped(text: str) -> bool:
     """Whether a number may be one with separated thousands, as 2,457."""
     return bool(_GROUPED.fullmatch(text))
+
+
+def same_numbers(names: Iterable[str]) -> list[tuple[str, ...]]:
+    """Names that are one number written in several ways, as 1, 1.0 and 01: spreadsheets change them without a word."""
+    spellings: dict[float, list[str]] = {}
+    for name in names:
+        if POINT_NUMBER.fullmatch(name):
+            spellings.setdefault(float(name), []).append(name)
+    return [tuple(found) for found in spellings.values() if len(found) > 1]

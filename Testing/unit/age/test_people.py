@@ -115,7 +115,7 @@ def test_an_unknown_sex(made_table, tmp_path):
 
 
 def test_no_table(tmp_path):
-    with pytest.raises(InputError, match="no table"):
+    with pytest.raises(InputError, match="does not exist"):
         read_people(tmp_path / "absent.csv")
 
 

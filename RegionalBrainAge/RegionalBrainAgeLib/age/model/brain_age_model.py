@@ -14,6 +14,7 @@ from ... import __version__
 from ...anatomy.parcels import PARCEL_NAMES, ParcelFeatures
 from ...anatomy.regions import RegionScheme
 from ...errors import InputError
+from ...files.input_file import parsing
 from ...resources import shipped
 from ..norms.norms import Norms
 from ..people import People
@@ -322,12 +323,10 @@ def load_model(path: Path | str | None = None, scheme: RegionScheme | None = Non
     description = read_description(folder)
     contents = checked_contents(folder, description)
     arrays = {name: arrays_of(folder / name, contents[name]) for name in ARRAY_FILES}
-    if tuple(description["parcels"]) != PARCEL_NAMES and description["architecture"]["node_weights"]:
-        raise InputError(f"The model {folder} has other parcels than this software.", "Train it anew.")
-    try:
+    with parsing(f"The model {folder}", "Copy the folder again."):
+        if tuple(description["parcels"]) != PARCEL_NAMES and description["architecture"]["node_weights"]:
+            raise InputError(f"The model {folder} has other parcels than this software.", "Train it anew.")
         model = _build(folder.name, description, arrays["weights.safetensors"], arrays["norms.safetensors"])
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise InputError(f"The model {folder} is incomplete ({error}).", "Copy the folder again.") from error
     if scheme is not None:
         model.check_scheme(scheme)
     offset_file = folder / DEFAULT_OFFSET_FILE

@@ -14,11 +14,17 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import InputError
+from ...files.atomic_file import write_atomically
+from ...files.atomic_folder import make_folder
+from ...files.input_file import parsing, read_json
 from ..norms.norms import Norms
 from ..people import People
 
 FORMAT = "regional-brain-age-calibration/1"
+KINDS = ("local", "default offset")
 MINIMUM_CONTROLS = 10
+# A scanner whose cortex reads five standard deviations off is no scanner; a million controls nobody has.
+LARGEST_OFFSET, MOST_CONTROLS = 5.0, 1_000_000
 CAUTION_CONTROLS = 100
 
 
@@ -118,7 +124,9 @@ def calibrate(norms: Norms, controls: People, model: str, norms_sha256: str) -> 
 def write_calibration(calibration: Calibration, path: Path | str) -> None:
     """Writes a calibration as JSON; the file appears whole or not at all."""
     content = asdict(calibration) | {"format": FORMAT, "offset": [round(float(v), 6) for v in calibration.offset]}
-    write_text_atomically(Path(path), json.dumps(content, indent=1) + "\n")
+    path = Path(path)
+    make_folder(path.parent)
+    write_atomically(path, json.dumps(content, indent=1) + "\n")
 
 
 def read_calibration(path: Path | str) -> Calibration:
@@ -129,13 +137,11 @@ def read_calibration(path: Path | str) -> Calibration:
     InputError : not a calibration file, or a broken one.
     """
     remedy = "Make one with: regional-brain-age calibrate MODEL CONTROLS.csv --out FILE"
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"The calibration {path} cannot be read ({error}).", remedy) from error
+    name = f"The calibration {path}"
+    content = read_json(path, name, remedy)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise InputError(f"{path} is not a calibration file of this software.", remedy)
-    try:
+    with parsing(name, remedy):
         calibration = Calibration(
             str(content["kind"]),
             int(content["controls"]),
@@ -144,16 +150,19 @@ def read_calibration(path: Path | str) -> Calibration:
             str(content["model"]),
             str(content["norms_sha256"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"The calibration {path} is incomplete ({error}).", remedy) from error
-    if not np.isfinite(calibration.offset).all() or not 0 <= calibration.remaining_uncertainty <= 1:
-        raise InputError(f"The calibration {path} holds impossible numbers.", remedy)
+    if calibration.kind not in KINDS:
+        raise InputError(f"{name} is of the kind '{calibration.kind[:40]}', which is not known.", remedy)
+    fewest = MINIMUM_CONTROLS if calibration.kind == "local" else 0
+    if calibration.offset.ndim != 1 or not np.isfinite(calibration.offset).all():
+        raise InputError(f"{name} has an offset that is no list of numbers.", remedy)
+    largest = float(np.abs(calibration.offset).max(initial=0.0))
+    for what, value, low, high in (
+        ("controls", calibration.controls, fewest, MOST_CONTROLS),
+        ("largest offset (SD)", largest, 0, LARGEST_OFFSET),
+        ("remaining_uncertainty", calibration.remaining_uncertainty, 0, 1),
+    ):
+        if not low <= value <= high:
+            raise InputError(
+                f"{name} holds an impossible number: {what} is {value:g}, not {low:g} to {high:g}.", remedy
+            )
     return calibration
-
-
-def write_text_atomically(path: Path, text: str) -> None:
-    """Writes a file beside its place and moves it there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)

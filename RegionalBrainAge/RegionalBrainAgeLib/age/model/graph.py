@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
@@ -17,8 +16,9 @@ from ...anatomy.parcels import (
     destrieux_atlas,
 )
 from ...errors import InputError
+from ...files.image_checks import mask_from_values
+from ...files.images import read_map
 from ...geometry.coordinates import coordinates_mm, voxel_indices
-from ...geometry.image import Image
 
 # Parcels on two banks of a sulcus, or split by a thin gap of the volume atlas, are neighbours on the folded sheet.
 _GAP_MM = 2.5
@@ -103,17 +103,15 @@ def project_lesions(folder: Path | str) -> Holes:
     fractions, missing = [], []
     places: dict[bytes, np.ndarray] = {}
     for file in files:
-        try:
-            mask = nib.load(file)
-            lesion = np.asarray(mask.dataobj) > 0
-        except (OSError, EOFError, nib.filebasedimages.ImageFileError) as error:
-            raise InputError(f"The lesion mask {file} cannot be read ({error}).", "Replace or remove it.") from error
-        if lesion.ndim != 3 or not lesion.any():
+        name = f"The lesion mask {file}"
+        stored = read_map(file, name)
+        if not stored.array.any():
             continue
-        grid = mask.affine.tobytes()
+        lesion = stored.like(mask_from_values(name, stored.array)[0])
+        grid = lesion.ras_from_ijk.tobytes()
         if grid not in places:
-            places[grid] = np.rint(voxel_indices(Image(lesion, mask.affine), cortex_mm)).astype(np.int16)
-        hit, spoiled = _hit_and_spoiled(lesion, np.linalg.norm(mask.affine[:3, :3], axis=0), places[grid])
+            places[grid] = np.rint(voxel_indices(lesion, cortex_mm)).astype(np.int32)
+        hit, spoiled = _hit_and_spoiled(lesion.array, lesion.spacing_mm, places[grid])
         if hit.any():
             fractions.append(np.bincount(label[hit], minlength=len(PARCEL_NAMES)) / sizes)
             left = 1 - np.bincount(label[spoiled], minlength=len(PARCEL_NAMES)) / sizes

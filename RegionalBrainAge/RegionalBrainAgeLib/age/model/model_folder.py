@@ -7,11 +7,11 @@ import json
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError
 from safetensors.numpy import load as load_arrays
 
 from ...errors import InputError
-from .calibration import write_text_atomically
+from ...files.atomic_file import write_atomically
+from ...files.input_file import parsing, plain_file
 
 FORMAT = "regional-brain-age-model/1"
 DEFAULT_OFFSET_FILE = "calibration-t1-route.json"
@@ -61,7 +61,7 @@ def add_file(folder: Path | str, name: str, text: str) -> None:
     if name not in _ADDED_FILES:
         raise ValueError(f"{name} does not belong into a model folder")
     description = read_description(folder)
-    write_text_atomically(folder / name, text)
+    write_atomically(folder / name, text)
     description["sha256"][name] = hashlib.sha256(text.encode("utf-8")).hexdigest()
     write_description(folder, description)
 
@@ -70,7 +70,7 @@ def write_description(folder: Path, description: dict) -> None:
     """Writes model.json with a seal: the sha256 of its own text with the seal's digits as zeros."""
     text = json.dumps({**description, "seal": _NO_SEAL}, indent=1) + "\n"
     seal = hashlib.sha256(text.encode()).hexdigest()
-    write_text_atomically(folder / "model.json", text.replace(_NO_SEAL, seal))
+    write_atomically(folder / "model.json", text.replace(_NO_SEAL, seal))
 
 
 def read_description(folder: Path, wanted_format: str = FORMAT) -> dict:
@@ -83,11 +83,10 @@ def read_description(folder: Path, wanted_format: str = FORMAT) -> dict:
     path = folder / "model.json"
     if not path.is_file():
         raise InputError(f"The model folder {folder} has no model.json.", "Give the folder that `train` wrote.")
-    try:
+    plain_file(path, str(path))
+    with parsing(str(path), "Copy the model folder again."):
         text = path.read_text(encoding="utf-8")
         description = json.loads(text)
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"{path} cannot be read ({error}).", "Copy the model folder again.") from error
     seal = description.get("seal") if isinstance(description, dict) else None
     if not isinstance(seal, str) or hashlib.sha256(text.replace(seal, _NO_SEAL).encode()).hexdigest() != seal:
         raise InputError(f"{path} was altered after training.", "Copy the model folder again or train anew.")
@@ -96,6 +95,11 @@ def read_description(folder: Path, wanted_format: str = FORMAT) -> dict:
             f"{path} has the format '{description.get('format')}', needed is '{wanted_format}'.",
             "Use the software version the model was made with, or train anew.",
         )
+    sums = description.get("sha256")
+    if not isinstance(sums, dict) or not all(isinstance(value, str) for value in sums.values()):
+        raise InputError(f"{path} has no checksums of the model's files.", "Copy the model folder again.")
+    if not set(sums) <= {*ARRAY_FILES, *_ADDED_FILES}:
+        raise InputError(f"{path} names files a model does not have.", "Copy the model folder again.")
     return description
 
 
@@ -111,7 +115,5 @@ def _read_file(folder: Path, name: str, expected_sha256: str | None) -> bytes:
 
 def arrays_of(path: Path, content: bytes) -> dict[str, np.ndarray]:
     """Arrays of a safetensors file; InputError when it is none."""
-    try:
+    with parsing(str(path), "Copy the model folder again."):
         return load_arrays(content)
-    except SafetensorError as error:
-        raise InputError(f"{path} is not a safetensors file ({error}).", "Copy the model folder again.") from error

@@ -18,6 +18,7 @@ from scipy.interpolate import BSpline
 
 from ...anatomy.parcels import PARCEL_NAMES
 from ...errors import InputError
+from ...files.input_file import parsing, plain_file
 from ..people import People
 
 AGE_GRID_YEARS = np.arange(2.0, 101.0)
@@ -84,10 +85,10 @@ def read_charts(path: Path | str) -> Charts:
     ------
     InputError : a missing file, column or parcel.
     """
-    try:
+    name = f"The charts {path}"
+    plain_file(path, name)
+    with parsing(name, "Give a UTF-8 CSV with a header."):
         frame = pd.read_csv(path)
-    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise InputError(f"The charts {path} cannot be read ({error}).", "Give a UTF-8 CSV with a header.") from error
     needed = ["parcel", "warp_epsilon", "warp_log_b", "log_beta", "intercept", "age", "sex_male"]
     needed += [f"spline{k}" for k in range(7)]
     absent = [column for column in needed if column not in frame.columns]
@@ -100,8 +101,10 @@ def read_charts(path: Path | str) -> Charts:
         problem = f"lack the parcel {unknown[0]}" if unknown else f"have {len(sites)} site columns"
         raise InputError(f"The charts {path} {problem}.", "Give charts of all 148 parcels and at least 5 sites.")
     frame = frame.loc[list(PARCEL_NAMES)]
-    if not np.isfinite(frame[needed[1:] + sites].to_numpy(dtype=float)).all():
-        raise InputError(f"The charts {path} have empty cells.", "Fill them.")
+    with parsing(name, "Give numbers only."):
+        numbers = frame[needed[1:] + sites].to_numpy(dtype=float)
+    if numbers.shape[0] != len(PARCEL_NAMES) or not np.isfinite(numbers).all():
+        raise InputError(f"{name} have empty cells, or a parcel twice.", "Give every parcel one row of numbers.")
     warp_b = np.exp(frame["warp_log_b"].to_numpy())
     return Charts(
         warp_epsilon=frame["warp_epsilon"].to_numpy(),

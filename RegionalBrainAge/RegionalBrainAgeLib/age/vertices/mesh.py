@@ -22,6 +22,9 @@ from scipy.ndimage import distance_transform_edt
 
 from ...anatomy.regions import RegionScheme, region_masks
 from ...errors import InputError
+from ...files.input_file import parsing, plain_file
+from ...files.tables import read_table
+from ...files.words import sex_of
 from ...geometry.coordinates import values_at
 from ...resources import package_file
 
@@ -144,13 +147,13 @@ def read_vertex_people(table: Path | str, features: Path | str) -> VertexPeople:
     ------
     InputError : a missing column, a wrong cell, or files that do not fit together.
     """
-    try:
-        frame = pd.read_csv(table)
+    frame = pd.DataFrame(read_table(table), dtype=str)
+    name = f"The features {features}"
+    plain_file(features, name)
+    with parsing(name, "Give a plain .npy file."):
         values = np.load(features, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise InputError(
-            f"{table} or {features} cannot be read ({error}).", "Give a CSV and a plain .npy file."
-        ) from error
+        if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu":
+            raise ValueError("it holds no array of numbers")
     absent = [column for column in ("person", "site", "age", "sex") if column not in frame.columns]
     if absent:
         raise InputError(f"The table {table} lacks the column(s) {', '.join(absent)}.", "Add them.")
@@ -161,13 +164,13 @@ def read_vertex_people(table: Path | str, features: Path | str) -> VertexPeople:
             "Give (people, 5124 or 20484 vertices, features), one row per row of the table.",
         )
     age = pd.to_numeric(frame["age"], errors="coerce").to_numpy()
-    if not ((age >= 0) & (age <= 120)).all() or not frame["sex"].isin(["F", "M"]).all():
+    if not ((age >= 0) & (age <= 120)).all() or not frame["sex"].map(sex_of).notna().all():
         raise InputError(
             f"The table {table} has ages outside 0 to 120 years or a sex that is not F or M.", "Correct them."
         )
     if frame["person"].duplicated().any():
         raise InputError(f"People occur more than once in {table}.", "Keep one row per person.")
-    male = (frame["sex"] == "M").to_numpy(dtype=float)
+    male = (frame["sex"].map(sex_of) == "M").to_numpy(dtype=float)
     return VertexPeople(frame["person"].to_numpy(str), frame["site"].to_numpy(str), age, male, values)
 
 
