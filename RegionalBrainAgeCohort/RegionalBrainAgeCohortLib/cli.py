@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from RegionalBrainAgeLib.errors import InputError
+from RegionalBrainAgeLib.files.input_file import parsing, plain_file, read_json
 
 from .data.motor_scales import SCALES
 
@@ -91,10 +92,7 @@ def settings_of(args: argparse.Namespace):
 
     values: dict = {}
     if args.settings:
-        try:
-            values = json.loads(args.settings.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise InputError(f"The settings {args.settings} cannot be read: {error}.", "Give a JSON file.") from error
+        values = read_json(args.settings, f"The file of settings {args.settings}", "Give a JSON file.")
         if not isinstance(values, dict):
             raise InputError(f"The settings {args.settings} are no JSON object.", 'Write {"name": value, ...}.')
     given = {
@@ -124,14 +122,21 @@ def _names(text: str | None) -> tuple[str, ...] | None:
 
 
 def _model_text(value: str | None) -> str | None:
-    if value is None or "~" in value:
+    """The text of a path model: of a file, or the formula itself."""
+    if value is None or value == "published" or ("~" in value and not _names_a_file(value)):
         return value
+    name = f"The model file {value[:200]}"
+    with parsing(name, "Give a text file or a formula."):
+        return plain_file(Path(value).expanduser(), name).read_text(encoding="utf-8-sig")
+
+
+def _names_a_file(value: str) -> bool:
+    """Whether a text with a ~, the sign of a formula, is a path all the same."""
     try:
-        return Path(value).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"The model file {value} cannot be read: {error}.", "Give a text file or a formula."
-        ) from error
+        path = Path(value).expanduser()
+        return path.is_file() or (" " not in value and path.suffix in (".txt", ".lav", ".lavaan"))
+    except (OSError, RuntimeError, ValueError):
+        return False
 
 
 def _simulate(args: argparse.Namespace) -> int:

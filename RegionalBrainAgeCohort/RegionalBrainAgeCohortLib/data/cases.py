@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pandas as pd
+from RegionalBrainAgeLib.case.result.tables import SESSION_MARK
 from RegionalBrainAgeLib.errors import InputError
 
 from .finding import Finding
@@ -11,7 +14,9 @@ from .settings import Settings
 _NO = {"false", "no", "0", "f", "n"}
 _YES = {"true", "yes", "1", "t", "y"}
 _FAILED = {"fail", "failed", "bad", "reject", "rejected", "exclude", "excluded"}
-_KNOWN_QC = {*_FAILED, "pass", "passed", "ok", "good", "review"}
+_KNOWN_QC = {*_FAILED, "pass", "passed", "ok", "good", "accept", "accepted", "review"}
+_ONE_SIDED, _BOTH_SIDES = {"l", "left", "r", "right"}, {"bilateral", "both", "b"}
+ANOTHER_SESSION = "another session of a person who is in the table already"
 UNCALIBRATED = "never calibrated to a scanner"
 QC_FAILED = "failed quality control"
 REMEDIES = {
@@ -47,7 +52,10 @@ def leave_out(frame: pd.DataFrame, settings: Settings, findings: list[Finding]) 
         text = frame["qc"].str.lower()
         odd = sorted(set(text.dropna()) - _KNOWN_QC)
         if odd:
-            raise InputError(f"Column qc holds {', '.join(map(repr, odd[:5]))}.", "Write pass, review or fail.")
+            raise InputError(
+                f"Column qc holds {', '.join(map(repr, odd[:5]))}{_first_row(text, odd)}.",
+                "Write pass, review or fail.",
+            )
         if not settings.include_qc_failed:
             mark(text.isin(_FAILED), QC_FAILED)
         waiting = int((text == "review").sum())
@@ -57,8 +65,18 @@ def leave_out(frame: pd.DataFrame, settings: Settings, findings: list[Finding]) 
             )
     if "lesion_side" in frame.columns:
         side = frame["lesion_side"].str.lower()
-        mark(side.isin({"bilateral", "both", "b"}), "bilateral lesion, so no ipsilesional side")
+        odd = sorted(set(side.dropna()) - _ONE_SIDED - _BOTH_SIDES - {"none"})
+        if odd:
+            raise InputError(
+                f"Column lesion_side holds {', '.join(map(repr, odd[:5]))}{_first_row(side, odd)}.",
+                "Write L, R, bilateral or none.",
+            )
+        mark(side.isin(_BOTH_SIDES), "bilateral lesion, so no ipsilesional side")
         mark(side.isin({"none"}), "no lesion, so no ipsilesional side")
+    persons = frame["case_id"].map(person_of, na_action="ignore").where(reason == "")
+    several = persons[persons.notna() & persons.duplicated(keep=False)]
+    sessions = frame["case_id"].loc[several.index].str.contains(SESSION_MARK, regex=False)
+    mark(several[sessions].duplicated().reindex(frame.index, fill_value=False), ANOTHER_SESSION)
     out = reason != ""
     left_out = pd.DataFrame({"case_id": frame.loc[out, "case_id"], "reason": reason[out]}).reset_index(drop=True)
     if len(left_out):
@@ -85,6 +103,15 @@ def leave_out(frame: pd.DataFrame, settings: Settings, findings: list[Finding]) 
     return left_out, frame[~out].copy()
 
 
+def person_of(case_id: str) -> str:
+    """The person a case is of: sub-07, 07 and 07_ses-2 are one."""
+    return case_id.strip().removeprefix("sub-").partition(SESSION_MARK)[0]
+
+
+def _first_row(column: pd.Series, words: Collection[str]) -> str:
+    return f" (first in row {column.index[column.isin(words)][0]})"
+
+
 def calibrated_of(frame: pd.DataFrame) -> pd.Series:
     """Which cases were calibrated to their scanner; all, where the table does not say."""
     if "calibrated" not in frame.columns:
@@ -102,8 +129,8 @@ def check_ids(frame: pd.DataFrame) -> None:
     """Raise `InputError` where a used case has no identifier, or the same as another one."""
     blank = frame.index[frame["case_id"].isna()]
     if len(blank):
-        raise InputError(f"Row {blank[0] + 2} has no case_id.", "Give every case an identifier of its own.")
-    counts = frame["case_id"].value_counts()
+        raise InputError(f"Row {blank[0]} has no case_id.", "Give every case an identifier of its own.")
+    counts = frame["case_id"].map(person_of).value_counts()
     twice = counts[counts > 1]
     if len(twice):
         named = ", ".join(f"{case} ({n} times)" for case, n in twice.head(5).items())

@@ -13,18 +13,21 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from RegionalBrainAgeLib.case.result.tables import LARGEST_LESION_ML
 from RegionalBrainAgeLib.errors import InputError
+from RegionalBrainAgeLib.files.words import MISSING_WORDS, same_numbers, sex_of
 
 from .cases import REMEDIES, calibrated_of, check_ids, leave_out, reasons
 from .checks import check_columns
 from .finding import Finding
 from .motor_scales import SCALES
 from .settings import Settings
-from .text_table import MISSING, is_numeric, read_text, to_numbers
+from .text_table import is_numeric, read_text, to_numbers
 
 _TEXT_COLUMNS = ("case_id", "site", "sex", "lesion_side", "calibrated", "qc", "model", "version")
 _MEASURED = re.compile(r"(pad|load|thickness)_(ipsi|contra)_(.+)")
-_SEX = {"f": "F", "female": "F", "woman": "F", "w": "F", "m": "M", "male": "M", "man": "M"}
+# A volume beyond any brain is in cubic millimetres; a third of the ages beyond a life are in days or months.
+_OLDEST_YEARS, _WRONG_UNIT_FRACTION = 120.0, 1 / 3
 REQUIRED = ("case_id", "site", "age", "sex")
 _EXPECTED = (
     "Give the processed_cases.csv that processing cases writes: case_id, site, age, sex, lesion_side, "
@@ -99,10 +102,16 @@ def read_cohort(path: Path | str, settings: Settings | None = None) -> Cohort:
     rows_read = len(frame)
     for column in frame.columns.intersection(_TEXT_COLUMNS):
         keep = {"none"} if column == "lesion_side" else set()
-        frame[column] = [None if v.lower() in MISSING - keep else v for v in frame[column]]
+        frame[column] = [None if v.lower() in MISSING_WORDS - keep else v for v in frame[column]]
     numeric = [c for c in frame.columns if c not in _TEXT_COLUMNS and is_numeric(c, frame[c])]
     frame = frame.assign(**to_numbers(frame[numeric], findings))
     frame["sex"] = _sexes(frame)
+    alike = same_numbers(frame["site"].dropna().unique())
+    if alike:
+        raise InputError(
+            f"Column site writes one number in several ways ({', '.join(alike[0])}).",
+            "Write each site the same way in every row.",
+        )
     left_out, frame = leave_out(frame, settings, findings)
     check_ids(frame)
     if frame.empty:
@@ -139,10 +148,10 @@ def _check_header(path: Path, frame: pd.DataFrame) -> None:
 
 
 def _sexes(frame: pd.DataFrame) -> list[str | None]:
-    unknown = sorted({v for v in frame["sex"].dropna() if v.lower() not in _SEX})
+    unknown = sorted({v for v in frame["sex"].dropna() if sex_of(v) is None})
     if unknown:
         raise InputError(f"Column sex holds {', '.join(map(repr, unknown[:5]))}.", "Write F or M, or leave it empty.")
-    return [None if pd.isna(v) else _SEX[v.lower()] for v in frame["sex"]]
+    return [None if pd.isna(v) else sex_of(v) for v in frame["sex"]]
 
 
 # ---- derived columns ------------------------------------------------------------------------------------------------
@@ -156,10 +165,20 @@ def _derive(frame: pd.DataFrame, settings: Settings, findings: list[Finding]) ->
             findings.append(Finding("warning", sentence.format(n=int(rows.sum()), cases=named)))
             frame.loc[rows, column] = np.nan
 
+    if (frame["age"] > _OLDEST_YEARS).sum() > _WRONG_UNIT_FRACTION * frame["age"].notna().sum():
+        raise InputError(
+            f"Column age runs from {frame['age'].min():g} to {frame['age'].max():g}: it looks like days or months.",
+            "Give ages in years.",
+        )
     blank("age", (frame["age"] < 0) | (frame["age"] > 120),
           "{n} age(s) are outside 0 to 120 years and treated as missing ({cases}).")  # fmt: skip
     if "lesion_volume_ml" in frame.columns:
         volume = frame["lesion_volume_ml"]
+        if (volume > LARGEST_LESION_ML).any():
+            raise InputError(
+                f"Column lesion_volume_ml runs to {volume.max():g}, more than a brain holds: it looks like mm3.",
+                "Give volumes in ml (mm3 divided by 1000).",
+            )
         blank("lesion_volume_ml", volume < 0,
               "{n} lesion volume(s) are negative, which cannot be, and treated as missing ({cases}).")  # fmt: skip
         zero = frame["lesion_volume_ml"] == 0

@@ -91,6 +91,17 @@ class Settings:
             (self.sem_draws >= 0, "The number of bootstrap draws is negative.", "Give 0 or more; 5000 is usual."),
             (self.folds >= 2 and self.inner_folds >= 2, "Cross-validation needs 2 folds.", "Give 2 or more."),
             (self.threads >= 1, "The analysis needs one thread.", "Give 1 or more."),
+            *(
+                (value <= most, f"The setting {name} is {value}.", f"Give {most} or less.")
+                for name, value, most in (
+                    ("sem_draws", self.sem_draws, 1_000_000),
+                    ("auc_draws", self.auc_draws, 1_000_000),
+                    ("importance_repeats", self.importance_repeats, 10_000),
+                    ("folds", max(self.folds, self.inner_folds), 1000),
+                    ("threads", self.threads, 1024),
+                )
+            ),
+            (0 <= self.seed < 2**32, f"The seed is {self.seed}.", "Give a whole number from 0 to 4294967295."),
             (
                 min(self.importance_repeats, self.auc_draws) >= 1,
                 "Repeats and draws must be positive.",

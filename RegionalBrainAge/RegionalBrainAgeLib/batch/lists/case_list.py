@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...case.case import Case, case_from_text
+from ...case.result.tables import SESSION_MARK
 from ...errors import InputError
 from ...files.tables import Row, TableFile, open_table
 from ...files.words import is_missing
@@ -33,7 +34,6 @@ COLUMNS = (
     "session",
 )
 _OTHER_NAMES = {"id": "case_id", "age_years": "age"}
-SESSION_MARK = "_ses-"
 
 
 @dataclass(frozen=True)

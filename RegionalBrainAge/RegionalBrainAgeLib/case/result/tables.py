@@ -22,6 +22,8 @@ from ...files.lock import exclusive
 from ...files.tables import Meanings, cell, read_table, table_text
 
 PROCESSED_NAME = "processed_cases.csv"
+# Between person and session in a case_id.
+SESSION_MARK = "_ses-"
 # No brain is larger: a larger number is in cubic millimetres.
 LARGEST_LESION_ML = 2000.0
 LESION_SIDES = ("L", "R", "bilateral", "none")
