@@ -156,7 +156,10 @@ def path_from_text(text: str | None, name: str, folder: Path | None) -> Path | N
         path = (folder / path) if folder is not None else path
         found = path.exists()
     except (OSError, RuntimeError, ValueError) as error:  # a name too long, ~nobody, a NUL
-        raise InputError(f"The {name} file {text[:80]!r} cannot be looked for ({error}).", "Check the path.") from error
+        raise InputError(
+            f"The {name} file {text[:80]!r} cannot be looked for ({getattr(error, 'strerror', None) or error}).",
+            "Check the path.",
+        ) from error
     if not found:
         raise InputError(f"The {name} file {path} does not exist.", "Check the path.")
     return path
