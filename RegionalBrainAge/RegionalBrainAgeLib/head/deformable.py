@@ -93,9 +93,11 @@ def deform(
         sources = [subsampled(image, level.voxel_mm) for image in moving]
         target = targets[0]
         weight = None if ignored is None else 1.0 - subsampled(ignored, level.voxel_mm).array
-        start = np.zeros((3, *target.shape), np.float32)
-        if displacement is not None:
-            start = displacement.on_grid(target) / np.float32(level.voxel_mm)
+        start = (
+            np.zeros((3, *target.shape), np.float32)
+            if displacement is None
+            else displacement.on_grid(target) / np.float32(level.voxel_mm)
+        )
         pairs = [(a.array, b.array) for a, b in zip(targets, sources, strict=True)]
         voxels = _descend(pairs, weight, start, level.steps)
         displacement = Displacement(voxels * np.float32(level.voxel_mm), target.ras_from_ijk)

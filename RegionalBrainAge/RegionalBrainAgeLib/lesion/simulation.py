@@ -163,7 +163,8 @@ def _start(random, area: Territory, allowed: np.ndarray, coordinates: tuple[np.n
 
 def _nearest_voxel(place_mm, allowed: np.ndarray, coordinates: tuple[np.ndarray, ...]) -> tuple[int, ...]:
     distance = sum((c - p) ** 2 for c, p in zip(coordinates, place_mm, strict=True))
-    return np.unravel_index(np.argmin(np.where(allowed, distance, np.inf)), allowed.shape)
+    nearest = np.unravel_index(np.argmin(np.where(allowed, distance, np.inf)), allowed.shape)
+    return tuple(int(index) for index in nearest)
 
 
 def _cost_of_reaching(random, area: Territory, start_mm, coordinates, shape) -> np.ndarray:
