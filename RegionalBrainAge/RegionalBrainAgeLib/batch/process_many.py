@@ -10,7 +10,7 @@ from ..age.model.brain_age_model import load_model
 from ..age.model.calibration import read_calibration
 from ..anatomy.regions import load_scheme
 from ..case.result.tables import processed_columns
-from ..errors import InputError
+from ..errors import Cancelled, InputError
 from .lists.bids import read_dataset
 from .lists.case_list import CaseList, open_list, read_case_list, sessions_by_person
 from .lists.parcel_lists import is_parcel_list
@@ -57,8 +57,12 @@ def process_cohort(
     if options.calibration is not None:
         model.check_calibration(read_calibration(options.calibration))
     columns = processed_columns([network.lower() for network in scheme.networks])
-    with executor(options) as execute:
-        summary = run_batch(case_list, out_dir, execute, columns, options, progress=progress, cancelled=cancelled)
+    try:
+        with executor(options) as execute:
+            summary = run_batch(case_list, out_dir, execute, columns, options, progress=progress, cancelled=cancelled)
+    except Cancelled:
+        write_quality_page(out_dir)  # of what is done; the page of an earlier run would show other cases
+        raise
     pages = [write_quality_page(out_dir)]
     if sessions_by_person(planned.case.case_id for planned in case_list.cases):
         pages += filter(None, [write_longitudinal(out_dir, model, load_rescans())])

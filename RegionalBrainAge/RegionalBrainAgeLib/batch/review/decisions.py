@@ -6,7 +6,6 @@ keep what the software found ("pass", "review" or "fail").
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from ...errors import InputError
 from ...files.atomic_file import write_atomically
 from ...files.lock import exclusive
 from ...files.tables import read_table, table_text
+from ...files.words import is_missing
 
 DECISIONS_NAME = "qc.tsv"
 COLUMNS = ("case_id", "decision", "reviewer", "note")
@@ -46,22 +46,22 @@ def read_decisions(out_dir: Path) -> dict[str, Decision]:
 def read_decision_file(path: Path) -> dict[str, Decision]:
     """Decisions of a file; see `read_decisions`."""
     decisions = {}
-    for number, row in enumerate(read_table(path), start=2):
+    for row in read_table(path):
         if not {"case_id", "decision"} <= set(row):
             raise InputError(f"{path} lacks the columns case_id and decision.", "Save it from the quality page.")
         decision = row["decision"].strip().lower()
-        if decision in ("", "n/a"):
+        if is_missing(decision):
             continue
         if decision not in QC_OF:
-            raise InputError(f"Line {number} of {path} has the decision {decision!r}.", "Write accept or reject.")
-        case_id = row["case_id"].strip()
+            raise InputError(f"{path} has the decision {decision!r} on {row['case_id']}.", "Write accept or reject.")
+        case_id = row["case_id"].removeprefix("sub-")
         decisions[case_id] = Decision(case_id, decision, row.get("reviewer", ""), row.get("note", ""))
     return decisions
 
 
 def with_decision(row: Mapping[str, str], decisions: Mapping[str, Decision]) -> dict[str, str]:
     """A row of processed_cases.csv with the reviewer's decision, if there is one, in its column qc."""
-    decision = decisions.get(row["case_id"])
+    decision = decisions.get(row["case_id"].removeprefix("sub-"))
     return dict(row) | ({"qc": QC_OF[decision.decision]} if decision else {})
 
 
@@ -87,15 +87,17 @@ def apply_decisions(out_dir: Path, file: Path | None = None) -> dict[str, int]:
     if file is not None:
         read_decision_file(file)
         if Path(file).resolve() != (out_dir / DECISIONS_NAME).resolve():
-            shutil.copyfile(file, out_dir / DECISIONS_NAME)
+            write_atomically(out_dir / DECISIONS_NAME, Path(file).read_bytes())
     decisions = read_decisions(out_dir)
     with exclusive(table):
         rows = read_table(table)
+        if rows and not {"case_id", "qc"} <= set(rows[0]):
+            raise InputError(f"{table} is no table of cases.", "Give the output folder of a batch.")
         if rows:
             decided = [with_decision(row, decisions) for row in rows]
             write_atomically(table, table_text(decided, list(rows[0]), csv_file=True))
     counts = {"accept": 0, "reject": 0, "unknown": 0}
-    known = {row["case_id"] for row in rows}
+    known = {row["case_id"].removeprefix("sub-") for row in rows}
     for case_id, decision in decisions.items():
         counts[decision.decision if case_id in known else "unknown"] += 1
     return counts

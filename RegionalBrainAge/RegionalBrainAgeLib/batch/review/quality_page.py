@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,17 +11,20 @@ from pathlib import Path
 
 import jinja2
 
+from ...case.result.summary import read_summary
 from ...case.result.tables import PROCESSED_NAME
+from ...errors import InputError
 from ...files.atomic_file import write_atomically
 from ...files.tables import read_table
 from ...files.wording import RESEARCH_USE, plain
+from ...files.words import number_of
 from ..run.case_records import Store
 from ..run.tables import FAILED_NAME
+from ..run.tables import QUALITY_PAGE_NAME as PAGE_NAME
 from .decisions import read_decisions
 from .outliers import METRICS, case_metrics, find_outliers
 from .thumbnails import KINDS
 
-PAGE_NAME = "quality.html"
 _TEMPLATE = Path(__file__).with_name("quality_page.html")
 
 
@@ -62,6 +64,11 @@ def write_quality_page(out_dir: Path) -> Path:
     out_dir = Path(out_dir)
     table = out_dir / PROCESSED_NAME
     cases = read_table(table) if table.exists() else []
+    lacking = {"case_id", "qc", "site", "age", "sex", "lesion_side", "lesion_volume_ml"} - set(
+        cases[0] if cases else ()
+    )
+    if cases and lacking:
+        raise InputError(f"The table {table} lacks {', '.join(sorted(lacking))}.", "Give the output folder of a batch.")
     failed = out_dir / FAILED_NAME
     page = _template().render(
         rows=_rows(out_dir, cases),
@@ -78,13 +85,14 @@ def write_quality_page(out_dir: Path) -> Path:
 def _rows(out_dir: Path, cases: list[dict[str, str]]) -> list[PageRow]:
     decisions = read_decisions(out_dir)
     store = Store(out_dir)
-    summaries = [_summary(out_dir, row["case_id"]) for row in cases]
+    read = [_summary(out_dir, row["case_id"]) for row in cases]
+    summaries = [summary for summary, _ in read]
     nothing = dict.fromkeys(METRICS, math.nan)
     metrics = [case_metrics(summary) if summary else nothing for summary in summaries]
     rows = []
-    for case, summary, values, outlying in zip(cases, summaries, metrics, find_outliers(metrics), strict=True):
+    for case, (summary, wrong), values, outlying in zip(cases, read, metrics, find_outliers(metrics), strict=True):
         name = _name(case["case_id"])
-        decision = decisions.get(case["case_id"])
+        decision = decisions.get(case["case_id"].removeprefix("sub-"))
         found = summary["qc"] if summary else case["qc"]
         rows.append(
             PageRow(
@@ -99,9 +107,9 @@ def _rows(out_dir: Path, cases: list[dict[str, str]]) -> list[PageRow]:
                 age=case["age"],
                 sex=case["sex"],
                 lesion=case["lesion_side"],
-                lesion_ml=float(case["lesion_volume_ml"] or 0),
+                lesion_ml=_volume_ml(case["lesion_volume_ml"]),
                 answer=summary.get("answer", "") if summary else "",
-                warnings=tuple(summary["warnings"]) if summary else (),
+                warnings=tuple(summary["warnings"]) if summary else wrong,
                 pictures=_pictures(store, name),
                 metrics=values,
                 outlying=tuple(outlying),
@@ -110,12 +118,22 @@ def _rows(out_dir: Path, cases: list[dict[str, str]]) -> list[PageRow]:
     return rows
 
 
-def _summary(out_dir: Path, case_id: str) -> dict | None:
-    name = _name(case_id)
+def _summary(out_dir: Path, case_id: str) -> tuple[dict | None, tuple[str, ...]]:
+    """What a case's folder says, None where there is none, and what is wrong with it."""
+    folder = out_dir / _name(case_id)
+    if not folder.is_dir():
+        return None, ()
     try:
-        return json.loads((out_dir / name / f"{name}_case.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
+        return read_summary(folder), ()
+    except InputError as error:
+        return None, (str(error),)
+
+
+def _volume_ml(text: str | None) -> float:
+    try:
+        return number_of(text)
+    except ValueError:
+        return math.nan
 
 
 def _pictures(store: Store, name: str) -> dict[str, str]:

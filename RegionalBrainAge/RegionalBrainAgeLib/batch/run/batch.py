@@ -17,7 +17,7 @@ from .case_records import DONE, Record, Store
 from .fingerprint import case_fingerprint, settings_fingerprint
 from .options import BatchOptions
 from .progress import Meter, Progress
-from .tables import FAILED_NAME, write_failed, write_processed
+from .tables import FAILED_NAME, QUALITY_PAGE_NAME, write_failed, write_processed
 from .task import Task, make_tasks
 
 # Runs tasks and yields how each ended: `runner.run_local` or `dask_runner.run_on_dask` with its options filled in.
@@ -112,15 +112,15 @@ def run_batch(
     }
     with store.owned() as token:
         tasks = make_tasks([(c.case, c.notes) for c in case_list.cases], out_dir, settings | {"token": token})
-        finished = _finished(store, tasks) if options.resume else {}
+        finished = _finished(store, tasks, columns) if options.resume else {}
         if not (options.resume or options.overwrite):
             _refuse_existing(store, tasks)
         ledger = Ledger(store, case_list, columns, finished)
+        (out_dir / QUALITY_PAGE_NAME).unlink(missing_ok=True)  # it would show other cases until the new one is written
         ledger.save()
         meter = Meter(len(tasks) - len(finished), progress, options.show_bar)
         _compute([task for task in tasks if task.name not in finished], ledger, execute, meter, cancelled)
         ledger.save()
-        write_failed(out_dir, ledger.failed)
     return BatchSummary(
         done=ledger.done,
         unchanged=len(finished),
@@ -175,12 +175,14 @@ class Ledger:
         log = self._store.log_path(record.name)
         where = log.relative_to(self._store.out_dir).as_posix() if log.exists() else ""
         line = self.planned[record.name].line
+        self._behind = True
         self.failed.append(FailedCase(line, self._case_id(record.name), "case", record.reason, where))
 
     def save(self) -> None:
-        """Write processed_cases.csv as far as it is known."""
+        """Write processed_cases.csv and failed_cases.csv as far as they are known."""
         listed = dict.fromkeys([*self.case_ids, *(case.case_id for case in self.failed)])
         self.others = write_processed(self._store.out_dir, self._columns, list(listed), self._rows)
+        write_failed(self._store.out_dir, self.failed)
 
     def save_if_possible(self) -> None:
         """The same on the way, where a full disk must not end the batch: the last `save` tells."""
@@ -226,8 +228,8 @@ def _compute(
         ledger.sweep()
 
 
-def _finished(store: Store, tasks: Sequence[Task]) -> dict[str, Record]:
-    """Records of the tasks that are complete and unchanged."""
+def _finished(store: Store, tasks: Sequence[Task], columns: Sequence[str]) -> dict[str, Record]:
+    """Records of the tasks that are complete and unchanged; a record that was altered counts as none."""
     if not tasks:
         return {}
     settings = settings_fingerprint(tasks[0].model, tasks[0].scheme)
@@ -235,6 +237,8 @@ def _finished(store: Store, tasks: Sequence[Task]) -> dict[str, Record]:
     def unchanged(task: Task) -> Record | None:
         record = store.read(task.name)
         if record is None or not store.is_complete(record):
+            return None
+        if set(record.row) != set(columns) or record.row["case_id"] != task.case.case_id:
             return None
         try:
             same = record.fingerprint == case_fingerprint(task.case, task.notes, settings)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ...errors import InputError, RegionalBrainAgeError
 from ...files.atomic_file import write_atomically
+from ...files.input_file import parsing, read_json
 from ...files.lock import exclusive
 
 DONE, FAILED = "done", "failed"
@@ -106,8 +107,8 @@ class Store:
         """When the run with this token last said it is alive (its clock); None once it ended or another began."""
         try:
             run = json.loads(self._run.read_text(encoding="utf-8"))
-            return run["beat"] if run["token"] == token else None
-        except (OSError, ValueError, KeyError):
+            return float(run["beat"]) if run["token"] == token else None
+        except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def disown(self) -> None:
@@ -129,11 +130,14 @@ class Store:
 
     def read(self, name: str) -> Record | None:
         """The record of a case; None where there is none that can be read."""
+        path = self._path(name)
         try:
-            values = json.loads(self._path(name).read_text(encoding="utf-8"))
-            return Record(**values | {"warnings": tuple(values["warnings"])})
-        except (OSError, ValueError, KeyError, TypeError):
+            with parsing(f"The record {path}"):
+                values = read_json(path, f"The record {path}")
+                record = Record(**values | {"warnings": tuple(values["warnings"])})
+        except RegionalBrainAgeError:
             return None
+        return record if record.name == name and _is_sound(record) else None
 
     def forget(self, name: str) -> None:
         """Remove the record of a case that is about to be computed again."""
@@ -165,6 +169,22 @@ class Store:
 
     def _path(self, name: str) -> Path:
         return self._records / f"{name}.json"
+
+
+def _is_sound(record: Record) -> bool:
+    """Whether a record that was read is one this software wrote, as far as its types tell."""
+    row, files = record.row, record.files
+    return (
+        record.status in (DONE, FAILED)
+        and isinstance(record.fingerprint, dict)
+        and isinstance(row, dict)
+        and all(isinstance(text, str) for item in row.items() for text in item)
+        and isinstance(files, dict)
+        and all(isinstance(path, str) and type(size) is int for path, size in files.items())
+        and isinstance(record.reason, str)
+        and all(isinstance(text, str) for text in record.warnings)
+        and all(type(value) in (int, float) for value in (record.seconds, record.peak_memory_mb))
+    )
 
 
 def list_files(folder: Path) -> dict[str, int]:

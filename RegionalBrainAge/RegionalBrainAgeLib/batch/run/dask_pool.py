@@ -16,6 +16,7 @@ import yaml
 from dask.distributed import Client, Future
 
 from ...errors import Cancelled, InputError
+from ...files.input_file import parsing, plain_file
 from .case_process import CaseProcess
 from .case_records import FAILED, Record, Store
 from .local_pool import Update
@@ -89,10 +90,10 @@ def read_profile(path: Path) -> dict[str, object]:
     ------
     InputError : the file cannot be read or is not a mapping.
     """
-    try:
+    name = f"The SLURM profile {path}"
+    plain_file(path, name)
+    with parsing(name, "Give a YAML file."):
         settings = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"The SLURM profile {path} cannot be read: {error}.", "Give a YAML file.") from error
     if not isinstance(settings, dict):
         raise InputError(f"The SLURM profile {path} is not a mapping.", "See docs/cluster.md for an example.")
     return settings

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence, Set
 from pathlib import Path
 
 from ...case.result.tables import PROCESSED_NAME, fits_header
 from ...errors import InputError
-from ...files.atomic_file import write_atomically
+from ...files.atomic_file import atomic_stream, write_atomically
 from ...files.lock import exclusive
 from ...files.tables import read_table, table_text
 from ..lists.case_list import FailedCase
 from ..review.decisions import read_decisions, with_decision
 
 FAILED_NAME = "failed_cases.csv"
+QUALITY_PAGE_NAME = "quality.html"
 FAILED_COLUMNS = ("line", "case_id", "stage", "reason", "log")
 
 
@@ -62,7 +61,11 @@ def others_of(out_dir: Path, columns: Sequence[str], mine: Set[str]) -> list[dic
     InputError : there are some, and the table has other columns.
     """
     path = out_dir / PROCESSED_NAME
-    others = [row for row in read_table(path) if row.get("case_id") not in mine] if path.exists() else []
+    others = (
+        [row for row in read_table(path) if (row.get("case_id") or "").removeprefix("sub-") not in mine]
+        if path.exists()
+        else []
+    )
     if others and not fits_header(list(others[0]), columns):
         raise InputError(
             f"The table {path} has other columns than this batch (another region scheme or version).",
@@ -85,9 +88,8 @@ class StreamedTable:
         self._path, self._columns, self._csv_file = path, list(columns), csv_file
 
     def __enter__(self) -> StreamedTable:
-        handle, name = tempfile.mkstemp(prefix=f".{self._path.name}.", suffix=".tmp", dir=self._path.parent)
-        self._temporary = Path(name)
-        self._stream = os.fdopen(handle, "w", encoding="utf-8", newline="")
+        self._block = contextlib.ExitStack()
+        self._stream = self._block.enter_context(atomic_stream(self._path))
         self._stream.write(table_text([], self._columns, csv_file=self._csv_file))
         return self
 
@@ -96,18 +98,8 @@ class StreamedTable:
         text = table_text(rows, self._columns, csv_file=self._csv_file)
         self._stream.write(text.partition("\n")[2])
 
-    def __exit__(self, kind: type | None, *_: object) -> None:
-        try:
-            if kind is None:
-                self._stream.flush()
-                os.fsync(self._stream.fileno())
-            self._stream.close()
-            if kind is None:
-                shutil.copymode(self._path.parent, self._temporary)
-                self._temporary.chmod(self._temporary.stat().st_mode & 0o666)
-                os.replace(self._temporary, self._path)
-        finally:
-            self._temporary.unlink(missing_ok=True)
+    def __exit__(self, *error: object) -> bool | None:
+        return self._block.__exit__(*error)
 
 
 def write_failed(out_dir: Path, failed: Iterable[FailedCase]) -> None:

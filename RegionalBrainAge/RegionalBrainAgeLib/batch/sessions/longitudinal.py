@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -16,7 +15,9 @@ import numpy as np
 from ...age.model.brain_age_model import BrainAgeModel
 from ...age.model.calibration import read_calibration
 from ...age.people import People
+from ...case.result.summary import read_summary
 from ...case.result.tables import PROCESSED_NAME
+from ...errors import InputError
 from ...files.atomic_file import write_atomically
 from ...files.tables import read_table, sidecar_text, table_text
 from ...files.wording import RESEARCH_USE, plain, signed
@@ -99,7 +100,7 @@ def write_longitudinal(out_dir: Path, model: BrainAgeModel, rescans: Rescans) ->
     ids = [row["case_id"] for row in read_table(table)] if table.exists() else []
     people = {}
     for person, case_ids in sessions_by_person(ids).items():
-        sessions = sorted(filter(None, (_session(out_dir, case_id) for case_id in case_ids)), key=_order)
+        sessions = _in_time(list(filter(None, (_session(out_dir, case_id) for case_id in case_ids))))
         if len(sessions) > 1:
             people[person] = (sessions, changes(person, sessions, model, rescans))
     if not people:
@@ -177,19 +178,22 @@ def _limits(session: Session, model: BrainAgeModel, rescans: Rescans) -> dict[st
 
 
 def _session(out_dir: Path, case_id: str) -> Session | None:
-    name = f"sub-{case_id.removeprefix('sub-')}"
     try:
-        summary = json.loads((out_dir / name / f"{name}_case.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        summary = read_summary(out_dir / f"sub-{case_id.removeprefix('sub-')}")
+    except InputError:  # the quality page tells
         return None
     return Session(case_id, split_session(case_id)[1], summary)
 
 
-def _order(session: Session) -> tuple:
-    """By days since stroke, then age, then the session's name with its numbers as numbers."""
-    words = [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.findall(r"\d+|\D+", session.label)]
-    day = session.day
-    return (0.0 if math.isnan(day) else day, session.age_years, words)
+def _in_time(sessions: Sequence[Session]) -> list[Session]:
+    """By days since stroke where every session has them, else by age, then by name with its numbers as numbers."""
+    all_days = not any(math.isnan(session.day) for session in sessions)
+
+    def order(session: Session) -> tuple:
+        words = [(0, int(w), "") if w.isdigit() else (1, 0, w) for w in re.findall(r"\d+|\D+", session.label)]
+        return (session.day if all_days else session.age_years, session.age_years, words)
+
+    return sorted(sessions, key=order)
 
 
 def _days_between(first: Session, later: Session) -> float | None:

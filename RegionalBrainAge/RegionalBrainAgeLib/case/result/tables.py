@@ -158,8 +158,8 @@ def append_cases(path: Path, new_rows: Sequence[Mapping[str, object]]) -> None:
             stale.unlink()
         rows = read_table(path) if path.exists() else []
         _same_columns(path, rows, columns)
-        by_id = {old["case_id"]: old for old in rows}
-        by_id.update({new["case_id"]: new for new in fresh})
+        by_id = {old["case_id"].removeprefix("sub-"): old for old in rows}
+        by_id.update({new["case_id"].removeprefix("sub-"): new for new in fresh})
         write_atomically(path, table_text(by_id.values(), columns, csv_file=True))
 
 

@@ -1,0 +1,73 @@
+"""Reads the case.json that a case left, as far as other pages and tables need it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ...errors import InputError
+from ...files.input_file import read_json
+
+_REGION = {"region": str, "network": str, "hemisphere": str}
+_REGION_NUMBERS = ("pad_corrected_years", "region_volume_ml")
+_PARCEL_NUMBERS = ("thickness_mm", "lesioned_fraction")
+_TEXTS = ("qc", "calibration", "scheme")
+
+
+def read_summary(folder: Path) -> dict[str, Any]:
+    """The content of ``<folder>/<name>_case.json``, as `CaseResult.as_dict` wrote it.
+
+    Raises
+    ------
+    InputError : there is none, or it was damaged or altered.
+    """
+    path = Path(folder) / f"{Path(folder).name}_case.json"
+    remedy = "Compute the case again (batch --overwrite, or --resume, which notices)."
+    content = read_json(path, f"The file {path}", remedy)
+    wrong = _what_is_wrong(content)
+    if wrong:
+        raise InputError(f"The file {path} was damaged or altered: {wrong}.", remedy)
+    return content
+
+
+def _what_is_wrong(content: object) -> str:
+    if not isinstance(content, Mapping):
+        return "it is no JSON object"
+    for name, kind in (("case", Mapping), ("model", Mapping), ("provenance", Mapping), ("lesion", Mapping)):
+        if not isinstance(content.get(name), kind):
+            return f"it lacks {name}"
+    for name in _TEXTS:
+        if not isinstance(content.get(name), str):
+            return f"it lacks {name}"
+    warnings = content.get("warnings")
+    if not isinstance(warnings, list) or not all(isinstance(text, str) for text in warnings):
+        return "its warnings are no sentences"
+    for name, texts, numbers in (
+        ("regions", _REGION, _REGION_NUMBERS),
+        ("parcels", {"parcel": str}, _PARCEL_NUMBERS),
+    ):
+        rows = content.get(name)
+        if not isinstance(rows, list) or not all(_is_row(row, texts, numbers) for row in rows):
+            return f"its {name} are no rows of a table"
+    inputs, parameters = (content["provenance"].get(name) for name in ("inputs", "parameters"))
+    if not isinstance(inputs, Mapping) or not all(isinstance(given, Mapping) for given in inputs.values()):
+        return "it does not say from which files it comes"
+    if not isinstance(parameters, Mapping) or "thickness_from" not in parameters:
+        return "it does not say where the thickness is from"
+    age, days = content["case"].get("age_years"), content["case"].get("days_post_stroke")
+    if not _is_number(age) or not (days is None or _is_number(days)) or "calibration" not in content["case"]:
+        return "its facts about the patient are not numbers"
+    similarity = content["provenance"].get("registration_similarity")
+    return "" if similarity is None or _is_number(similarity) else "its similarity is no number"
+
+
+def _is_row(row: object, texts: Mapping[str, type], numbers: tuple[str, ...]) -> bool:
+    if not isinstance(row, Mapping):
+        return False
+    named = all(isinstance(row.get(name), kind) for name, kind in texts.items())
+    return named and all(name in row and (row[name] is None or _is_number(row[name])) for name in numbers)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
