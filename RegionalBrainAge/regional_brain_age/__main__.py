@@ -7,18 +7,22 @@ import errno
 import signal
 import sys
 import threading
-import traceback
 import warnings
 from collections.abc import Sequence
 
 from RegionalBrainAgeCohortLib import cli as cohort_commands
-from RegionalBrainAgeLib import __version__
 from RegionalBrainAgeLib.age import cli as age_commands
 from RegionalBrainAgeLib.batch import cli as batch_commands
+from RegionalBrainAgeLib.build import version_and_build
 from RegionalBrainAgeLib.case import cli as case_commands
 from RegionalBrainAgeLib.errors import Cancelled, RegionalBrainAgeError
 from RegionalBrainAgeLib.files.wording import RESEARCH_USE
+from RegionalBrainAgeLib.progress import LOG
 
+from . import bids_app
+from .common_options import add_common_options, messages, with_config
+
+EXIT_CODES = "Exit codes: 0 ok, 1 failure, 2 bad usage or input, 3 case(s) failed."
 # Each has add_parsers(subparsers) and imports what is heavy inside its functions, so that --help is quick.
 COMMANDS = (case_commands, batch_commands, age_commands, cohort_commands)
 
@@ -28,25 +32,55 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="regional-brain-age",
         description="Brain age of functional regions from a T1-weighted MRI with a stroke lesion.",
-        epilog=f"{RESEARCH_USE} Exit codes: 0 ok, 1 failure, 2 bad usage or input, 3 case(s) failed.",
+        epilog=f"As a BIDS-App: {bids_app.USAGE}\n\n{EXIT_CODES}\n{RESEARCH_USE}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"regional-brain-age {__version__}")
+    parser.add_argument("--version", action=_ShowVersion, help="show version and build, and exit")
+    parser.add_argument("--print-completion", action=_PrintCompletion, help="shell completion: see docs")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for commands in COMMANDS:
         commands.add_parsers(subparsers)
     for subparser in subparsers.choices.values():
-        subparser.add_argument("--debug", action="store_true", help="show where in the program an error arose")
+        add_common_options(subparser)
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; errors become one sentence with a remedy on stderr. Returns the exit code."""
-    args = build_parser().parse_args(argv)
-    if not args.debug:
-        warnings.simplefilter("ignore")  # what libraries tell programmers is no message for users
+    argv = list(sys.argv[1:] if argv is None else argv)
     # SIGTERM is handled like Ctrl-C, so that temporary files are removed.
     if threading.current_thread() is threading.main_thread():  # elsewhere Python allows no handlers
         signal.signal(signal.SIGTERM, _raise_interrupt)
+    try:
+        args = parse(argv)
+        if not args.debug:
+            warnings.simplefilter("ignore")  # what libraries tell programmers is no message for users
+        with messages(args):
+            return _run(args, argv)
+    except RegionalBrainAgeError as error:  # before messages go where they should
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Arguments of a command, or of the call as a BIDS-App.
+
+    Raises
+    ------
+    InputError : ``--config`` names a file that cannot be used.
+    """
+    parser = build_parser()
+    commands = parser._subparsers._group_actions[0].choices
+    if bids_app.is_bids_app_call(argv, commands):
+        return bids_app.build_parser().parse_args(argv)
+    return parser.parse_args(with_config(argv, commands))
+
+
+def _run(args: argparse.Namespace, argv: Sequence[str]) -> int:
+    if args.verbose or args.log_file is not None:
+        said = {"file_only": not args.verbose}
+        LOG.debug("regional-brain-age %s", version_and_build(), extra=said)
+        LOG.debug("Called with: %s", " ".join(argv), extra=said)
     try:
         return args.func(args)
     except KeyboardInterrupt:
@@ -65,6 +99,30 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _tell(RegionalBrainAgeError(what, "Run again with --debug and report the output."), args.debug)
 
 
+class _ShowVersion(argparse.Action):
+    """``--version``: computed only when asked for."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **other: object) -> None:
+        super().__init__(option_strings, dest, nargs=0, **other)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(f"{parser.prog} {version_and_build()}")
+        parser.exit()
+
+
+class _PrintCompletion(argparse.Action):
+    """``--print-completion SHELL``: a script that completes commands, options and file names."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **other: object) -> None:
+        super().__init__(option_strings, dest, choices=("bash", "zsh", "tcsh"), **other)
+
+    def __call__(self, parser: argparse.ArgumentParser, _: object, shell: str, *__: object) -> None:
+        import shtab
+
+        print(shtab.complete(parser, shell))
+        parser.exit()
+
+
 def _raise_interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
@@ -79,9 +137,8 @@ def _from_system(error: OSError) -> RegionalBrainAgeError:
 
 
 def _tell(error: RegionalBrainAgeError, debug: bool) -> int:
-    if debug:
-        traceback.print_exc()
-    print(f"error: {error}", file=sys.stderr)
+    LOG.debug("Where it arose:", exc_info=True, extra={"file_only": not debug})
+    LOG.error(f"error: {error}")
     return error.exit_code
 
 

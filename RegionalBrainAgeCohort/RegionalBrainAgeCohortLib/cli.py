@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
-import time
 from pathlib import Path
 
 from RegionalBrainAgeLib.errors import InputError
 from RegionalBrainAgeLib.files.input_file import parsing, plain_file, read_json
+from RegionalBrainAgeLib.progress import LOG, progress_lines
 
 from .data.motor_scales import SCALES
 
@@ -72,16 +71,16 @@ def run_command(args: argparse.Namespace) -> int:
         raise InputError("No table was given.", "Give processed_cases.csv, or --simulate N.")
     from .analysis import run
 
-    result = run(args.table, args.out, settings_of(args), progress=print_progress())
+    result = run(args.table, args.out, settings_of(args), progress=progress_lines())
     if args.json:
         print(json.dumps(result.as_dict()))
         return 0
     for finding in result.cohort.findings:
-        print(f"{finding.level}: {finding.sentence}", file=sys.stderr)
+        LOG.warning(f"{finding.level}: {finding.sentence}")
     for note in result.sem_notes:
-        print(f"note: {note}", file=sys.stderr)
+        LOG.warning(f"note: {note}")
     for name, why in result.skipped.items():
-        print(f"warning: {name} skipped. {why}", file=sys.stderr)
+        LOG.warning(f"warning: {name} skipped. {why}")
     print(summary(result))
     return 0
 
@@ -146,20 +145,6 @@ def _simulate(args: argparse.Namespace) -> int:
     write_cohort(simulate_cohort(args.simulate, args.sites, 1 if args.seed is None else args.seed), path)
     print(json.dumps({"table": str(path), "cases": args.simulate}) if args.json else f"Wrote {path}")
     return 0
-
-
-def print_progress():
-    """A progress function that writes one line per step, and per tenth within a long step, to stderr."""
-    start = time.monotonic()
-    last: list = ["", -1.0]
-
-    def progress(step: str, fraction: float) -> None:
-        if step == last[0] and fraction - last[1] < 0.05:
-            return
-        last[:] = [step, fraction]
-        print(f"[{time.monotonic() - start:6.1f} s] {100 * fraction:3.0f} %  {step}", file=sys.stderr, flush=True)
-
-    return progress
 
 
 def summary(result) -> str:

@@ -27,7 +27,7 @@ HOST_MODULES = {"slicer", "qt", "ctk", "vtk", "PySide6"}
 # Each package of the library may import from itself and from those before it; two on one line may not see each other.
 ORDER = [
     {"errors"},
-    {"threads", "resources"},
+    {"threads", "resources", "progress", "build"},
     {"geometry"},
     {"files"},
     {"anatomy"},
@@ -42,7 +42,7 @@ ORDER = [
 RANK = {package: rank for rank, packages in enumerate(ORDER) for package in packages}
 # What the cohort library may use of the other library: the case table's names, the file helpers, and the figures'
 # colours and brain surfaces, so that a colour means the same in a patient's and in a group's report.
-COHORT_MAY_USE = ("errors", "resources", "files", "figures", "case.result.tables", "__version__")
+COHORT_MAY_USE = ("errors", "resources", "progress", "files", "figures", "case.result.tables", "__version__")
 
 
 @lru_cache

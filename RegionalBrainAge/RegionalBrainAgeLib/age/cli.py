@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
+
+from ..progress import LOG, progress_lines
 
 
 def add_parsers(subparsers: argparse._SubParsersAction) -> None:
@@ -81,10 +82,10 @@ def run_train(args: argparse.Namespace) -> int:
             args.seed,
             args.out.name,
             data,
-            progress=_tell,
+            progress=progress_lines(),
         )
     save_model(model, args.out)
-    print(f"{args.out}: model of {len(people)} people", file=sys.stderr)
+    LOG.info(f"{args.out}: model of {len(people)} people")
     return 0
 
 
@@ -112,7 +113,7 @@ def run_evaluate(args: argparse.Namespace) -> int:
     evaluation = evaluate(model, people, calibration)
     write_evaluation(evaluation, args.out)
     write_figures(evaluation, people, args.out)
-    print(evaluation.metrics.to_string(index=False), file=sys.stderr)
+    LOG.info(evaluation.metrics.to_string(index=False))
     if args.card:
         charts = read_charts(args.charts) if args.charts else None
         holes = project_lesions(args.lesions) if args.lesions else None
@@ -121,12 +122,12 @@ def run_evaluate(args: argparse.Namespace) -> int:
         command += f" --charts {args.charts.name}" if args.charts else ""
         command += f" --lesions {args.lesions.name}" if args.lesions else ""
         command += f" --rival-steps {args.rival_steps} --out {args.out.name}"
-        found = examine(model, Sources(people, charts, holes), command, args.rival_steps, _tell)
+        found = examine(model, Sources(people, charts, holes), command, args.rival_steps, progress_lines())
         card = model_card(model, found)
         write_atomically(args.out / "MODEL_CARD.md", card)
         if args.install_card:
             add_file(_folder(args.model) or shipped("Models", DEFAULT_MODEL), "MODEL_CARD.md", card)
-    print(f"{args.out}: {len(people)} people", file=sys.stderr)
+    LOG.info(f"{args.out}: {len(people)} people")
     return 0
 
 
@@ -139,9 +140,9 @@ def _train_on_vertices(args: argparse.Namespace) -> int:
 
     people = read_vertex_people(args.table, args.vertices)
     recipe = VertexRecipe() if args.steps is None else replace(VertexRecipe(), steps=args.steps)
-    model = train_vertex_model(people, load_scheme(args.scheme), recipe, args.seed, progress=_tell)
+    model = train_vertex_model(people, load_scheme(args.scheme), recipe, args.seed, progress=progress_lines())
     save_vertex_model(model, args.out)
-    print(f"{args.out}: vertex model of {len(people)} people", file=sys.stderr)
+    LOG.info(f"{args.out}: vertex model of {len(people)} people")
     return 0
 
 
@@ -178,7 +179,7 @@ def _evaluate_on_vertices(args: argparse.Namespace) -> int:
     rows = [(measure, "vertex network", value) for measure, value in measures.items()]
     frame = pd.DataFrame(rows, columns=["measure", "method", "value"])
     frame.to_csv(args.out / "metrics.tsv", sep="\t", index=False, float_format="%.4f")
-    print(frame.to_string(index=False), file=sys.stderr)
+    LOG.info(frame.to_string(index=False))
     return 0
 
 
@@ -196,9 +197,5 @@ def run_calibrate(args: argparse.Namespace) -> int:
     controls = read_people(args.controls, features=model.features)
     calibration = calibrate(model.folds[-1].norms, controls, model.name, model.norms_sha256)
     write_calibration(calibration, args.out)
-    print(f"{args.out}: {len(controls)} controls. {calibration.caution}".strip(), file=sys.stderr)
+    LOG.info(f"{args.out}: {len(controls)} controls. {calibration.caution}".strip())
     return 0
-
-
-def _tell(what: str, fraction: float) -> None:
-    print(f"{100 * fraction:5.1f} %  {what}", file=sys.stderr, flush=True)

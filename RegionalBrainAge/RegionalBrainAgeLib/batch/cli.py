@@ -118,6 +118,7 @@ def options_from(args: argparse.Namespace) -> BatchOptions:
         overwrite=args.overwrite,
         require_lesion=args.require_lesion,
         derivatives=args.derivatives,
+        show_bar=not args.quiet,
         scheduler=args.scheduler,
         slurm=slurm,
         slurm_profile=args.slurm_profile,

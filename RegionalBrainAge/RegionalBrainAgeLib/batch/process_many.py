@@ -9,6 +9,7 @@ from pathlib import Path
 from ..age.model.brain_age_model import load_model
 from ..age.model.calibration import read_calibration
 from ..anatomy.regions import load_scheme
+from ..case.result.dataset_files import describe_dataset, describe_table
 from ..case.result.tables import processed_columns
 from ..errors import Cancelled, InputError
 from .lists.bids import read_dataset
@@ -63,6 +64,8 @@ def process_cohort(
     except Cancelled:
         write_quality_page(out_dir)  # of what is done; the page of an earlier run would show other cases
         raise
+    describe_dataset(out_dir, source if source.is_dir() else None)
+    describe_table(summary.table)
     pages = [write_quality_page(out_dir)]
     if sessions_by_person(planned.case.case_id for planned in case_list.cases):
         pages += filter(None, [write_longitudinal(out_dir, model, load_rescans())])
@@ -82,6 +85,7 @@ def read_cases(source: Path, options: BatchOptions) -> CaseList:
             require_lesion=options.require_lesion,
             calibration=options.calibration,
             derivatives=options.derivatives,
+            selection=options.selection,
         )
     if not source.exists():
         raise InputError(f"There is no list of cases at {source}.", "Check the path.")

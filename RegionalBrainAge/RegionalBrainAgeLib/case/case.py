@@ -110,15 +110,12 @@ def case_from_text(fields: Mapping[str, str | None], folder: Path | None = None)
 
     Raises
     ------
-    InputError : a field is missing or wrong, or a file does not exist.
+    InputError : a field is missing or wrong, or a file does not exist; all that is missing is named at once.
     """
     given = {name: text.strip() for name, text in fields.items() if not _absent(name, text)}
-    paths = {key: path_from_text(given.get(key), key, folder) for key in FILE_FIELDS}
+    _refuse_missing(given)
+    paths = _paths(given, folder)
     source = paths["t1"] or paths["freesurfer"]
-    if "age" not in given and "age_years" not in given:
-        raise InputError("The age is missing.", "Give the age at the scan in years, for example --age 63.")
-    if "sex" not in given:
-        raise InputError("The sex is missing.", "Give F or M.")
     return Case(
         case_id=given.get("case_id") or given.get("id") or (id_from_path(source) if source else "case"),
         age_years=_number(given.get("age", given.get("age_years")), "age", "the age in years, for example 63"),
@@ -128,6 +125,32 @@ def case_from_text(fields: Mapping[str, str | None], folder: Path | None = None)
         motor=_optional(given.get("motor"), "motor outcome", "a number from 0 to 1"),
         **paths,
     )
+
+
+def _refuse_missing(given: Mapping[str, str]) -> None:
+    missing = {
+        "a head": None if {"t1", "freesurfer"} & set(given) else "a T1-weighted image or a FreeSurfer folder",
+        "the age": None if {"age", "age_years"} & set(given) else "the age at the scan in years, for example 63",
+        "the sex": None if "sex" in given else "the sex, F or M",
+    }
+    missing = {what: remedy for what, remedy in missing.items() if remedy is not None}
+    if missing:
+        names = " and ".join(filter(None, [", ".join([*missing][:-1]), [*missing][-1]]))
+        verb = "are" if len(missing) > 1 else "is"
+        raise InputError(f"{names[0].upper()}{names[1:]} {verb} missing.", f"Give {'; '.join(missing.values())}.")
+
+
+def _paths(given: Mapping[str, str], folder: Path | None) -> dict[str, Path | None]:
+    """The files of a case; what is wrong with several of them is told at once."""
+    paths, wrong = {}, []
+    for key in FILE_FIELDS:
+        try:
+            paths[key] = path_from_text(given.get(key), key, folder)
+        except InputError as error:
+            wrong.append(error)
+    if wrong:
+        raise InputError(" ".join(error.what for error in wrong), wrong[0].remedy)
+    return paths
 
 
 def id_from_path(path: Path) -> str:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
-import time
 from pathlib import Path
 
+from ..progress import progress_lines
 from .case import case_from_text
 from .result.result import CaseResult
 
@@ -78,7 +77,7 @@ def run_case_command(args: argparse.Namespace) -> int:
         args.out,
         model=args.model,
         scheme=args.scheme,
-        progress=print_progress(),
+        progress=progress_lines(),
         overwrite=args.overwrite,
         threads=args.threads,
     )
@@ -91,19 +90,9 @@ def run_demo_command(args: argparse.Namespace) -> int:
     from .demo import run_demo
     from .result.write_case import case_summary
 
-    result = run_demo(args.out, progress=print_progress(), threads=args.threads)
+    result = run_demo(args.out, progress=progress_lines(), threads=args.threads)
     print(json.dumps(case_summary(result)) if args.json else summary(result))
     return 0
-
-
-def print_progress():
-    """A progress function that writes one line per step to stderr."""
-    start = time.monotonic()
-
-    def progress(step: str, fraction: float) -> None:
-        print(f"[{time.monotonic() - start:6.1f} s] {100 * fraction:3.0f} %  {step}", file=sys.stderr, flush=True)
-
-    return progress
 
 
 def summary(result: CaseResult) -> str:

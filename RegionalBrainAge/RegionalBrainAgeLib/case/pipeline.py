@@ -30,6 +30,7 @@ from .case import FILE_FIELDS, Case
 from .measure_head import Head, Scan, measure_head, read_scan
 from .provenance import peak_memory_mb, software_versions
 from .quality import advice, judge
+from .result.dataset_files import describe_dataset, describe_table
 from .result.result import CaseResult, LesionResult, ParcelResult, RegionResult, side_word
 from .result.tables import PROCESSED_NAME, append_case, check_columns, processed_columns
 from .result.write_case import write_case
@@ -93,6 +94,8 @@ def run_case(
             ) from error
     if append:
         append_case(out_dir / PROCESSED_NAME, result.processed_row(__version__))
+        describe_table(out_dir / PROCESSED_NAME)
+        describe_dataset(out_dir)
     steps.finish()
     return result
 

@@ -7,6 +7,7 @@ import sys
 from importlib import metadata
 
 from .. import __version__
+from ..build import build_id
 
 PACKAGES = (
     "numpy",
@@ -23,7 +24,8 @@ PACKAGES = (
 
 def software_versions() -> dict[str, str]:
     """Versions of this software, Python and the packages a result depends on."""
-    versions = {"regional-brain-age": __version__, "python": platform.python_version(), "system": platform.platform()}
+    versions = {"regional-brain-age": __version__, "build": build_id()}
+    versions |= {"python": platform.python_version(), "system": platform.platform()}
     for package in PACKAGES:
         try:
             versions[package] = metadata.version(package)

@@ -49,7 +49,7 @@ def test_words_become_a_case(words):
         ("days_post_stroke", "long", "number of days"),
         ("lesion", "absent.nii.gz", "absent.nii.gz"),
         ("t1", "absent.nii.gz", "absent.nii.gz"),
-        ("t1", "", "--t1"),
+        ("t1", "", "T1-weighted image"),
     ],
 )
 def test_impossible_facts_are_refused_with_a_remedy(words, field, value, said):

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from regional_brain_age import __main__ as program
 from RegionalBrainAgeCohortLib import analysis
-from RegionalBrainAgeCohortLib.__main__ import main
 from RegionalBrainAgeCohortLib.cli import summary
 from RegionalBrainAgeCohortLib.data.settings import Settings
 from RegionalBrainAgeCohortLib.families import STEPS
@@ -32,6 +32,13 @@ PROMISED = {
     "sem_paths": "lhs op rhs estimate se z p ci_low ci_high std_all std_se",
     "sem_fit": "measure value",
 }
+
+
+def main(words: list[str]) -> int:
+    """Exit code of ``regional-brain-age cohort ...``."""
+    return program.main(["cohort", *words])
+
+
 NASTY = '=cmd|"/c calc"!A1'
 
 

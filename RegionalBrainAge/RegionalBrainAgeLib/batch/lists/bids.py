@@ -15,15 +15,17 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...case.case import case_from_text
 from ...errors import InputError
 from ...files.tables import open_table
 from ...files.words import is_missing
-from .case_list import SESSION_MARK, CaseList, FailedCase, PlannedCase
+from .case_list import SESSION_MARK, CaseList, FailedCase, PlannedCase, split_session
 
 # Names of the subject's own space; "" is a name without a space entity.
 NATIVE_SPACES = ("", "orig", "T1w", "individual", "scanner", "native", "subject")
@@ -39,35 +41,100 @@ _SAYS_LESION = re.compile(
 _SAYS_OTHER = re.compile(r"(non|no|peri|contra|without)-?lesion", re.IGNORECASE)
 
 
+# Entities by their long names, as filter files of BIDS-Apps use them, and by their short ones.
+_ENTITIES = {
+    **{"session": "ses", "acquisition": "acq", "run": "run", "reconstruction": "rec", "ceagent": "ce"},
+    **{"echo": "echo", "inversion": "inv", "part": "part"},
+}
+# What a filter file may also say of a T1, which is true of every head here.
+_ALWAYS = {"datatype": "anat", "suffix": "T1w"}
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which people, sessions and T1s of a dataset are meant.
+
+    Parameters
+    ----------
+    participants, sessions : labels without ``sub-`` and ``ses-``; all if empty.
+    t1 : allowed labels by short entity (``acq``, ``run``); "" stands for a name without the entity.
+    """
+
+    participants: tuple[str, ...] = ()
+    sessions: tuple[str, ...] = ()
+    t1: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def takes_folder(self, subject: str, session: str) -> bool:
+        """Whether a subject's session may hold a case; labels as in the folders' names."""
+        label = subject.removeprefix("sub-")
+        return (not self.participants or label in self.participants) and (not self.sessions or session in self.sessions)
+
+    def takes_head(self, name: str) -> bool:
+        """Whether a T1 of this file name is meant; numbers are the same with and without leading zeros."""
+        return all(
+            any(_entity(name, key).lstrip("0") == label.lstrip("0") for label in labels)
+            for key, labels in self.t1.items()
+        )
+
+
+def read_filters(path: Path) -> dict[str, tuple[str, ...]]:
+    """What a filter file (``--bids-filter-file``) says of the T1, for `Selection`.
+
+    ``{"t1w": {"acquisition": "mprage", "run": [1, 2], "reconstruction": null}}``; null asks for a name without it.
+
+    Raises
+    ------
+    InputError : the file is no JSON, or has an entity that T1-weighted heads do not have.
+    """
+    try:
+        filters = json.loads(path.read_text(encoding="utf-8"))
+        wanted = filters.get("t1w", {}).items()
+    except (OSError, ValueError, AttributeError) as error:
+        raise InputError(
+            f"The filter file {path} cannot be read: {error}.", 'Write {"t1w": {"acquisition": "mprage"}}.'
+        ) from error
+    found = {}
+    for name, value in wanted:
+        if name in _ALWAYS:
+            continue
+        if name not in _ENTITIES:
+            raise InputError(f"The filter file {path} asks for '{name}'.", f"Use {', '.join(_ENTITIES)}.")
+        values = value if isinstance(value, list) else [value]
+        found[_ENTITIES[name]] = tuple("" if one is None else str(one) for one in values)
+    return found
+
+
 def read_dataset(
     root: Path | str,
     *,
     require_lesion: bool = False,
     calibration: Path | None = None,
     derivatives: str | None = None,
+    selection: Selection | None = None,
 ) -> CaseList:
     """Find and check the cases of a BIDS dataset, in the order of subjects and sessions.
 
     Parameters
     ----------
     derivatives : name of the folder below ``derivatives`` whose masks are used (a rater, a pipeline); all if None.
+    selection : which people, sessions and T1s; all if None.
 
     Raises
     ------
-    InputError : there is no participants.tsv or no T1-weighted head.
+    InputError : there is no participants.tsv or no T1-weighted head, or a participant asked for is not there.
     """
-    root = Path(root).resolve()
+    root, selection = Path(root).resolve(), selection or Selection()
     people = _participants(root / "participants.tsv")
     cases: list[PlannedCase] = []
     broken: list[FailedCase] = []
     without_mask = 0
     masked_before: set[str] = set()
-    for number, (subject, anat) in enumerate(_anat_folders(root), start=1):
+    for number, (subject, anat) in enumerate(_anat_folders(root, selection), start=1):
         label = subject.name.removeprefix("sub-")
         session = anat.parent.name.removeprefix("ses-") if anat.parent != subject else ""
         case_id = f"{label}{SESSION_MARK}{session}" if session else label
         try:
-            head, mask, notes = _head_and_mask(root, subject, anat, derivatives)
+            head, mask, notes = _head_and_mask(root, subject, anat, derivatives, selection)
             if mask is not None:
                 masked_before.add(label)
             elif label in masked_before:
@@ -87,27 +154,50 @@ def read_dataset(
         without_mask += mask is None
         cases.append(PlannedCase(number, case, notes if mask else (*notes, NO_MASK_NOTE)))
     if not cases and not broken:
-        raise InputError(f"No T1-weighted head was found in {root}.", "Expected are sub-*/[ses-*/]anat/*_T1w.nii.gz.")
+        chosen = " that was asked for" if selection != Selection() else ""
+        raise InputError(
+            f"No T1-weighted head{chosen} was found in {root}.", "Expected are sub-*/[ses-*/]anat/*_T1w.nii.gz."
+        )
+    _refuse_unknown(selection, {split_session(found)[0] for found in [*_ids(cases), *_ids(broken)]})
     remarks = ()
     if without_mask:
         remarks = (f"{without_mask} of {len(cases)} heads have no lesion mask and are processed as without a lesion.",)
     return CaseList(tuple(cases), tuple(broken), remarks)
 
 
-def _anat_folders(root: Path) -> Iterator[tuple[Path, Path]]:
-    """Subject and anat folder of every session that has a T1w."""
+def _ids(cases: list[PlannedCase] | list[FailedCase]) -> list[str]:
+    return [one.case.case_id if isinstance(one, PlannedCase) else one.case_id for one in cases]
+
+
+def _refuse_unknown(selection: Selection, found: set[str]) -> None:
+    unknown = [label for label in selection.participants if label not in found]
+    if unknown:
+        raise InputError(
+            f"The dataset has no such T1-weighted head of the participant(s) {', '.join(unknown)}.",
+            "Give labels of its folders, without sub-.",
+        )
+
+
+def _anat_folders(root: Path, selection: Selection) -> Iterator[tuple[Path, Path]]:
+    """Subject and anat folder of every session asked for that has a T1w asked for."""
     subjects = sorted(p for p in root.glob("sub-*") if p.is_dir())
     subjects = subjects or sorted(
         p for p in root.glob("*/sub-*") if p.is_dir() and p.parent.name not in ("derivatives", "sourcedata", "code")
     )
     for subject in subjects:
         for anat in [subject / "anat", *sorted(subject.glob("ses-*/anat"))]:
-            if any(_T1_ENDING.search(p.name) for p in anat.glob("*_T1w.nii*")):
+            session = anat.parent.name.removeprefix("ses-") if anat.parent != subject else ""
+            if selection.takes_folder(subject.name, session) and _heads(anat, selection):
                 yield subject, anat
 
 
+def _heads(anat: Path, selection: Selection) -> list[Path]:
+    heads = sorted(p for p in anat.glob("*_T1w.nii*") if _T1_ENDING.search(p.name))
+    return [path for path in heads if selection.takes_head(path.name)]
+
+
 def _head_and_mask(
-    root: Path, subject: Path, anat: Path, derivatives: str | None
+    root: Path, subject: Path, anat: Path, derivatives: str | None, selection: Selection
 ) -> tuple[Path, Path | None, tuple[str, ...]]:
     """The head of a session, its lesion mask (None if there is none at all) and notes.
 
@@ -115,7 +205,7 @@ def _head_and_mask(
     ------
     InputError : the only masks are of another space, or several masks, or a mask of several heads, could be meant.
     """
-    heads = sorted(p for p in anat.glob("*_T1w.nii*") if _T1_ENDING.search(p.name))
+    heads = _heads(anat, selection)
     heads.sort(key=lambda path: ("_acq-" in path.name, path.name))
     masks = _masks(root, subject, anat, derivatives)
     own = {head: [mask for mask in masks if _image_labels(mask.name) == _image_labels(head.name)] for head in heads}

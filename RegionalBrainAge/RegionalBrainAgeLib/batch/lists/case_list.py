@@ -58,7 +58,7 @@ class FailedCase:
 
     Parameters
     ----------
-    line : line in the list.
+    line : line in the list; in a BIDS dataset, number of the session in order.
     case_id : as far as it is known.
     stage : "list" (the row is wrong; nothing was tried) or "case" (the computation failed).
     reason : what happened and what to do.
@@ -70,6 +70,11 @@ class FailedCase:
     stage: str
     reason: str
     log: str = ""
+
+    @property
+    def where(self) -> str:
+        """Which case is meant, in words: its id, or its line where it has none."""
+        return self.case_id or f"line {self.line}"
 
 
 @dataclass(frozen=True)

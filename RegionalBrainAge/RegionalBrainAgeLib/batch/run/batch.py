@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ...case.result.tables import PROCESSED_NAME
 from ...errors import Cancelled, InputError, RegionalBrainAgeError
+from ...progress import LOG
 from ..lists.case_list import CaseList, FailedCase, sessions_by_person
 from .case_process import WORKER
 from .case_records import DONE, Record, Store
@@ -24,6 +25,7 @@ from .task import Task, make_tasks
 Execute = Callable[..., Iterator[Record]]
 _TABLE_INTERVAL_S = 5.0
 _HASHING_THREADS = 2
+_MOST_ANNOUNCED = 10
 
 
 @dataclass(frozen=True)
@@ -65,9 +67,9 @@ class BatchSummary:
             lines.append(f"Table: {self.table}")
         if self.failed:
             lines.append(f"Failed cases and reasons: {self.table.with_name(FAILED_NAME)}")
-            lines += [f"  line {case.line}, {case.case_id or '(no id)'}: {case.reason}" for case in self.failed[:10]]
-            if len(self.failed) > 10:
-                lines.append(f"  and {len(self.failed) - 10} more")
+            lines += [f"  {case.where}: {case.reason}" for case in self.failed[:_MOST_ANNOUNCED]]
+            if len(self.failed) > _MOST_ANNOUNCED:
+                lines.append(f"  and {len(self.failed) - _MOST_ANNOUNCED} more")
         lines += [f"Page: {page}" for page in self.pages]
         return "\n".join([*lines, *(f"note: {remark}" for remark in self.remarks)])
 
@@ -118,6 +120,8 @@ def run_batch(
         ledger = Ledger(store, case_list, columns, finished)
         (out_dir / QUALITY_PAGE_NAME).unlink(missing_ok=True)  # it would show other cases until the new one is written
         ledger.save()
+        if options.show_bar:
+            _announce(case_list, len(tasks) - len(finished), len(finished))
         meter = Meter(len(tasks) - len(finished), progress, options.show_bar)
         _compute([task for task in tasks if task.name not in finished], ledger, execute, meter, cancelled)
         ledger.save()
@@ -130,6 +134,19 @@ def run_batch(
         seconds=time.monotonic() - start,
         peak_memory_mb=ledger.peak_memory_mb,
     )
+
+
+def _announce(case_list: CaseList, to_compute: int, unchanged: int) -> None:
+    """Say before hours of work what will be done, and what cannot be."""
+    parts = [f"{to_compute} case(s) to compute", f"{unchanged} unchanged" if unchanged else ""]
+    parts.append(f"{len(case_list.broken)} set aside" if case_list.broken else "")
+    LOG.info(", ".join(filter(None, parts)) + ".")
+    for case in case_list.broken[:_MOST_ANNOUNCED]:
+        LOG.info(f"  set aside: {case.where}: {case.reason}")
+    if len(case_list.broken) > _MOST_ANNOUNCED:
+        LOG.info(f"  and {len(case_list.broken) - _MOST_ANNOUNCED} more; all are listed in {FAILED_NAME} at the end")
+    for remark in case_list.remarks:
+        LOG.info(f"note: {remark}")
 
 
 class Ledger:

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ... import __version__
+from ...build import build_id
 from ...case.case import FILE_FIELDS, Case
 from ...files.checksum import checksum
 from ...resources import shipped
@@ -34,6 +35,7 @@ def settings_fingerprint(model: Path | None, scheme: Path | None) -> dict[str, o
         "model": {path.name: checksum(path)["sha256"] for path in files},
         "scheme": checksum(scheme if scheme is not None else shipped(*DEFAULT_SCHEME))["sha256"],
         "version": __version__,
+        "build": build_id(),
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..lists.bids import Selection
 from .local_pool import PEAK_MEMORY_MB
 
 
@@ -23,6 +24,7 @@ class BatchOptions:
     overwrite : compute everything again where there are results.
     require_lesion : in a BIDS dataset, set heads without a lesion mask aside.
     derivatives : in a BIDS dataset, the folder below ``derivatives`` whose masks are used; all if None.
+    selection : in a BIDS dataset, which people, sessions and T1s; all if None.
     scheduler : address of a running Dask scheduler.
     slurm : start Dask workers as SLURM jobs, as many as `workers`.
     slurm_profile : YAML file with settings of dask_jobqueue.SLURMCluster.
@@ -40,6 +42,7 @@ class BatchOptions:
     overwrite: bool = False
     require_lesion: bool = False
     derivatives: str | None = None
+    selection: Selection | None = None
     scheduler: str | None = None
     slurm: bool = False
     slurm_profile: Path | None = None

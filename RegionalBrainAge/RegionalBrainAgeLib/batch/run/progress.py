@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
 
 from tqdm import tqdm
 
-Progress = Callable[[str, float], None]
-_FORMAT = "{percentage:3.0f} %|{bar}| {n:.1f}/{total} cases [{elapsed}<{remaining}, {rate_fmt}]{postfix}"
+from ...progress import LOG, Progress, left_in_words
+
+_FORMAT = "{percentage:3.0f} %|{bar}| {n:.1f}/{total} cases [{elapsed}{postfix}]"
 LINE_INTERVAL_S = 10.0
 
 
@@ -58,7 +58,7 @@ class Meter:
         text = ", ".join(f"{name}: {step}" for name, step, _ in steps[:3])
         if self._failed:
             text = f"{self._failed} failed; {text}"
-        self._bar.set_postfix_str(text, refresh=False)
+        self._bar.set_postfix_str(f"{self._left(under_way)}; {text}".strip("; "), refresh=False)
         # Never backwards: a case that is tried again begins anew.
         self._bar.update(max(0.0, under_way - self._bar.n))
         if self._lines and time.monotonic() - self._told >= LINE_INTERVAL_S:
@@ -77,13 +77,13 @@ class Meter:
     def _write_line(self, under_way: float, text: str) -> None:
         self._told = time.monotonic()
         seconds = self._told - self._start
-        speed = ""
-        if 0 < under_way < self._total:
-            left_min = seconds * (self._total - under_way) / under_way / 60
-            speed = f", {60 * under_way / seconds:.2g} a minute, {left_min:.0f} min left"
+        left = self._left(under_way)
         percent = 100 * under_way / self._total
-        print(
-            f"[{seconds:6.1f} s] {percent:3.0f} %  {self._done} of {self._total} cases{speed}. {text}".rstrip(),
-            file=sys.stderr,
-            flush=True,
-        )
+        words = f"{self._done} of {self._total} cases" + (f", {left}" if left else "")
+        LOG.info(f"[{seconds:6.1f} s] {percent:3.0f} %  {words}. {text}".rstrip())
+
+    def _left(self, under_way: float) -> str:
+        """Time left; nobody can tell before the first case is half done."""
+        if not 0.5 <= under_way < self._total:
+            return ""
+        return left_in_words((time.monotonic() - self._start) * (self._total - under_way) / under_way)
