@@ -50,12 +50,15 @@ def test_decisions_without_a_table_are_told(tmp_path, capsys):
     assert "processed_cases.csv" in capsys.readouterr().err
 
 
-def test_a_log_file_gets_lines_with_rate_and_time_left(capsys, monkeypatch):
-    moments = iter([0.0, 60.0, 60.0, 60.0, 120.0, 120.0, 120.0])
-    monkeypatch.setattr("RegionalBrainAgeLib.batch.run.progress.time.monotonic", lambda: next(moments))
+def test_a_log_gets_lines_with_the_time_left_once_it_can_be_told(caplog, monkeypatch):
+    clock = iter(range(0, 10_000, 60))
+    monkeypatch.setattr("RegionalBrainAgeLib.batch.run.progress.time.monotonic", lambda: next(clock))
     meter = Meter(4)
-    meter.ended(failed=False)
-    meter.update([("sub-2", "tissue", 0.5)])
-    assert capsys.readouterr().err.strip() == (
-        "[  60.0 s]  38 %  1 of 4 cases, 1.5 a minute, 2 min left. sub-2: tissue"
-    )
+    with caplog.at_level("INFO", logger="regional_brain_age"):
+        meter.update([("sub-1", "read", 0.01)])
+        meter.ended(failed=False)
+        meter.update([("sub-2", "tissue", 0.5)])
+    first, second = (record.message for record in caplog.records)
+    assert "left" not in first, "one percent of one case tells nothing"
+    assert "38 %  1 of 4 cases, about" in second
+    assert second.endswith("left. sub-2: tissue")
