@@ -27,7 +27,7 @@ from .report.result_tables import MEANINGS, write_result
 from .result import AnalysisResult
 
 Progress = Callable[[str, float], None]
-_SHARES = {"mixed": 0.02, "loads": 0.06, "groups": 0.02, "sem": 0.08, "classifiers": 0.70}
+_SHARES = {"mixed": 0.02, "formula": 0.02, "loads": 0.06, "groups": 0.02, "sem": 0.08, "classifiers": 0.68}
 _PACKAGES = (
     *("numpy", "scipy", "pandas", "scikit-learn", "statsmodels", "semopy", "matplotlib", "regional-brain-age"),
 )
@@ -91,7 +91,7 @@ def analyse(cohort: Cohort, settings: Settings, tell: Progress) -> AnalysisResul
     result = AnalysisResult(cohort, settings)
     begin = 0.02
     for family, step in STEPS.items():
-        if family in settings.families:
+        if family in settings.families or (family == "formula" and (settings.formula or settings.random)):
             start = time.perf_counter()
 
             def inner(fraction: float, family: str = family, begin: float = begin) -> None:

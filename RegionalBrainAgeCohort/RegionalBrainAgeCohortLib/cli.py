@@ -41,6 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--settings", metavar="JSON", type=Path, help="file of settings; options below override it")
     how.add_argument("--only", metavar="LIST", help="analyses, by comma: mixed,loads,groups,classifiers,sem")
     how.add_argument("--covariates", metavar="LIST", help="of the mixed models, by comma (default: age,sex)")
+    how.add_argument("--formula", metavar="TEXT", help="fixed effects of an own mixed model, as 'age * load_cst'")
+    how.add_argument("--random", metavar="TEXT", help="its random effects, as '1 + days_post_stroke | site'")
     how.add_argument("--group-covariates", metavar="LIST", help="of the group differences (default: age,sex)")
     how.add_argument("--motor-cut", metavar="X", type=float, help="severe up to this motor outcome (default: 25/66)")
     how.add_argument("--motor", choices=tuple(SCALES), help="scale of column motor: its range and direction are known")
@@ -55,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--bootstrap", metavar="N", type=int, help="bootstrap draws of the path model (default: 5000)")
     how.add_argument("--no-cluster", action="store_true", default=None, help="draw cases, not whole sites")
     how.add_argument("--folds", metavar="N", type=int, help="outer folds of the classifiers (default: 5)")
+    how.add_argument("--threads", metavar="N", type=int, help="cores for the classifiers (default: 1)")
     how.add_argument("--seed", metavar="N", type=int, help="of everything random (default: 1)")
     parser.add_argument("--json", action="store_true", help="print a summary as JSON on stdout")
     simulated = parser.add_argument_group("a simulated cohort instead")
@@ -98,6 +101,8 @@ def settings_of(args: argparse.Namespace):
         "families": _names(args.only),
         "covariates": _names(args.covariates),
         "group_covariates": _names(args.group_covariates),
+        "formula": args.formula,
+        "random": args.random,
         "severe_cut": args.motor_cut,
         "motor": args.motor,
         "motor_scale": args.motor_scale,
@@ -111,6 +116,7 @@ def settings_of(args: argparse.Namespace):
         "sem_draws": args.bootstrap,
         "sem_cluster": False if args.no_cluster else None,
         "folds": args.folds,
+        "threads": args.threads,
         "seed": args.seed,
     }
     return Settings.from_dict({**values, **{name: value for name, value in given.items() if value is not None}})
@@ -150,6 +156,7 @@ def _simulate(args: argparse.Namespace) -> int:
 def summary(result) -> str:
     """What a person wants to read first, as text."""
     from .result import count_sentence
+    from .statistics.classification import NESTED
 
     cohort = result.cohort
     lines = [
@@ -164,10 +171,8 @@ def summary(result) -> str:
             lines.append(f"{title}: {count_sentence(table)}")
     if result.classification is not None:
         rows = result.tables["classifiers"].set_index("classifier")
-        best = result.classification.best
-        lines.append(
-            f"best classifier: {best}, AUC {rows.loc[best, 'auc']:.3f} (baseline {rows.loc['baseline', 'auc']:.3f})"
-        )
+        auc = rows["auc"]
+        lines.append(f"classifiers, {NESTED}: AUC {auc[NESTED]:.3f} (baseline {auc['baseline']:.3f})")
     if result.sem is not None:
         cfi, rmsea = result.sem.measure("cfi"), result.sem.measure("rmsea")
         lines.append(f"path model: n = {result.sem.n}, CFI {cfi:.3f}, RMSEA {rmsea:.3f}")

@@ -16,11 +16,13 @@ from .data.cohort_table import Cohort
 from .result import AnalysisResult, tested, untested_reasons
 from .sem import path_model as sem
 from .sem.model_texts import default_model, published_model, reverse_model, thickness_model
-from .statistics import classification, mixed_models
+from .statistics import classification, mixed_models, model_checks
+from .statistics.formula_models import formula_models
 
 Tell = Callable[[float], None]
 TITLES = {
     "mixed": "Lesion volume and PAD",
+    "formula": "Model of your own formula",
     "loads": "Lesion loads and PAD",
     "groups": "Group differences",
     "sem": "Structural equation model",
@@ -40,6 +42,18 @@ def mixed(result: AnalysisResult, tell: Tell) -> None:
     if cohort.thicknesses:
         result.tables["thickness_models"] = mixed_models.volume_models(data, cohort.thicknesses, covariates)
     _need_fits(result, "mixed_models", "thickness_models")
+    result.tables["model_checks"] = model_checks.check_models(data, [*cohort.pads, *cohort.thicknesses], covariates)
+
+
+def own_formula(result: AnalysisResult, tell: Tell) -> None:
+    """The user's own mixed model of every PAD (of every thickness, where there is no PAD)."""
+    cohort, settings = result.cohort, result.settings
+    _need_outcomes(cohort)
+    fixed = settings.formula.strip() or " + ".join(["log_lesion_volume", *settings.covariates])
+    result.tables["formula_models"], result.tables["formula_variances"] = formula_models(
+        cohort.data, cohort.pads or cohort.thicknesses, fixed, settings.random, tell
+    )
+    _need_fits(result, "formula_models")
 
 
 def loads(result: AnalysisResult, tell: Tell) -> None:
@@ -82,12 +96,15 @@ def classifiers(result: AnalysisResult, tell: Tell) -> None:
         repeats=settings.importance_repeats,
         draws=settings.auc_draws,
         seed=settings.seed,
+        threads=settings.threads,
         progress=tell,
     )
     result.classification = found
     result.tables["classifiers"] = found.table
     result.tables["importance"] = found.importance
     result.tables["classifier_predictions"] = found.predictions
+    result.tables["classifier_sites"] = found.by_site
+    result.tables["decision_curve"] = found.decisions
 
 
 def path_models(result: AnalysisResult, tell: Tell) -> None:
@@ -135,7 +152,8 @@ def path_models(result: AnalysisResult, tell: Tell) -> None:
 
 
 STEPS: dict[str, Callable[[AnalysisResult, Tell], None]] = {
-    "mixed": mixed, "loads": loads, "groups": groups, "sem": path_models, "classifiers": classifiers,
+    "mixed": mixed, "formula": own_formula, "loads": loads, "groups": groups, "sem": path_models,
+    "classifiers": classifiers,
 }  # fmt: skip
 
 

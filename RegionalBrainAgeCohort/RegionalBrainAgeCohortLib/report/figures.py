@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from sklearn.metrics import roc_curve
 
-from ..statistics.roc import calibration_bins, roc_curve
+from ..statistics.classification import NESTED
+from ..statistics.roc import calibration_bins
 from .figure_style import (
     BLUE,
     DIVERGING,
@@ -33,7 +35,7 @@ from .figure_style import (
 if TYPE_CHECKING:
     from ..result import AnalysisResult
 
-_CURVES = {"elastic net": BLUE, "svm": GREEN, "random forest": PLUM, "gradient boosting": ORANGE}
+_CURVES = {NESTED: INK, "elastic net": BLUE, "svm": GREEN, "random forest": PLUM, "gradient boosting": ORANGE}
 
 
 def draw_all(result: AnalysisResult, progress: Callable[[float], None] = lambda _: None) -> dict[str, Picture]:
@@ -280,7 +282,7 @@ def _curves(result: AnalysisResult) -> list[tuple[str, np.ndarray, np.ndarray, s
     y = found.predictions["severe"].to_numpy(int)
     lines = []
     for name in found.table["classifier"]:
-        look = {"color": _CURVES.get(name, GREY), "lw": 2.0 if name == found.best else 1.3}
+        look = {"color": _CURVES.get(name, GREY), "lw": 2.0 if name == NESTED else 1.3}
         if name not in _CURVES:
             look |= {"color": INK if name == "baseline" else GREY, "ls": "--", "lw": 1.3}
         lines.append((name, y, found.predictions[name].to_numpy(float), name, look))
@@ -294,7 +296,7 @@ def roc_figure(result: AnalysisResult) -> Picture:
     ax = figure.add_axes((0.075, 0.115, 0.405, 0.845))
     ax.plot([0, 1], [0, 1], color=LINE, lw=1)
     for _, y, score, _, look in _curves(result):
-        ax.plot(*roc_curve(y, score), **look)
+        ax.plot(*roc_curve(y, score)[:2], **look)
     ax.set(xlabel="1 − specificity", ylabel="Sensitivity (severe called severe)", xlim=(-0.005, 1), ylim=(0, 1.005))
     ax.set_aspect("equal")
     for name in ("top", "right"):
@@ -327,13 +329,13 @@ def _wrapped(name: str) -> str:
 
 
 def calibration_figure(result: AnalysisResult) -> Picture:
-    """Observed share of severe cases against predicted probability, best classifier and baseline."""
+    """Observed share of severe cases against predicted probability, nested choice and baseline."""
     found = result.classification
     y = found.predictions["severe"].to_numpy(int)
     figure = Figure(figsize=(9.6, 4.0))
     axes = figure.subplots(1, 2, sharey=True)
     figure.subplots_adjust(left=0.075, right=0.985, top=0.91, bottom=0.14, wspace=0.1)
-    for ax, name, colour in zip(axes, (found.best, "baseline"), (_CURVES[found.best], INK), strict=True):
+    for ax, name, colour in zip(axes, (NESTED, "baseline"), (BLUE, INK), strict=True):
         probability = found.predictions[name].to_numpy(float)
         ax.plot([0, 1], [0, 1], color=LINE, lw=1)
         for predicted, share, low, high, _ in calibration_bins(y, probability):

@@ -142,12 +142,13 @@ def _classifiers(result: AnalysisResult) -> str:
             else " (no thickness columns in the table). "
         )
         + "The AUC is that of the pooled held-out predictions with DeLong's interval and the interval of "
-        f"{settings.auc_draws} draws of whole sites; differences from the baseline are tested with the paired "
-        f"DeLong test. "
+        f"{settings.auc_draws} draws of whole sites; differences from the baseline are tested with "
+        "DeLong's paired test by whole sites (Obuchowski 1997; t with sites − 1 degrees of freedom). "
         "For balanced accuracy a case is called severe when its probability exceeds the share of severe cases in the "
         f"training sites. Importance is the drop of AUC when a block of columns is shuffled together among held-out "
-        f"people ({settings.importance_repeats} shuffles). The best classifier was picked by the same AUC that is "
-        "reported, which flatters it slightly."
+        f"people ({settings.importance_repeats} shuffles). The headline is the nested choice: in every outer "
+        "fold the model of best inner AUC predicts the held-out sites. Calibration is given in the large and as a "
+        "slope, with a decision curve (net benefit)."
     )
 
 

@@ -15,6 +15,7 @@ from RegionalBrainAgeLib.files.wording import RESEARCH_USE
 
 from ..result import count_sentence
 from ..sem.fit_measures import MEASURES
+from ..statistics.classification import NESTED
 from .figure_style import Picture, signed, words
 from .methods import direction, methods
 
@@ -127,13 +128,13 @@ def _cards(result: AnalysisResult) -> list[tuple[str, str, str]]:
                 cards.append((f"{passed}", f" of {len(done)} tested", f"{name} PADs related to lesion volume"))
     if result.classification is not None:
         table = result.classification.table.set_index("classifier")
-        best = table.loc[result.classification.best]
+        best = table.loc[NESTED]
         where = "at unseen sites" if best["n_sites"] > 1 else "among unseen cases of one site"
         cards.append(
             (
                 f"{best['auc']:.2f}",
                 f" vs {table.loc['baseline', 'auc']:.2f}",
-                f"AUC for severe impairment {where}: {result.classification.best}, and the baseline",
+                f"AUC for severe impairment {where}, the model chosen on inner folds; and the baseline",
             )
         )
     if result.sem is not None:

@@ -70,51 +70,84 @@ def benjamini_hochberg(p: np.ndarray) -> np.ndarray:
     return adjusted
 
 
-def code_columns(data: pd.DataFrame, columns: Sequence[str]) -> tuple[list[str], np.ndarray]:
-    """Design columns for `columns`: numbers as they are, text as 0/1 columns against its first level, as R does.
+@dataclass(frozen=True)
+class ModelData:
+    """The complete cases of one model: outcome (n,), design (n, terms; intercept first), sites (n,), row positions."""
 
-    ``sex`` becomes ``sex_M`` (1 = male). Returns the term names and an (n, terms) array.
+    terms: tuple[str, ...]
+    y: np.ndarray
+    design: np.ndarray
+    site: np.ndarray
+    rows: np.ndarray
+
+
+class Columns:
+    """The columns of a table coded once for many models: numbers as they are, text as 0/1 columns as R codes it.
+
+    ``sex`` becomes ``sex_M`` (1 = male). Levels of a text are those of the cases a model uses: its 0/1 columns are made
+    for all levels, and those of absent levels, which are constant, are left out.
     """
-    names: list[str] = []
-    values: list[np.ndarray] = []
-    for column in columns:
-        series = data[column]
-        if pd.api.types.is_numeric_dtype(series):
-            names.append(column)
-            values.append(series.to_numpy(float))
-            continue
-        levels = ["F", "M"] if column == "sex" else sorted(series.unique())
-        for other in levels[1:] or levels:
-            names.append(f"{column}_{other}")
-            values.append((series == other).to_numpy(float))
-    return names, np.column_stack(values) if values else np.empty((len(data), 0))
+
+    def __init__(self, data: pd.DataFrame) -> None:
+        self.data = data
+        self.missing_site = data["site"].isna().to_numpy()
+        self.site = pd.factorize(data["site"])[0]
+        self._coded: dict[str, tuple[list[str], np.ndarray, np.ndarray]] = {}
+
+    def coded(self, column: str) -> tuple[list[str], np.ndarray, np.ndarray]:
+        """Term names, values (n, terms) and which cells are missing (n,)."""
+        if column not in self._coded:
+            series = self.data[column]
+            if pd.api.types.is_numeric_dtype(series):
+                values = series.to_numpy(float)
+                self._coded[column] = [column], values[:, None], np.isnan(values)
+            else:
+                text = series.astype(object)
+                levels = ["F", "M"] if column == "sex" else sorted(text.dropna().unique())
+                names = [f"{column}_{level}" for level in levels]
+                values = np.column_stack([(text == level).to_numpy(float) for level in levels])
+                self._coded[column] = names, values, text.isna().to_numpy()
+        return self._coded[column]
+
+    def model(self, outcome: str, predictors: Sequence[str]) -> ModelData:
+        """Outcome, design and sites of ``outcome ~ predictors + (1 | site)`` on the complete cases."""
+        parts = [self.coded(column) for column in dict.fromkeys(predictors)]
+        _, y, missing = self.coded(outcome)
+        rows = np.flatnonzero(~np.logical_or.reduce([missing, self.missing_site, *(part[2] for part in parts)]))
+        terms, values = [INTERCEPT], [np.ones(len(rows))]
+        for (names, cells, _), column in zip(parts, dict.fromkeys(predictors), strict=True):
+            used = cells[rows]
+            if not pd.api.types.is_numeric_dtype(self.data[column]) and column != "sex":
+                present = np.flatnonzero(used.any(axis=0))
+                names, used = [names[k] for k in present], used[:, present]
+            first = 0 if len(names) == 1 else 1
+            if column == "sex" or not pd.api.types.is_numeric_dtype(self.data[column]):
+                names, used = names[first:], used[:, first:]
+            terms += names
+            values += list(used.T)
+        return ModelData(tuple(terms), y[rows, 0], np.column_stack(values), self.site[rows], rows)
 
 
-def fit_terms(
-    data: pd.DataFrame, outcome: str, predictors: Sequence[str], site: str = "site"
-) -> tuple[list[str], InterceptFit, np.ndarray]:
-    """Fit ``outcome ~ predictors + (1 | site)`` on the complete cases of `data`.
+def fit_terms(columns: Columns, outcome: str, predictors: Sequence[str]) -> tuple[list[str], InterceptFit, np.ndarray]:
+    """Fit ``outcome ~ predictors + (1 | site)`` on the complete cases of the table.
 
     Returns the term names (intercept first), the fit, and SD(term) / SD(outcome) over the cases used, which turns an
     estimate into a standardised coefficient.
     """
-    columns = list(dict.fromkeys([outcome, *predictors, site]))
-    used = data[columns].dropna()
-    names, values = code_columns(used, predictors)
-    design = np.column_stack([np.ones(len(used)), values])
-    y = used[outcome].to_numpy(float)
-    fit = fit_random_intercept(y, design, used[site].to_numpy(str))
+    model = columns.model(outcome, predictors)
+    y, design = model.y, model.design
+    fit = fit_random_intercept(y, design, model.site)
     spread = y.std(ddof=1) if len(y) > 1 else np.nan
     with np.errstate(divide="ignore", invalid="ignore"):
         scale = (design.std(axis=0, ddof=1) if len(y) > 1 else np.full(design.shape[1], np.nan)) / spread
-    return [INTERCEPT, *names], fit, scale
+    return list(model.terms), fit, scale
 
 
 def term_rows(
-    data: pd.DataFrame, outcome: str, predictors: Sequence[str], only: Sequence[str] | None = None
+    columns: Columns, outcome: str, predictors: Sequence[str], only: Sequence[str] | None = None
 ) -> list[dict]:
     """Result rows of one model, one per term (or per term of `only`); dropped terms have NaN and say why."""
-    names, fit, scale = fit_terms(data, outcome, predictors)
+    names, fit, scale = fit_terms(columns, outcome, predictors)
     dropped = [names[j] for j in fit.dropped if fit.status != "constant"]
     notes = []
     if fit.status == "constant":
@@ -149,7 +182,7 @@ def term_rows(
                 "residual_variance": fit.residual_variance,
                 "icc": fit.icc,
                 "status": fit.term_status[j],
-                "n_left_out": len(data) - fit.n,
+                "n_left_out": len(columns.data) - fit.n,
                 "note": "; ".join(notes),
             }
         )
@@ -171,12 +204,12 @@ def volume_models(
     Needs the columns ``log_lesion_volume`` (natural logarithm of millilitres) and ``site``. How to read the rows: the
     estimate of ``log_lesion_volume`` is the change of PAD, in years, when the lesion is 2.7 times as large.
     """
-    rows = []
+    rows, columns = [], Columns(data)
     models = {name: extra for name, extra in VOLUME_MODELS.items() if set(extra) <= set(data.columns)}
     for number, (model, extra) in enumerate(models.items()):
         for done, outcome in enumerate(outcomes):
             predictors = list(dict.fromkeys([LOG_VOLUME, *covariates, *extra]))
-            rows += [{"model": model, **row} for row in term_rows(data, outcome, predictors)]
+            rows += [{"model": model, **row} for row in term_rows(columns, outcome, predictors)]
             progress((number + (done + 1) / len(outcomes)) / len(models))
     return adjust_within(pd.DataFrame(rows, columns=MIXED_COLUMNS), ["model", "term"])
 
@@ -197,19 +230,23 @@ def load_models(
     """
     adjusted = [LOG_VOLUME] if LOG_VOLUME in data.columns and data[LOG_VOLUME].notna().any() else []
     model = "load" if adjusted else "load_unadjusted"
-    rows = []
+    rows, columns = [], Columns(data)
     for done, load in enumerate(loads):
         for outcome in outcomes:
             predictors = list(dict.fromkeys([load, *adjusted, *covariates]))
             plain = [name for name in predictors if name != LOG_VOLUME]
-            used = data[list(dict.fromkeys([outcome, *predictors, "site"]))].dropna()
-            damaged = int((used[load] >= overlap.from_load).sum())
+            used = columns.model(outcome, predictors).rows
+            values = columns.coded(load)[1][used, 0]
+            damaged = int((values >= overlap.from_load).sum())
             row = {"model": model, "load": load, "n_damaged": damaged}
-            if len(used) and not overlap.enough(damaged, len(used)):
+            if len(used) and np.ptp(values) > 0 and not overlap.enough(damaged, len(used)):
                 rows.append(row | untested(outcome, load, len(used), len(data) - len(used), damaged, overlap))
                 continue
-            (fitted,) = term_rows(data, outcome, predictors, only=[load])
-            beside = fitted if plain == predictors else term_rows(used, outcome, plain, only=[load])[0]
+            (fitted,) = term_rows(columns, outcome, predictors, only=[load])
+            beside = fitted
+            if plain != predictors:
+                same = columns if len(used) == len(data) else Columns(data.iloc[used])
+                (beside,) = term_rows(same, outcome, plain, only=[load])
             rows.append(row | fitted | {f"unadjusted_{name}": beside.get(name) for name in UNADJUSTED})
         progress((done + 1) / len(loads))
     table = adjust_within(pd.DataFrame(rows, columns=LOAD_COLUMNS), ["model"])
@@ -235,17 +272,17 @@ def group_differences(
     Needs the column ``group_mild`` (1 mild, 0 severe, NaN unknown). A negative difference of a lesion load says that
     people with mild impairment have less damage there. A load that few people carry is not tested (`Overlap`).
     """
-    rows = []
+    rows, columns = [], Columns(data)
     for done, variable in enumerate(variables):
         others = [c for c in covariates if c not in (variable, GROUP_TERM)]
-        used = data[list(dict.fromkeys([variable, GROUP_TERM, *others, "site"]))].dropna()
+        used = data.iloc[columns.model(variable, [GROUP_TERM, *others]).rows]
         mild = used[GROUP_TERM] == 1
         is_load = variable.startswith("load_")
         damaged = int((used[variable] >= overlap.from_load).sum()) if is_load else -1
-        if is_load and len(used) and not overlap.enough(damaged, len(used)):
+        if is_load and used[variable].nunique() > 1 and not overlap.enough(damaged, len(used)):
             row = untested(variable, GROUP_TERM, len(used), len(data) - len(used), damaged, overlap)
         else:
-            (row,) = term_rows(data, variable, [GROUP_TERM, *others], only=[GROUP_TERM])
+            (row,) = term_rows(columns, variable, [GROUP_TERM, *others], only=[GROUP_TERM])
         rows.append(
             {
                 "variable": variable,

@@ -5,14 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from RegionalBrainAgeCohortLib.statistics.classification import (
-    _notes_on_sites,
-    _splits,
-    classify,
-    feature_sets,
-    importance_blocks,
+from RegionalBrainAgeCohortLib.statistics.classification import NESTED, _notes, classify, net_benefit
+from RegionalBrainAgeCohortLib.statistics.classifier_models import FeatureSet, feature_sets, folds_of_sites
+from RegionalBrainAgeCohortLib.statistics.importance import importance_blocks
+from RegionalBrainAgeCohortLib.statistics.logistic import BinomialRegression, calibration
+from RegionalBrainAgeCohortLib.statistics.roc import (
+    calibration_bins,
+    delong,
+    delong_difference,
+    site_bootstrap_auc,
+    site_clustered_difference,
 )
-from RegionalBrainAgeCohortLib.statistics.roc import brier, delong, delong_difference, roc_curve, site_bootstrap_auc
 from RegionalBrainAgeLib.errors import InputError
 from shared_folder import REFERENCE
 
@@ -32,8 +35,6 @@ def test_auc_is_the_share_of_pairs_in_the_right_order():
     y, score = rng.integers(0, 2, 60), rng.integers(0, 8, 60)
     pairs = [(a > b) + 0.5 * (a == b) for a in score[y == 1] for b in score[y == 0]]
     assert delong(y, score).value == pytest.approx(np.mean(pairs), abs=1e-12)
-    false, true = roc_curve(y, score)
-    assert np.trapezoid(true, false) == pytest.approx(np.mean(pairs), abs=1e-12)
 
 
 def test_the_paired_test_sees_a_difference_only_where_there_is_one():
@@ -55,9 +56,65 @@ def test_the_site_bootstrap_of_one_case_per_site_is_close_to_delong():
     assert np.isnan(site_bootstrap_auc(y, score, np.full(300, "a"))[0])
 
 
-def test_brier_of_a_sure_and_right_prediction_is_zero():
-    assert brier([1, 0], [1.0, 0.0]) == 0
-    assert brier([1, 0], [0.5, 0.5]) == 0.25
+def test_the_comparison_by_sites_is_delongs_where_every_person_is_a_site():
+    rng = np.random.default_rng(5)
+    y = rng.integers(0, 2, 400)
+    first, second = y + rng.normal(0, 1, 400), y + rng.normal(0, 1.3, 400)
+    difference, p = delong_difference(y, first, second)
+    clustered = site_clustered_difference(y, first, second, np.arange(400).astype(str))
+    assert clustered.value == pytest.approx(difference, abs=1e-12)
+    assert clustered.p == pytest.approx(p, abs=0.005)
+
+
+def test_the_comparison_by_sites_holds_its_level_when_people_of_a_site_are_alike():
+    """300 tables without a true difference, whose scores share an error within sites: DeLong's test is too sure."""
+    rng = np.random.default_rng(6)
+    site = np.repeat(np.arange(20), 12)
+    false = {"sites": 0, "people": 0}
+    for _ in range(300):
+        y = rng.integers(0, 2, 240)
+        both = [y + rng.normal(0, 0.6, 240) + (rng.normal(0, 1.5, 20)[site] * (2 * y - 1)) for _ in range(2)]
+        false["people"] += delong_difference(y, *both)[1] < 0.05
+        false["sites"] += site_clustered_difference(y, *both, site.astype(str)).p < 0.05
+    assert false["sites"] < 0.08 * 300
+    assert false["people"] > 0.3 * 300
+
+
+def test_calibration_in_the_large_is_the_shift_of_the_logit_and_the_slope_its_stretch():
+    """Risks drawn from their own probabilities; predictions shifted by -0.7 and stretched twofold on the logit scale."""
+    rng = np.random.default_rng(7)
+    logit = rng.normal(0, 1, 200_000)
+    y = (rng.random(len(logit)) < 1 / (1 + np.exp(-logit))).astype(int)
+    assert calibration(y, 1 / (1 + np.exp(-logit))) == pytest.approx((0, 1), abs=0.03)
+    assert calibration(y, 1 / (1 + np.exp(-(logit - 0.7))))[0] == pytest.approx(0.7, abs=0.03)
+    assert calibration(y, 1 / (1 + np.exp(-2 * logit)))[1] == pytest.approx(0.5, abs=0.02)
+    assert np.isnan(calibration(y[:50], np.full(50, 0.3))[1])
+
+
+def test_the_baseline_is_maximum_likelihood_without_any_penalty():
+    """At the maximum the residuals are orthogonal to every column: a penalised fit leaves its penalty there."""
+    rng = np.random.default_rng(8)
+    x = rng.normal(size=(300, 3))
+    y = (rng.random(300) < 1 / (1 + np.exp(-x[:, 0]))).astype(int)
+    rest = y - BinomialRegression().fit(x, y).predict_proba(x)[:, 1]
+    assert np.column_stack([np.ones(300), x]).T @ rest == pytest.approx(0, abs=1e-7)
+
+
+def test_net_benefit_by_hand():
+    """Ten people, four severe; three of five called are severe: 3/10 - 2/10 at even odds, and at odds of one in four."""
+    y = np.array([1, 1, 1, 1, 0, 0, 0, 0, 0, 0])
+    called = np.array([0.9, 0.9, 0.9, 0.1, 0.9, 0.9, 0.1, 0.1, 0.1, 0.1])
+    assert net_benefit(y, called, 0.5) == pytest.approx(0.1)
+    assert net_benefit(y, called, 0.2) == pytest.approx(0.3 - 0.2 / 4)
+    assert net_benefit(y, np.ones(10), 0.2) == pytest.approx(0.4 - 0.6 / 4)
+
+
+def test_calibration_bins_hold_every_case_once():
+    rng = np.random.default_rng(9)
+    probability = np.round(rng.random(203), 1)
+    rows = calibration_bins((rng.random(203) < probability).astype(int), probability)
+    assert sum(row[4] for row in rows) == 203
+    assert all(low <= share <= high for _, share, low, high, _ in rows)
 
 
 def cohort(n: int = 150, sites: int = 10, seed: int = 0, signal: float = 2.0) -> pd.DataFrame:
@@ -95,7 +152,9 @@ def test_the_table_repeats_what_the_predictions_say(result):
     for row in result.table.itertuples():
         exact = delong(result.predictions["severe"], result.predictions[row.classifier])
         assert row.auc == pytest.approx(exact.value, abs=1e-12)
-        assert row.brier == pytest.approx(brier(result.predictions["severe"], result.predictions[row.classifier]))
+        assert row.brier == pytest.approx(
+            np.mean((result.predictions["severe"] - result.predictions[row.classifier]) ** 2)
+        )
 
 
 def test_the_one_real_predictor_is_found_and_beats_the_baseline(result):
@@ -108,9 +167,34 @@ def test_the_one_real_predictor_is_found_and_beats_the_baseline(result):
     assert single.loc[single["auc_drop"].idxmax(), "block"] == "load_cst"
 
 
+def test_the_headline_is_chosen_on_inner_folds_alone(result):
+    """Its predictions are, fold by fold, those of the model named in its settings."""
+    row = result.table.set_index("classifier").loc[NESTED]
+    for fold, model in enumerate(row["settings"].split("; "), start=1):
+        here = result.predictions[result.predictions["fold"] == fold]
+        assert (here[NESTED] == here[model]).all()
+
+
+def test_the_numbers_do_not_depend_on_the_cores(result):
+    data = cohort()
+    data.loc[:3, "pad_ipsi_fpn"] = np.nan
+    data.loc[4:6, "severe"] = np.nan
+    again = classify(data, folds=3, inner_folds=2, repeats=3, draws=200, threads=2)
+    pd.testing.assert_frame_equal(again.table, result.table, check_exact=True)
+    pd.testing.assert_frame_equal(again.importance, result.importance, check_exact=True)
+    pd.testing.assert_frame_equal(again.predictions, result.predictions, check_exact=True)
+
+
+def test_auc_by_site_and_events_per_variable_are_counted(result):
+    assert set(result.by_site["site"]) == set(result.predictions["site"])
+    assert result.by_site.groupby("classifier")["n"].sum().tolist() == [147, 147]
+    row = result.table.iloc[0]
+    assert row["events_per_variable"] == min(row["n_severe"], 147 - row["n_severe"]) / row["n_features"]
+
+
 def test_inner_and_outer_folds_keep_sites_whole():
     data = cohort()
-    for train, test in _splits(data["severe"].to_numpy(int), data["site"].to_numpy(str), 4, 1):
+    for train, test in folds_of_sites(data["severe"].to_numpy(int), data["site"].to_numpy(str), 4, 1):
         assert not set(data["site"].iloc[train]) & set(data["site"].iloc[test])
 
 
@@ -132,15 +216,16 @@ def test_the_baselines_hold_what_their_names_promise():
 
 
 def test_sites_of_one_class_and_a_single_site_are_remarked_upon():
-    y = np.array([1, 1, 0, 0])
-    assert "one class only" in _notes_on_sites(y, np.array(["a", "a", "b", "b"]))[0]
-    assert "one site only" in _notes_on_sites(y, np.full(4, "a"))[0]
-    assert _notes_on_sites(y, np.array(["a", "b", "a", "b"])) == []
+    y, pads = np.array([1, 1, 0, 0]), FeatureSet("all", ("pad_ipsi_fpn",))
+    assert "no PADs" in _notes(y, np.array(["a", "b", "a", "b"]), FeatureSet("all", ("age",)))[0]
+    assert "one class only" in _notes(y, np.array(["a", "a", "b", "b"]), pads)[0]
+    assert "one site only" in _notes(y, np.full(4, "a"), pads)[0]
+    assert _notes(y, np.array(["a", "b", "a", "b"]), pads) == []
 
 
 def test_a_single_site_is_split_by_cases():
     data = cohort()
-    splits = _splits(data["severe"].to_numpy(int), np.full(len(data), "a"), 4, 1)
+    splits = folds_of_sites(data["severe"].to_numpy(int), np.full(len(data), "a"), 4, 1)
     assert sorted(np.concatenate([test for _, test in splits])) == list(range(len(data)))
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from RegionalBrainAgeCohortLib.statistics.mixed_models import (
     NO_MINIMUM,
+    Columns,
     Overlap,
     benjamini_hochberg,
     fit_terms,
@@ -136,7 +137,7 @@ def test_the_restricted_log_likelihood_is_that_of_lme4(name):
     theirs = pd.read_csv(REFERENCE / "tables" / "reml.tsv", sep="\t").query("cohort == @name")
     data = cohort(name)
     for row in theirs.itertuples():
-        _, fit, _ = fit_terms(data, row.outcome, ["log_lesion_volume", "age", "sex"])
+        _, fit, _ = fit_terms(Columns(data), row.outcome, ["log_lesion_volume", "age", "sex"])
         assert fit.log_likelihood == pytest.approx(row.log_likelihood, abs=1e-6)
 
 
