@@ -127,8 +127,8 @@ MEANINGS: dict[str, dict[str, str]] = {
         "sensitivity": "Share of severe cases called severe.",
         "specificity": "Share of mild cases called mild.",
         "brier": "Brier score; 0 is best.",
-        "calibration_in_the_large": "Intercept of the calibration line with slope 1, on the logit scale; 0 is ideal, above "
-        "0 risks are underestimated.",
+        "calibration_in_the_large": "Intercept of the calibration line with slope 1, on the logit scale; 0 is ideal, "
+        "above 0 risks are underestimated.",
         "calibration_slope": "Slope of the calibration line; 1 is ideal, below 1 too extreme predictions.",
         "auc_minus_baseline": "AUC minus the AUC of the baseline (age, sex, lesion volume) on the same cases.",
         "difference_ci_low": "Lower end of its 95 % interval, people of one site taken as alike.",
@@ -195,7 +195,7 @@ MEANINGS: dict[str, dict[str, str]] = {
         "largest_cook": "Largest Cook's distance of a case; above 1 one case decides.",
         "largest_cook_case": "That case.",
         "estimate_without_it": "Estimate without that case, variances held.",
-        "smallest_detectable": "Smallest effect found with 80 % power at a two-sided p of 0.05, from the standard error.",
+        "smallest_detectable": "Smallest effect found with 80 % power (two-sided p of 0.05), from the standard error.",
         "smallest_detectable_std": "The same in standard deviations.",
     },
     "formula_models": {

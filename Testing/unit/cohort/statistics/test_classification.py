@@ -81,7 +81,7 @@ def test_the_comparison_by_sites_holds_its_level_when_people_of_a_site_are_alike
 
 
 def test_calibration_in_the_large_is_the_shift_of_the_logit_and_the_slope_its_stretch():
-    """Risks drawn from their own probabilities; predictions shifted by -0.7 and stretched twofold on the logit scale."""
+    """Risks drawn from their own probabilities; predictions shifted by -0.7 and stretched twofold on the logits."""
     rng = np.random.default_rng(7)
     logit = rng.normal(0, 1, 200_000)
     y = (rng.random(len(logit)) < 1 / (1 + np.exp(-logit))).astype(int)
@@ -101,7 +101,7 @@ def test_the_baseline_is_maximum_likelihood_without_any_penalty():
 
 
 def test_net_benefit_by_hand():
-    """Ten people, four severe; three of five called are severe: 3/10 - 2/10 at even odds, and at odds of one in four."""
+    """Ten people, four severe; three of five called are severe: 3/10 - 2/10 at even odds, and at one in four."""
     y = np.array([1, 1, 1, 1, 0, 0, 0, 0, 0, 0])
     called = np.array([0.9, 0.9, 0.9, 0.1, 0.9, 0.9, 0.1, 0.1, 0.1, 0.1])
     assert net_benefit(y, called, 0.5) == pytest.approx(0.1)
