@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 from RegionalBrainAgeCohortLib.statistics.formula_models import formula_models
 from RegionalBrainAgeCohortLib.statistics.random_effects import fit_mixed, parse_random
-from RegionalBrainAgeLib.errors import InputError
 from shared_folder import REFERENCE
 
 RUNS = {
@@ -75,11 +74,7 @@ def test_one_random_intercept_is_the_exact_fit_and_formulas_may_have_interaction
     ],
 )
 def test_a_model_that_cannot_be_fitted_says_why_in_its_row(formula, random, words):
-    try:
-        table, _ = formula_models(cohort(), ["pad_ipsi_fpn"], formula, random)
-    except InputError as error:
-        assert words in str(error)
-        return
+    table, _ = formula_models(cohort(), ["pad_ipsi_fpn"], formula, random)
     assert table["status"].tolist() == ["failed"]
     assert words in table["note"].iloc[0]
 
