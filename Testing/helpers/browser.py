@@ -30,12 +30,12 @@ def run_chromium(page: Path, folder: Path, *options: str, timeout: float = 120) 
     return subprocess.run(command, capture_output=True, encoding="utf-8", timeout=timeout, check=False)
 
 
-def console_and_requests(page: Path, folder: Path) -> tuple[list[str], list[str]]:
+def console_and_requests(page: Path, folder: Path, wait_ms: int = 2000) -> tuple[list[str], list[str]]:
     """Console lines, and addresses outside the file that the page asked for (not those of the browser itself)."""
     folder.mkdir()
     net_log, shot = folder / "net.json", folder / "page.png"
     options = ["--enable-logging=stderr", f"--log-net-log={net_log}", f"--screenshot={shot}", "--window-size=1280,800"]
-    run = run_chromium(page, folder, *options)
+    run = run_chromium(page, folder, *options, f"--virtual-time-budget={wait_ms}")
     assert shot.stat().st_size > 10_000
     events = json.loads(net_log.read_text(encoding="utf-8"))["events"]
     asked = [event["params"] for event in events if "url" in event.get("params", {})]

@@ -48,6 +48,12 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
         default="freesurfer",
         help="parcel tables: where the thickness is from, if no case.json beside them tells (default: freesurfer)",
     )
+    how.add_argument(
+        "--report",
+        choices=("static", "interactive"),
+        default="static",
+        help="reports without or with a viewer of the head (some 5 MB more for each case; default: static)",
+    )
     where = batch.add_argument_group("where")
     where.add_argument("--workers", metavar="N", type=_positive, help="most cases at a time (default: one per core)")
     where.add_argument("--threads", metavar="N", type=_positive, default=1, help="threads of each case (default: 1)")
@@ -123,6 +129,7 @@ def options_from(args: argparse.Namespace) -> BatchOptions:
         slurm=slurm,
         slurm_profile=args.slurm_profile,
         freesurfer_thickness=args.thickness_from == "freesurfer",
+        report=args.report,
     )
 
 

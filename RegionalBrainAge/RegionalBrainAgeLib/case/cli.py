@@ -10,6 +10,7 @@ from ..progress import progress_lines
 from .case import case_from_text
 from .result.result import CaseResult
 
+REPORTS = ("interactive", "static")
 EPILOG = """\
 Everything about the case is written to OUT/sub-<id>/ (tables, volumes in T1 space, report), and one row to
 OUT/processed_cases.csv. Exit codes: 0 ok, 1 failure, 2 bad usage or input, 3 the input was fine but the case failed."""
@@ -50,6 +51,12 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
     out = case.add_argument_group("output")
     out.add_argument("--out", metavar="DIR", type=Path, required=True, help="output folder")
     out.add_argument("--overwrite", action="store_true", help="replace the case's folder if there is one")
+    out.add_argument(
+        "--report",
+        choices=REPORTS,
+        default="interactive",
+        help="with a viewer of the head inside, or without (some 5 MB less; default: interactive)",
+    )
     out.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
     case.set_defaults(func=run_case_command)
 
@@ -80,6 +87,7 @@ def run_case_command(args: argparse.Namespace) -> int:
         progress=progress_lines(),
         overwrite=args.overwrite,
         threads=args.threads,
+        report=args.report,
     )
     print(json.dumps(case_summary(result)) if args.json else summary(result))
     return 0

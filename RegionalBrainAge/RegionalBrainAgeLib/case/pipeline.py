@@ -49,6 +49,7 @@ def run_case(
     threads: int = 2,
     append: bool = True,
     notes: Sequence[str] = (),
+    report: str = "interactive",
 ) -> CaseResult:
     """Process one case and leave its folder ``out_dir/sub-<id>`` and its row in ``out_dir/processed_cases.csv``.
 
@@ -64,6 +65,7 @@ def run_case(
     threads : for torch and SimpleITK.
     append : whether to write the row; a batch writes all rows itself.
     notes : sentences to put first among the warnings (the demonstration says what it is).
+    report : "interactive" (with a viewer of the head inside, some 5 MB more) or "static".
 
     Raises
     ------
@@ -86,7 +88,9 @@ def run_case(
         result, head, scan = estimate(case, regions, brain_age_model, steps, threads, notes)
         result = replace(result, model={**result.model, "sha256": checksum(model_folder)["sha256"]})
         try:
-            result = write_case(folder, out_dir / case.name, result, regions, head, scan, steps)
+            result = write_case(
+                folder, out_dir / case.name, result, regions, head, scan, steps, report == "interactive"
+            )
         except OSError as error:
             raise CaseError(
                 f"The results of {case.name} could not be written to {out_dir}: {error.strerror or error}.",

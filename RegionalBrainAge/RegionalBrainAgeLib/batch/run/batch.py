@@ -110,6 +110,7 @@ def run_batch(
         "model": _absolute(options.model),
         "scheme": _absolute(options.scheme),
         "threads": options.threads,
+        "report": options.report,
         "command": tuple(command),
     }
     with store.owned() as token:

@@ -79,6 +79,7 @@ def compute(task: Task, run_case: Callable[..., CaseResult], progress: Callable[
             threads=task.threads,
             append=False,
             notes=task.notes,
+            report=task.report,
         )
     except Cancelled:
         raise

@@ -29,6 +29,7 @@ class BatchOptions:
     slurm : start Dask workers as SLURM jobs, as many as `workers`.
     slurm_profile : YAML file with settings of dask_jobqueue.SLURMCluster.
     freesurfer_thickness : whether parcel tables hold thickness of FreeSurfer rather than of this software's T1 route.
+    report : "static", or "interactive" for reports with a viewer of the head inside (some 5 MB more for each case).
     show_bar : draw a bar on stderr.
     """
 
@@ -47,4 +48,5 @@ class BatchOptions:
     slurm: bool = False
     slurm_profile: Path | None = None
     freesurfer_thickness: bool = True
+    report: str = "static"
     show_bar: bool = True

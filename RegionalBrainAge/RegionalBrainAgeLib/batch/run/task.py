@@ -27,6 +27,7 @@ class Task:
     model, scheme : absolute paths; None for the shipped ones.
     threads : most threads to use.
     notes : sentences that go first among the case's warnings.
+    report : "static" or "interactive".
     token : of the run that owns the output folder; see `store.Store.owned`.
     command : program and arguments that read the task as one line on stdin; this library's worker if empty.
     """
@@ -37,6 +38,7 @@ class Task:
     scheme: Path | None = None
     threads: int = 1
     notes: tuple[str, ...] = ()
+    report: str = "static"
     token: str = ""
     command: tuple[str, ...] = ()
 
@@ -55,6 +57,7 @@ def task_from_line(line: str) -> Task:
     case = values.pop("case")
     for name in FILE_FIELDS:
         case[name] = _path(case[name])
+    case["simulated"] = tuple(case["simulated"])
     paths = {name: _path(values.pop(name)) for name in ("out_dir", "model", "scheme")}
     lists = {name: tuple(values.pop(name)) for name in ("notes", "command")}
     return Task(case=Case(**case), **paths, **lists, **values)

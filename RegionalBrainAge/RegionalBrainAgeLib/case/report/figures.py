@@ -46,7 +46,7 @@ class Bar:
     signed: bool = False
 
 
-def map_png(scene: Scene, views: Sequence[Surface], result: CaseResult) -> bytes:
+def map_jpg(scene: Scene, views: Sequence[Surface], result: CaseResult) -> bytes:
     """The brain coloured by what may be read of it; grey inside the healthy range.
 
     Calibrated: the corrected PAD. Not calibrated: each region's deviation from this brain as a whole.
@@ -65,7 +65,7 @@ def map_png(scene: Scene, views: Sequence[Surface], result: CaseResult) -> bytes
     return _brain(scene, views, scale.colours(values, outside), np.isfinite(values), bar, keys)
 
 
-def load_png(scene: Scene, views: Sequence[Surface], result: CaseResult) -> bytes:
+def load_jpg(scene: Scene, views: Sequence[Surface], result: CaseResult) -> bytes:
     """The brain coloured by lesion load; grey where there is none."""
     loads = np.array([100 * row.load_fraction for row in result.regions])
     scale = AmountScale(0.0, 100 * load_limit([row.load_fraction for row in result.regions]))
@@ -162,7 +162,7 @@ def _brain(
             axes.axis("off")
         _colour_bar(figure, bar)
         _keys(figure, keys, lesion=bool(scene.lesion.any()), dotted=not estimable.all())
-        return _image(figure, "png")
+        return _image(figure)
 
 
 def _region_slice(scene: Scene, k: int, colours: np.ndarray, estimable: np.ndarray) -> np.ndarray:
@@ -226,7 +226,7 @@ def _strip(
             top -= height
         if bar is not None:
             _colour_bar(figure, bar)
-        return _image(figure, "jpeg")
+        return _image(figure)
 
 
 def _mark_ends(axes, tiles: Sequence[np.ndarray], ends: Sequence[tuple[str, str]]) -> None:
@@ -279,8 +279,7 @@ def _style() -> Iterator[None]:
         fonts.setLevel(level)
 
 
-def _image(figure: Figure, kind: str) -> bytes:
+def _image(figure: Figure) -> bytes:
     stream = io.BytesIO()
-    how = {"metadata": {"Software": None}} if kind == "png" else {"pil_kwargs": {"quality": 85}}
-    figure.savefig(stream, format=kind, dpi=140, **how)
+    figure.savefig(stream, format="jpeg", dpi=140, pil_kwargs={"quality": 88, "subsampling": 0})
     return stream.getvalue()

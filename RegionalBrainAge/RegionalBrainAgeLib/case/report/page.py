@@ -20,7 +20,6 @@ from .reading import calibrated, contrasts, has_deviations, regions, withheld
 from .texts import ABBREVIATIONS, CALIBRATED, CALIBRATION, CITATION, LIMITS, NETWORK_NAMES, SIDE_NAMES, UNCALIBRATED
 
 FOLDER = Path(__file__).parent
-MIME_TYPES = {"png": "image/png", "jpg": "image/jpeg", "svg": "image/svg+xml"}
 FUGL_MEYER_UPPER_EXTREMITY_MAXIMUM = 66
 
 
@@ -29,7 +28,7 @@ def report_html(result: CaseResult, pictures: Mapping[str, bytes], viewer: str =
 
     Parameters
     ----------
-    pictures : PNG, JPEG or SVG by file name (map.png, load.png, mask.jpg, registration.jpg, template.jpg,
+    pictures : JPEG by file name (map.jpg, load.jpg, mask.jpg, registration.jpg, template.jpg,
         thickness.jpg); absent ones are left out.
     viewer : the interactive viewer's HTML; none if empty.
     """
@@ -56,7 +55,7 @@ def report_html(result: CaseResult, pictures: Mapping[str, bytes], viewer: str =
         contrast_name="ipsi − contra" if result.one_sided else "left − right",
         motor=_motor(result.case.motor),
         simulated=_simulated(result),
-        pictures={name.split(".")[0]: _embedded(name, content) for name, content in pictures.items()},
+        pictures={name.split(".")[0]: _embedded(content) for name, content in pictures.items()},
         viewer=Markup(viewer),
         convention=CONVENTION,
         limits=LIMITS,
@@ -122,8 +121,8 @@ def _simulated(result: CaseResult) -> str:
     return f"{SIMULATED} Not real: {listed(result.case.simulated)}." if result.case.simulated else ""
 
 
-def _embedded(name: str, content: bytes) -> str:
-    return f"data:{MIME_TYPES[name.rpartition('.')[2]]};base64,{base64.b64encode(content).decode()}"
+def _embedded(content: bytes) -> str:
+    return f"data:image/jpeg;base64,{base64.b64encode(content).decode()}"
 
 
 @lru_cache(maxsize=1)

@@ -25,8 +25,8 @@ def draw_pictures(result: CaseResult, scene: Scene | None) -> dict[str, bytes]:
     this_head, template = figures.registration_jpgs(scene)
     drawn = {
         # Where no age may be read, the first picture shows what was measured instead.
-        "map.png": figures.map_png(scene, views, result) if not withheld(result) else None,
-        "load.png": figures.load_png(scene, views, result) if lesion else None,
+        "map.jpg": figures.map_jpg(scene, views, result) if not withheld(result) else None,
+        "load.jpg": figures.load_jpg(scene, views, result) if lesion else None,
         "mask.jpg": figures.brain_mask_jpg(scene),
         "registration.jpg": this_head,
         "template.jpg": template,

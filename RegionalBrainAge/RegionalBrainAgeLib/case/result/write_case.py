@@ -22,6 +22,7 @@ from ..provenance import peak_memory_mb
 from ..report.answer import answer
 from ..report.page import report_html
 from ..report.pictures import draw_pictures, scene_of
+from ..report.viewer import viewer_html
 from ..steps import Steps
 from .result import CaseResult
 from .tables import PARCEL_COLUMNS, REGION_COLUMNS
@@ -50,12 +51,14 @@ def write_case(
     head: Head | None,
     scan: Scan | None,
     steps: Steps,
+    interactive: bool = True,
 ) -> CaseResult:
     """Writes tables, volumes, transforms, pictures, report and, last, the JSON summary.
 
     Parameters
     ----------
     folder : where to write now. final : where the folder will appear, for what is said in the files.
+    interactive : whether the report holds the viewer.
 
     Returns
     -------
@@ -65,6 +68,7 @@ def write_case(
     with steps.step("pictures"):
         scene = scene_of(result, scheme, head) if head is not None else None
         pictures = draw_pictures(result, scene)
+        viewer = viewer_html(scene, result) if interactive and scene is not None else ""
     with steps.step("write"):
         figures = folder / "figures"
         figures.mkdir()
@@ -81,7 +85,7 @@ def write_case(
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
     result = replace(result, folder=final, seconds=dict(steps.seconds), provenance=provenance)
-    (folder / f"{stem}_report.html").write_text(report_html(result, pictures), encoding="utf-8")
+    (folder / f"{stem}_report.html").write_text(report_html(result, pictures, viewer), encoding="utf-8")
     (folder / f"{stem}_case.json").write_text(json.dumps(case_summary(result), indent=2) + "\n", encoding="utf-8")
     return result
 

@@ -150,7 +150,7 @@ def test_without_one_side_nothing_is_called_ipsilesional(pictures, side):
 def test_where_the_age_is_not_known_no_age_is_shown_or_painted(scene):
     result = made_up_result(simulated=("lesion", "age"))
     pictures = draw_pictures(result, scene)
-    assert "map.png" not in pictures
+    assert "map.jpg" not in pictures
     text = Document(report_html(result, pictures)).text
     assert SIMULATED in text
     assert "+7.5" not in text
