@@ -1,4 +1,4 @@
-"""The interactive viewer of a report: NiiVue, as the package ipyniivue ships it, with the case's volumes inside the page.
+"""The interactive viewer of a report: NiiVue, as the package ipyniivue ships it, and the case's volumes in the page.
 
 NiiVue (Rorden and colleagues; BSD-2) draws slices and a volume rendering with WebGL 2. The page holds its code and the
 volumes compressed, so that nothing is fetched; the code starts when the reader asks for it.
