@@ -115,6 +115,7 @@ def analyse(cohort: Cohort, settings: Settings, tell: Progress) -> AnalysisResul
 def write(result: AnalysisResult, out_dir: Path, tell: Progress) -> None:
     """Write tables with sidecars, figures and the report; files of an earlier run that this one lacks are removed."""
     from .report.figures import draw_all
+    from .report.methods_file import write_methods
     from .report.page import write_report
 
     out_dir.mkdir(parents=True, exist_ok=True)
@@ -142,6 +143,7 @@ def write(result: AnalysisResult, out_dir: Path, tell: Progress) -> None:
         write_atomically(path, figure.svg)
         result.files.append(path)
     result.files.append(write_report(result, figures, out_dir / "report.html"))
+    result.files += write_methods(result, out_dir)
 
 
 def _rank_predictors(result: AnalysisResult) -> None:

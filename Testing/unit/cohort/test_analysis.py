@@ -359,3 +359,14 @@ def test_the_published_effects_are_true_in_a_very_large_cohort():
     path = slope("pad_contra_fpn", data["motor"], data["pad_ipsi_fpn"])
     standard = path * data["motor"].std() / data["pad_contra_fpn"].std()
     assert standard == pytest.approx(truth["sem_paths", "pad_contra_fpn"], abs=0.013)
+
+
+def test_methods_and_references_are_written_with_what_was_run(tmp_path):
+    write_cohort(simulate_cohort(80, 8, 4), tmp_path / "cohort.csv")
+    analysis.run(tmp_path / "cohort.csv", tmp_path / "out", Settings(families=("mixed",)))
+    text = (tmp_path / "out/methods.md").read_text(encoding="utf-8")
+    entries = (tmp_path / "out/references.bib").read_text(encoding="utf-8")
+    assert "## Mixed models" in text
+    assert "lmerTest" in text
+    assert "rosseel2012" not in entries, "no path model was fitted"
+    assert entries.count("@article{") == text.count("\n- ")

@@ -24,6 +24,7 @@ from ..report.page import report_html
 from ..report.pictures import draw_pictures, scene_of
 from ..report.viewer import viewer_html
 from ..steps import Steps
+from .methods import write_methods
 from .result import CaseResult
 from .tables import PARCEL_COLUMNS, REGION_COLUMNS
 
@@ -85,6 +86,7 @@ def write_case(
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
     result = replace(result, folder=final, seconds=dict(steps.seconds), provenance=provenance)
+    write_methods(result, folder)
     (folder / f"{stem}_report.html").write_text(report_html(result, pictures, viewer), encoding="utf-8")
     (folder / f"{stem}_case.json").write_text(json.dumps(case_summary(result), indent=2) + "\n", encoding="utf-8")
     return result

@@ -1,0 +1,115 @@
+"""What was done with a case, in sentences ready for a manuscript, and the papers they rest on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ...files.references import bibtex, reference_lines
+from ...files.wording import RESEARCH_USE
+from .result import CaseResult
+
+# A sentence and the keys of the papers it cites.
+Sentence = tuple[str, tuple[str, ...]]
+
+
+def write_methods(result: CaseResult, folder: Path) -> None:
+    """Write ``sub-<id>_methods.md`` and ``sub-<id>_references.bib``."""
+    stem = result.case.name
+    (folder / f"{stem}_methods.md").write_text(methods_text(result), encoding="utf-8")
+    (folder / f"{stem}_references.bib").write_text(bibtex(_keys(result)), encoding="utf-8")
+
+
+def methods_text(result: CaseResult) -> str:
+    """The methods of this case in Markdown: only steps that were run, with their references."""
+    text = " ".join(sentence for sentence, _ in _sentences(result))
+    references = "\n".join(f"- {line}" for line in reference_lines(_keys(result)))
+    return f"# Methods\n\n{text}\n\n{RESEARCH_USE}\n\n# References\n\n{references}\n"
+
+
+def _keys(result: CaseResult) -> list[str]:
+    return [key for _, keys in _sentences(result) for key in keys]
+
+
+def _sentences(result: CaseResult) -> list[Sentence]:
+    software = result.provenance.get("software", {})
+    version, build = software.get("regional-brain-age", "unknown"), software.get("build", "unknown")
+    sentences = [
+        (f"Regional brain age was estimated with RegionalBrainAge {version} (build {build}) after Park 2026.",
+         ("park2026",))
+    ]  # fmt: skip
+    parameters = result.provenance.get("parameters", {})
+    surfaces = parameters.get("thickness_from") == "FreeSurfer"
+    if result.provenance.get("registration_similarity") is not None:
+        sentences += _image_sentences(result, parameters.get("tract") == "own")
+    sentences.append(_thickness(surfaces))
+    return [*sentences, *_age_sentences(result)]
+
+
+def _image_sentences(result: CaseResult, own_tract: bool) -> list[Sentence]:
+    sentences: list[Sentence] = [
+        (
+            "The brain was found with deepbet's network (Fisch 2024) and intensity inhomogeneity was corrected "
+            "with N4 (Tustison 2010).",
+            ("fisch2024", "tustison2010"),
+        )
+    ]
+    lesion = result.lesion
+    filled = lesion.volume_ml > 0
+    sentences.append(
+        (
+            "The head was aligned with the MNI152NLin2009cAsym template (Fonov 2011) by an affine and a greedy "
+            "diffeomorphic registration that maximises local correlation (Avants 2008)"
+            + (", with lesioned voxels replaced by those of the mirrored hemisphere (Nachev 2008)." if filled else "."),
+            ("fonov2011", "avants2008", *(["nachev2008"] if filled else [])),
+        )
+    )
+    sentences.append(
+        (
+            f"Regions are those of the scheme '{result.scheme}'"
+            + (", made of AAL labels (Rolls 2015)." if result.scheme == "nine-networks" else "."),
+            ("rolls2015",) if result.scheme == "nine-networks" else (),
+        )
+    )
+    if filled:
+        tract = "tracts given by the user" if own_tract else "tracts made of labels of the JHU-MNI atlas (Oishi 2009)"
+        sentences.append(
+            (
+                "Lesion load is the fraction of a region's volume that the lesion covers; corticospinal-tract load was "
+                f"computed plainly and weighted by cross-section (Zhu 2010) from {tract}.",
+                ("zhu2010", *([] if own_tract else ["oishi2009"])),
+            )
+        )
+    return sentences
+
+
+def _thickness(surfaces: bool) -> Sentence:
+    if surfaces:
+        return (
+            "Cortical thickness of 148 parcels (Destrieux 2010) was taken from a FreeSurfer or FastSurfer folder "
+            "(Fischl 2012).",
+            ("destrieux2010", "fischl2012"),
+        )
+    return (
+        "After non-local means denoising (Coupé 2008), cortical thickness was measured as the distance between the "
+        "white and the pial border (Fischl 2000), averaged over 148 parcels (Destrieux 2010) outside the lesion.",
+        ("coupe2008", "fischl2000", "destrieux2010"),
+    )
+
+
+def _age_sentences(result: CaseResult) -> list[Sentence]:
+    calibration = {
+        "none": "No calibration to the scanner was used, so PADs of this case stand beside others of the same scanner "
+        "only",
+        "default offset": "The route's default offset was used, no calibration from local controls",
+        "local": "The model was calibrated with healthy controls of the same scanner",
+    }.get(result.calibration, f"Calibration: {result.calibration}")
+    sha256 = str(result.model.get("sha256", ""))[:12]
+    return [
+        (
+            f"Ages came from the graph network '{result.model['name']}' (SHA-256 {sha256 or 'unknown'}...), whose "
+            "norms rest on lifespan charts (Rutherford 2022); damaged parcels counted as missing. PADs (predicted "
+            "age differences) were corrected for age bias (de Lange 2020) and have 90 % prediction intervals. "
+            f"{calibration}.",
+            ("rutherford2022", "delange2020"),
+        )
+    ]
