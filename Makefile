@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 OUT    ?= demo-output
 
-.PHONY: demo test lint coverage clean
+.PHONY: demo test lint docs wheel coverage clean
 
 demo: $(VENV)/.installed
 	$(BIN)/regional-brain-age demo --out $(OUT)
@@ -40,5 +40,13 @@ coverage: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile Testing/unit \
 		--cov=RegionalBrainAgeLib --cov=RegionalBrainAgeCohortLib --cov-report=term-missing:skip-covered
 
+# The documentation site in site/; a warning is an error.
+docs: $(VENV)/.installed
+	$(BIN)/pip install --quiet --editable ".[docs]"
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+wheel: $(VENV)/.installed
+	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
+
 clean:
-	rm -rf $(VENV) $(OUT)
+	rm -rf $(VENV) $(OUT) site dist

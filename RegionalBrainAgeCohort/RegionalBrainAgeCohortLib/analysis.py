@@ -44,10 +44,15 @@ def run(
 
     Parameters
     ----------
-    progress : called with a step's name and the fraction done, 0..1. cancelled : asked often; true ends the run with
-        `Cancelled` and nothing written.
+    csv_path : processed_cases.csv, as cases leave it.
+    out_dir : created if needed; files of an earlier analysis are replaced.
+    settings : every choice; the defaults if None.
+    progress : called with a step's name and the fraction done, 0..1.
+    cancelled : asked often; true ends the run with `Cancelled` and nothing written.
 
-    Raises `InputError` when the table itself cannot be used (see `read_cohort`).
+    Raises
+    ------
+    InputError : the table itself cannot be used (see `read_cohort`).
     """
     settings = settings or Settings()
     out_dir = Path(out_dir)

@@ -19,7 +19,7 @@ from ..anatomy.parcels import ParcelFeatures
 from ..anatomy.regions import RegionScheme, load_scheme, membership
 from ..anatomy.tract import corticospinal_tract, load_tract_template
 from ..cortex.freesurfer import read_subject
-from ..errors import CaseError
+from ..errors import CaseError, InputError
 from ..files.atomic_folder import case_folder
 from ..files.checksum import checksum
 from ..geometry.image import Image, bounding_box, cropped, same_grid
@@ -76,6 +76,7 @@ def run_case(
     In each of these nothing is left that looks like a result.
     """
     out_dir = Path(out_dir)
+    _refuse_absent(case)
     torch.set_num_threads(threads)
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
     steps = Steps(progress, cancelled)
@@ -102,6 +103,13 @@ def run_case(
         describe_dataset(out_dir)
     steps.finish()
     return result
+
+
+def _refuse_absent(case: Case) -> None:
+    """A case made in Python may name files that are not there."""
+    absent = [str(path) for name in FILE_FIELDS if (path := getattr(case, name)) is not None and not path.exists()]
+    if absent:
+        raise InputError(f"Not found: {', '.join(absent)}.", "Check the path.")
 
 
 def estimate(
