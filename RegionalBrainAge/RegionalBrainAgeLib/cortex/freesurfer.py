@@ -203,15 +203,10 @@ def _damage(folder: Path, lesion: Image) -> tuple[np.ndarray, np.ndarray]:
             "sound ones.",
             "Write it with FreeSurfer's mri_aparc2aseg --a2009s, or give the T1 image instead of the folder.",
         )
-    labels = read_labels(path)
-    on_labels = resample(lesion, labels, nearest=True)
+    parcels = read_parcel_volume(folder)
+    on_labels = resample(lesion, parcels, nearest=True)
     near = within_mm(on_labels, LESION_MARGIN_MM)
-    parcel_of_code = np.zeros(_FIRST_CODE["rh"] + 101, dtype=np.int16)
-    for side, first in (("lh", 1), ("rh", 1 + PARCELS_PER_HEMISPHERE)):
-        for position, code in enumerate(_CODES_OF_SIDE):
-            parcel_of_code[_FIRST_CODE[side] + code] = first + position
-    codes = np.clip(labels.array, 0, len(parcel_of_code) - 1)
-    parcel = parcel_of_code[codes]
+    parcel = parcels.array
     count = len(PARCEL_NAMES) + 1
     total = np.bincount(parcel.ravel(), minlength=count)[1:]
     if not total.any():
@@ -221,6 +216,26 @@ def _damage(folder: Path, lesion: Image) -> tuple[np.ndarray, np.ndarray]:
         for where in (np.asarray(on_labels.array, dtype=bool), near)
     ]
     return fractions[0], fractions[1]
+
+
+def read_parcel_volume(folder: Path) -> Image | None:
+    """The folder's Destrieux parcels as a volume in its own voxel order, int16: index in `PARCEL_NAMES` plus one.
+
+    None where the folder has no such volume.
+
+    Raises
+    ------
+    InputError : the volume cannot be read.
+    """
+    path = Path(folder).joinpath(*_LABEL_VOLUME)
+    if not path.exists():
+        return None
+    labels = read_labels(path)
+    parcel_of_code = np.zeros(_FIRST_CODE["rh"] + 101, dtype=np.int16)
+    for side, first in (("lh", 1), ("rh", 1 + PARCELS_PER_HEMISPHERE)):
+        for position, code in enumerate(_CODES_OF_SIDE):
+            parcel_of_code[_FIRST_CODE[side] + code] = first + position
+    return labels.like(parcel_of_code[np.clip(labels.array, 0, len(parcel_of_code) - 1)])
 
 
 def _no_destrieux(folder: Path, side: str) -> InputError:

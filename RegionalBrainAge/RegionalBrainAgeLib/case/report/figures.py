@@ -87,13 +87,16 @@ def brain_mask_jpg(scene: Scene) -> bytes:
     return _strip([tiles], [""], [("R", "L")] * PLANES)
 
 
-def registration_jpgs(scene: Scene) -> tuple[bytes, bytes]:
-    """This head, and the template brought onto it, with the same parcel borders: two pictures to flick between."""
+def registration_jpgs(scene: Scene) -> list[bytes]:
+    """This head, and the template brought onto it, with the same parcel borders: two pictures to flick between.
+
+    Where nothing was registered there is this head alone.
+    """
     middle = [int(np.median(c)) for c in np.nonzero(scene.brain)]
     labels = scene.parcel if scene.parcel is not None else scene.region
     to_left = 2 * np.count_nonzero(scene.lesion & scene.left) > np.count_nonzero(scene.lesion) > 0
     pictures = []
-    for gray in (scene.t1, scene.template):
+    for gray in (scene.t1, *([scene.template] if scene.template is not None else [])):
         tiles = []
         for plane in _three_planes(scene, middle, to_left):
             picture = slice_rgb(gray[plane], 2)
@@ -105,7 +108,7 @@ def registration_jpgs(scene: Scene) -> tuple[bytes, bytes]:
         title = "this head" if gray is scene.t1 else "template brought onto this head"
         side = "L" if to_left else "R"
         pictures.append(_strip([tiles], [title], [("R", "L"), ("R", "L"), (f"A  {side}", "P")]))
-    return pictures[0], pictures[1]
+    return pictures
 
 
 def thickness_jpg(scene: Scene) -> bytes | None:

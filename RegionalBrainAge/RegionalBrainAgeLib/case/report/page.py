@@ -23,7 +23,7 @@ FOLDER = Path(__file__).parent
 FUGL_MEYER_UPPER_EXTREMITY_MAXIMUM = 66
 
 
-def report_html(result: CaseResult, pictures: Mapping[str, bytes], viewer: str = "") -> str:
+def report_html(result: CaseResult, pictures: Mapping[str, bytes], viewer: str = "", drawn_on: str = "") -> str:
     """The report as one self-contained HTML document.
 
     Parameters
@@ -31,6 +31,7 @@ def report_html(result: CaseResult, pictures: Mapping[str, bytes], viewer: str =
     pictures : JPEG by file name (map.jpg, load.jpg, mask.jpg, registration.jpg, template.jpg,
         thickness.jpg); absent ones are left out.
     viewer : the interactive viewer's HTML; none if empty.
+    drawn_on : a sentence where the pictures are not of this head.
     """
     of_regions, of_networks = regions(result), contrasts(result)
     limits = [axis_limit(of_regions.values()), axis_limit(of_networks.values())]
@@ -46,7 +47,7 @@ def report_html(result: CaseResult, pictures: Mapping[str, bytes], viewer: str =
         withheld=withheld(result),
         by_region=calibrated(result) or has_deviations(result),
         grade=None,
-        drawn_on="",
+        drawn_on=drawn_on,
         not_readable=_not_readable(result),
         whole=_whole(result),
         networks=[_network(result, network, of_regions, of_networks, limits) for network in result.networks],

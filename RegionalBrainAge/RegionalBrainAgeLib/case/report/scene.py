@@ -27,7 +27,7 @@ class Scene:
     region : int16, number (from 1) of the region at every voxel of cortex that was measured, 0 elsewhere. Where no
         cortex was measured in this head (`on_cortex` False) it is the atlas's region.
     parcel : int16 or None. thickness : float32 mm, NaN outside the cortex, or None.
-    template : float32, 0..1. left : bool, the left hemisphere's side of the brain.
+    template : float32, 0..1, brought onto this head; None where nothing was registered. left : bool, the left hemisphere's side of the brain.
     hemispheres : "L" or "R" of each region of the scheme.
     on_cortex : whether `region` lies on measured cortex only.
     """
@@ -38,7 +38,7 @@ class Scene:
     region: np.ndarray
     parcel: np.ndarray | None
     thickness: np.ndarray | None
-    template: np.ndarray
+    template: np.ndarray | None
     left: np.ndarray
     hemispheres: tuple[str, ...]
     on_cortex: bool
@@ -59,7 +59,7 @@ def make_scene(
     t1 = resample(volumes.t1, grid).array
     brain = resample(volumes.brain, grid).array
     atlas = resample(volumes.regions.first_region(), grid, nearest=True).array
-    template = resample(volumes.template_on_t1, grid).array
+    template = resample(volumes.template_on_t1, grid).array if volumes.template_on_t1 else None
     parcel = resample(volumes.parcels, grid, nearest=True).array if volumes.parcels else None
     left = _left_side(atlas, hemispheres)
     return Scene(
@@ -69,7 +69,7 @@ def make_scene(
         region=atlas if parcel is None else _on_cortex(atlas, parcel > 0, left, hemispheres),
         parcel=parcel,
         thickness=_thickness(volumes, grid, parcel, parcel_mm or {}),
-        template=_unit_range(template, template > 0),
+        template=_unit_range(template, template > 0) if template is not None else None,
         left=left,
         hemispheres=hemispheres,
         on_cortex=parcel is not None,

@@ -75,7 +75,7 @@ class CaseVolumes:
     regions : the scheme's regions in this head.
     parcels : parcels in the cortical ribbon (1..148), int16; None when FreeSurfer gave the thicknesses.
     thickness : cortical thickness (mm), NaN outside the ribbon; None when FreeSurfer gave it.
-    template_on_t1 : the template's brain brought onto this head, to judge the registration.
+    template_on_t1 : the template's brain brought onto this head, to judge the registration; None without one.
     """
 
     t1: Image
@@ -84,4 +84,4 @@ class CaseVolumes:
     regions: RegionVolume
     parcels: Image | None
     thickness: Image | None
-    template_on_t1: Image
+    template_on_t1: Image | None

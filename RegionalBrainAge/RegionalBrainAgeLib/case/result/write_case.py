@@ -67,9 +67,9 @@ def write_case(
     """
     stem = result.case.name
     with steps.step("pictures"):
-        scene = scene_of(result, scheme, head) if head is not None else None
+        scene, drawn_on = scene_of(result, scheme, head)
         pictures = draw_pictures(result, scene)
-        viewer = viewer_html(scene, result) if interactive and scene is not None else ""
+        viewer = viewer_html(scene, result) if interactive else ""
     with steps.step("write"):
         figures = folder / "figures"
         figures.mkdir()
@@ -87,7 +87,7 @@ def write_case(
     }
     result = replace(result, folder=final, seconds=dict(steps.seconds), provenance=provenance)
     write_methods(result, folder)
-    (folder / f"{stem}_report.html").write_text(report_html(result, pictures, viewer), encoding="utf-8")
+    (folder / f"{stem}_report.html").write_text(report_html(result, pictures, viewer, drawn_on), encoding="utf-8")
     (folder / f"{stem}_case.json").write_text(json.dumps(case_summary(result), indent=2) + "\n", encoding="utf-8")
     return result
 
