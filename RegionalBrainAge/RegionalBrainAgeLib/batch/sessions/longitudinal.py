@@ -11,6 +11,7 @@ from pathlib import Path
 
 import jinja2
 import numpy as np
+from markupsafe import Markup
 
 from ...age.model.brain_age_model import BrainAgeModel
 from ...age.model.calibration import read_calibration
@@ -22,6 +23,7 @@ from ...files.atomic_file import write_atomically
 from ...files.tables import read_table, sidecar_text, table_text
 from ...files.wording import RESEARCH_USE, plain, signed
 from ..lists.case_list import sessions_by_person, split_session
+from .lines import limit_of, line_svg
 from .rescans import Rescans, smallest_detectable_change
 
 TABLE_NAME = "longitudinal.tsv"
@@ -38,6 +40,7 @@ COLUMNS = {
     "pad_to_years": ("Corrected predicted age difference at the later session.", "years"),
     "change_years": ("Change of the corrected predicted age difference.", "years"),
     "smallest_detectable_change_years": ("Changes below this arise from repeating a scan (95 %).", "years"),
+    "limit_from": ("Whose rescans the limit is from: of the built-in T1 route, and only a stand-in for others.", None),
     "beyond_noise": ("true where the change is larger than that; false says nothing about no change.", None),
     "comparable": ("false where model, calibration or route differ between sessions; no change is given then.", None),
 }
@@ -109,7 +112,12 @@ def write_longitudinal(out_dir: Path, model: BrainAgeModel, rescans: Rescans) ->
     write_atomically(out_dir / TABLE_NAME, table_text(rows, list(COLUMNS)))
     write_atomically(out_dir / f"{Path(TABLE_NAME).stem}.json", sidecar_text(COLUMNS))
     page = _template().render(
-        research_use=RESEARCH_USE, people=people, source=rescans.source, pairs=len(rescans.difference_mm)
+        research_use=RESEARCH_USE,
+        people=people,
+        lines={person: lines(*found) for person, found in people.items()},
+        stand_in=any(not _from_t1(sessions[0]) for sessions, _ in people.values()),
+        source=rescans.source,
+        pairs=len(rescans.difference_mm),
     )
     write_atomically(out_dir / PAGE_NAME, page)
     return out_dir / PAGE_NAME
@@ -143,6 +151,7 @@ def changes(
                     "pad_to_years": after.get(name, math.nan),
                     "change_years": change,
                     "smallest_detectable_change_years": limit,
+                    "limit_from": _limit_from(first) if math.isfinite(limit) else None,
                     "beyond_noise": bool(abs(change) > limit)
                     if math.isfinite(change) and math.isfinite(limit)
                     else None,
@@ -153,11 +162,13 @@ def changes(
 
 
 def _limits(session: Session, model: BrainAgeModel, rescans: Rescans) -> dict[str, float]:
-    """Smallest detectable change by region; empty for thickness of FreeSurfer, whose rescans were not measured."""
-    case, provenance = session.summary["case"], session.summary["provenance"]
-    if provenance["parameters"]["thickness_from"] != "T1":
-        return {}
-    calibration = read_calibration(case["calibration"]) if case["calibration"] else model.default_offset
+    """Smallest detectable change by region.
+
+    Rescans were measured for the built-in T1 route only; for FreeSurfer's thickness they stand in (`_limit_from`).
+    """
+    case = session.summary["case"]
+    default = model.default_offset if _from_t1(session) else None
+    calibration = read_calibration(case["calibration"]) if case["calibration"] else default
     lesioned = session.parcels("lesioned_fraction")
 
     def pads_of(thickness_mm: np.ndarray) -> np.ndarray:
@@ -175,6 +186,27 @@ def _limits(session: Session, model: BrainAgeModel, rescans: Rescans) -> dict[st
 
     limits = smallest_detectable_change(pads_of, session.parcels("thickness_mm"), rescans)
     return dict(zip(model.region_names, map(float, limits), strict=True))
+
+
+def _from_t1(session: Session) -> bool:
+    return session.summary["provenance"]["parameters"]["thickness_from"] == "T1"
+
+
+def _limit_from(session: Session) -> str:
+    return "T1 route" if _from_t1(session) else "T1 route, as a stand-in"
+
+
+def lines(sessions: Sequence[Session], rows: Sequence[Mapping[str, object]]) -> list[tuple[str, Markup]]:
+    """A picture of every region over age, with the region's name, for sessions of one person in time."""
+    first = sessions[0]
+    bands = {row["region"]: row["smallest_detectable_change_years"] for row in rows}
+    pads = [session.pads() if session.route == first.route else {} for session in sessions]
+    limit = limit_of([value for found in pads for value in found.values()], list(bands.values()))
+    ages = [session.age_years for session in sessions]
+    return [
+        (name, Markup(line_svg(name, ages, [found.get(name, math.nan) for found in pads], bands[name], limit)))
+        for name in first.pads()
+    ]
 
 
 def _session(out_dir: Path, case_id: str) -> Session | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -11,10 +12,12 @@ import pytest
 from made_up_head import made_up_result
 from RegionalBrainAgeLib.anatomy.parcels import PARCEL_NAMES
 from RegionalBrainAgeLib.batch.run.tables import write_processed
+from RegionalBrainAgeLib.batch.sessions.lines import line_svg
 from RegionalBrainAgeLib.batch.sessions.longitudinal import write_longitudinal
 from RegionalBrainAgeLib.batch.sessions.rescans import Rescans, load_rescans, smallest_detectable_change
 from RegionalBrainAgeLib.case.result.result import ParcelResult
 from RegionalBrainAgeLib.case.result.tables import processed_columns
+from RegionalBrainAgeLib.figures import palette
 from RegionalBrainAgeLib.files.tables import read_table
 from scipy import stats
 
@@ -120,3 +123,40 @@ def test_without_repeated_people_nothing_is_written(tmp_path):
     write_sessions(tmp_path, ["A_ses-1"])
     assert write_longitudinal(tmp_path, LinearModel(), rescans()) is None
     assert not (tmp_path / "longitudinal.tsv").exists()
+
+
+def test_a_change_on_freesurfers_route_is_judged_by_a_stand_in_and_said_so(tmp_path):
+    for case_id, pad in (("A_ses-1", 1.0), ("A_ses-2", 30.0)):
+        leave_session(tmp_path, case_id, {"VIS_L": pad})
+        path = tmp_path / f"sub-{case_id}" / f"sub-{case_id}_case.json"
+        summary = json.loads(path.read_text(encoding="utf-8"))
+        summary["provenance"]["parameters"]["thickness_from"] = "FreeSurfer"
+        path.write_text(json.dumps(summary), encoding="utf-8")
+    write_sessions(tmp_path, ["A_ses-1", "A_ses-2"])
+    page = write_longitudinal(tmp_path, LinearModel(), rescans()).read_text(encoding="utf-8")
+    row = next(row for row in read_table(tmp_path / "longitudinal.tsv") if row["region"] == "VIS_L")
+    assert (row["change_years"], row["beyond_noise"]) == ("29", "true")
+    assert row["limit_from"] == "T1 route, as a stand-in"
+    assert "as a stand-in" in page
+
+
+def circles(svg: str) -> list[tuple[float, float]]:
+    return [(float(x), float(y)) for x, y in re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', svg)]
+
+
+def test_lines_run_over_age_and_leave_their_band_exactly_beyond_the_limit():
+    inside = line_svg("VIS_L", [60.0, 62.0, 70.0], [1.0, 5.9, -3.9], band=5.0, limit=10.0)
+    assert palette.ORANGE not in inside
+    assert palette.BLUE not in inside
+    beyond = line_svg("VIS_L", [60.0, 62.0, 70.0], [1.0, 6.1, -4.1], band=5.0, limit=10.0)
+    assert palette.ORANGE in beyond
+    assert palette.BLUE in beyond
+    (x0, y0), (x1, y1), (x2, y2) = circles(beyond)
+    assert (x1 - x0) / (x2 - x0) == pytest.approx(0.2, abs=0.01)
+    assert y1 < y0 < y2  # up is older
+
+
+def test_a_session_without_a_number_leaves_a_gap():
+    svg = line_svg("VIS_L", [60.0, 62.0, 70.0], [1.0, float("nan"), 2.0], band=float("nan"), limit=10.0)
+    assert len(circles(svg)) == 2
+    assert "<rect" not in svg
