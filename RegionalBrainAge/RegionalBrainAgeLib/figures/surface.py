@@ -88,6 +88,12 @@ def shade(surface: Surface, colours: np.ndarray, estimable: np.ndarray) -> np.nd
     return np.where(surface.hit[..., None], rgb, PAPER_RGB)
 
 
+def spread(labels: np.ndarray, where: np.ndarray, reach_mm: float) -> np.ndarray:
+    """Labels (0 = none) brought to every voxel of `where` that has one within `reach_mm`; 1 mm voxels."""
+    distance, nearest = ndimage.distance_transform_edt(labels == 0, return_indices=True)
+    return np.where(where & (distance <= reach_mm), labels[tuple(nearest)], 0)
+
+
 def trimmed(rgb: np.ndarray, hit: np.ndarray) -> np.ndarray:
     """A picture without the empty rows and columns around what was hit."""
     rows, columns = np.flatnonzero(hit.any(1)), np.flatnonzero(hit.any(0))

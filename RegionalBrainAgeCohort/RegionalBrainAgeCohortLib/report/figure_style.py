@@ -1,6 +1,6 @@
 """What all figures share: palette, type, names in words, and saving as SVG.
 
-Colours are safe for colour-blind readers: blue (negative) through paper to orange (positive), symmetric about zero.
+Colours are those of a patient's report: blue (negative) through grey to orange (positive), symmetric about zero.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from RegionalBrainAgeLib.figures import palette
+from RegionalBrainAgeLib.files import wording
 
-INK, MUTED, LINE, FAINT = "#1d2733", "#66717d", "#d5dae0", "#f5f6f7"
-BLUE, ORANGE, GREEN, PLUM, GREY = "#1f4e79", "#b4531a", "#2b6a4a", "#7d3c70", "#9aa3ad"
-DIVERGING = LinearSegmentedColormap.from_list("pad", ["#1f4e79", "#6ba3c8", "#f4f1ea", "#e29a5e", "#96340f"])
+INK, MUTED, LINE, FAINT = palette.INK, palette.MUTED, palette.LINE, palette.FAINT
+BLUE, ORANGE, GREEN, PLUM, GREY = palette.BLUE, palette.ORANGE, palette.GREEN, palette.PLUM, palette.GREY
+DIVERGING = LinearSegmentedColormap.from_list("pad", palette.DIVERGING)
 STYLE = {
     "font.family": "sans-serif",
     "font.sans-serif": ["Helvetica", "Arial", "Liberation Sans", "DejaVu Sans", "sans-serif"],
@@ -92,7 +94,7 @@ def words(column: str, short: bool = False) -> str:
 
 def signed(value: float, digits: int) -> str:
     """A rounded number with a real minus sign and no minus zero."""
-    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")
+    return wording.plain(value, digits)
 
 
 def bare(axes: Axes, keep: str = "bottom") -> None:

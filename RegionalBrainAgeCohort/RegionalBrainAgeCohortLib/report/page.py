@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 from RegionalBrainAgeLib.files.atomic_file import write_atomically
-from RegionalBrainAgeLib.files.wording import RESEARCH_USE
+from RegionalBrainAgeLib.files.wording import RESEARCH_USE, SIMULATED
 
 from ..result import count_sentence
 from ..sem.fit_measures import MEASURES
@@ -45,6 +45,7 @@ def report_html(result: AnalysisResult, figures: dict[str, Picture]) -> str:
     known = data["severe"].dropna() if "severe" in data.columns else pd.Series(dtype=float)
     return environment.get_template("cohort_report.html").render(
         research_use=RESEARCH_USE,
+        simulated=SIMULATED if _simulated(data) else "",
         result=result,
         cohort=result.cohort,
         facts=_facts(data, known),
@@ -62,6 +63,11 @@ def report_html(result: AnalysisResult, figures: dict[str, Picture]) -> str:
         direction=direction(result),
         tables=sorted(result.tables),
     )
+
+
+def _simulated(data: pd.DataFrame) -> bool:
+    """Whether the table holds made-up people, as ``cohort --simulate`` writes them."""
+    return "model" in data.columns and bool((data["model"] == "simulated").any())
 
 
 def number(value: float, digits: int = 2) -> str:

@@ -43,7 +43,8 @@ def line_svg(name: str, ages_years: Sequence[float], values: Sequence[float], ba
     shaded = ""
     if math.isfinite(band) and math.isfinite(start):
         high, low = y(start + band), y(start - band)
-        shaded = f'<rect x="{LEFT}" y="{high:.1f}" width="{right - LEFT + 4}" height="{low - high:.1f}" fill="{palette.LINE}"/>'
+        size = f'width="{right - LEFT + 4}" height="{low - high:.1f}"'
+        shaded = f'<rect x="{LEFT}" y="{high:.1f}" {size} fill="{palette.LINE}"/>'
     marks = []
     for at, height, value in points:
         beyond = math.isfinite(band) and abs(value - start) > band

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from ...figures.surface import Surface, surface_views
+from ...figures.surface import Surface, spread, surface_views
 from ...geometry.image import Image, resample
 from ..result.volumes import CaseVolumes
 
@@ -27,7 +27,8 @@ class Scene:
     region : int16, number (from 1) of the region at every voxel of cortex that was measured, 0 elsewhere. Where no
         cortex was measured in this head (`on_cortex` False) it is the atlas's region.
     parcel : int16 or None. thickness : float32 mm, NaN outside the cortex, or None.
-    template : float32, 0..1, brought onto this head; None where nothing was registered. left : bool, the left hemisphere's side of the brain.
+    template : float32, 0..1, brought onto this head; None where nothing was registered.
+    left : bool, the left hemisphere's side of the brain.
     hemispheres : "L" or "R" of each region of the scheme.
     on_cortex : whether `region` lies on measured cortex only.
     """
@@ -80,7 +81,7 @@ def make_scene(
 def views_of(scene: Scene) -> list[Surface]:
     """The scene's brain from both sides, from above, and both inner faces."""
     # Each hemisphere shows its own regions: near the midline atlas voxels stray across.
-    own = {side: _reach(_of_side(scene.region, scene.hemispheres, side), scene.brain) for side in "LR"}
+    own = {side: spread(_of_side(scene.region, scene.hemispheres, side), scene.brain, REACH_MM) for side in "LR"}
     return surface_views(_tissue(scene), scene.left, own, scene.lesion)
 
 
@@ -133,13 +134,8 @@ def _of_side(region: np.ndarray, hemispheres: tuple[str, ...], side: str) -> np.
 
 def _on_cortex(atlas: np.ndarray, cortex: np.ndarray, left: np.ndarray, hemispheres: tuple[str, ...]) -> np.ndarray:
     """The atlas's regions brought onto the cortex that was measured, each hemisphere's onto its own."""
-    own = {side: _reach(_of_side(atlas, hemispheres, side), cortex) for side in "LR"}
+    own = {side: spread(_of_side(atlas, hemispheres, side), cortex, REACH_MM) for side in "LR"}
     return np.where(left, own["L"], own["R"]).astype(np.int16)
-
-
-def _reach(region: np.ndarray, where: np.ndarray) -> np.ndarray:
-    distance, nearest = ndimage.distance_transform_edt(region == 0, return_indices=True)
-    return np.where(where & (distance <= REACH_MM), region[tuple(nearest)], 0)
 
 
 def _tissue(scene: Scene) -> np.ndarray:
