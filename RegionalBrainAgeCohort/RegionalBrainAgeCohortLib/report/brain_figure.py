@@ -68,17 +68,27 @@ def _labels(atlas: str) -> tuple[np.ndarray, dict[str, int]]:
 
 
 @cache
-def _views(atlas: str) -> tuple[tuple[Surface, ...], int]:
+def _views(atlas: str, left_labels: tuple[int, ...], right_labels: tuple[int, ...]) -> tuple[Surface, ...]:
     """The template from all sides; its regions are the atlas's labels, those of the right hemisphere after the left."""
     solid, affine = _template()
     volume, _ = _labels(atlas)
     x_mm = affine[0, 0] * np.arange(solid.shape[0]) + affine[0, 3]
     left = np.broadcast_to((x_mm < 0)[:, None, None], solid.shape)
     count = int(volume.max())
-    # Labels cross the midline by a few voxels, so each hemisphere takes its own side only.
-    own = {"L": np.where(left, volume, 0), "R": np.where(left | (volume == 0), 0, volume + count)}
+    # Labels cross the midline by a few voxels, so each hemisphere shows its own labels on its own side only.
+    own = {
+        "L": np.where(left & np.isin(volume, left_labels), volume, 0),
+        "R": np.where(~left & np.isin(volume, right_labels), volume + count, 0),
+    }
     own = {side: spread(labels, solid > 0.5, _REACH_MM) for side, labels in own.items()}
-    return tuple(surface_views(solid, left, own, np.zeros(solid.shape, bool))), count
+    return tuple(surface_views(solid, left, own, np.zeros(solid.shape, bool)))
+
+
+def _labels_of(scheme: Scheme, atlas: str, side: str) -> tuple[int, ...]:
+    """Numbers of the labels that the regions of one hemisphere are made of."""
+    numbers = _labels(atlas)[1]
+    names = {name for (_, of), (used, labels) in scheme.items() if of == side and used == atlas for name in labels}
+    return tuple(sorted(numbers[name] for name in names if name in numbers))
 
 
 def label_values(values: dict[tuple[str, str], float], scheme: Scheme, atlas: str) -> np.ndarray:
@@ -139,7 +149,7 @@ def _brain_figure(rows: pd.DataFrame, scheme: Scheme, title: str, what: str) -> 
     atlas = next(scheme[key][0] for key in values if key in scheme)
     scale = YearsScale(symmetric_limit(list(values.values()), 0.1))
     of_label, certain = (label_values(found, scheme, atlas) for found in (values, sure))
-    views, _ = _views(atlas)
+    views = _views(atlas, *(_labels_of(scheme, atlas, side) for side in "LR"))
     figure = Figure(figsize=(10.4, 3.95))
     for r, (label, outside) in enumerate((("all regions", True), ("corrected p < 0.05", certain > 0))):
         colours = scale.colours(of_label, np.broadcast_to(outside, of_label.shape))
