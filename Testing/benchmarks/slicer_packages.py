@@ -70,10 +70,13 @@ def main() -> None:
     found = {platform: sizes_mb(platform) for platform in PLATFORMS}
     names = sorted(set().union(*found.values()), key=lambda n: -max(f.get(n, ("", 0))[1] for f in found.values()))
     print("| package | version | " + " | ".join(PLATFORMS) + " |\n|" + "---|" * (2 + len(PLATFORMS)))
-    for name in names:
+    large = [name for name in names if max(f.get(name, ("", 0))[1] for f in found.values()) >= 0.5]
+    for name in large:
         version = next(f[name][0] for f in found.values() if name in f)
         cells = [f"{f[name][1]:.1f}" if name in f else "-" for f in found.values()]
         print(f"| {name} | {version} | " + " | ".join(cells) + " |")
+    rest = [f"{sum(mb for name, (_, mb) in f.items() if name not in large):.1f}" for f in found.values()]
+    print(f"| {len(names) - len(large)} smaller ones | | " + " | ".join(rest) + " |")
     print("| **all** | | " + " | ".join(f"**{sum(mb for _, mb in f.values()):.0f}**" for f in found.values()) + " |")
 
 
