@@ -8,6 +8,7 @@ from pathlib import Path
 
 import qt
 import slicer
+import vtk
 from RegionalBrainAgeSlicer.console import ConsoleMixin
 from RegionalBrainAgeSlicer.parameters import RegionalBrainAgeParameterNode
 from RegionalBrainAgeSlicer.scene import case_nodes
@@ -16,7 +17,8 @@ from RegionalBrainAgeSlicer.steps.patient_step import PatientStep
 from RegionalBrainAgeSlicer.steps.results_step import ResultsStep
 from RegionalBrainAgeSlicer.steps.review_step import ReviewStep
 from RegionalBrainAgeSlicer.steps.save_step import SaveStep
-from RegionalBrainAgeSlicer.work.paths import given, show_no_path_as_empty
+from RegionalBrainAgeSlicer.steps.workspace import Workspace
+from RegionalBrainAgeSlicer.work.paths import PathFields
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import (
@@ -46,7 +48,15 @@ class RegionalBrainAge(ScriptedLoadableModule):
         parent.acknowledgementText = _(
             "The method follows Park and colleagues (ENIGMA Stroke Recovery); see the README for what is reproduced."
         )
-        slicer.app.connect("startupCompleted()", register_terminology)
+        slicer.app.connect("startupCompleted()", on_startup_completed)
+
+
+def on_startup_completed() -> None:
+    """What must be known before the first scene is opened: the layouts of its views, the terminology of lesions."""
+    from RegionalBrainAgeSlicer.scene.slice_views import register_layouts
+
+    register_layouts()
+    register_terminology()
 
 
 def register_terminology() -> None:
@@ -58,18 +68,24 @@ def register_terminology() -> None:
 
 
 class RegionalBrainAgeWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
-    """The panel: five steps that open as they become possible. State lives in the parameter node."""
+    """The panel: five steps that open as they become possible and fold when the next is begun.
+
+    State lives in the parameter node. While a scene is being opened or closed the panel is bound to none.
+    """
 
     def __init__(self, parent=None) -> None:
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
         self.logic = None
-        self.parameters = None
+        self.space = Workspace(changed=self.refresh)
         self._gui_tag = None
         self._refreshing = False
-        self._possible = {}
-        # Another way to start processes, for tests; None: slicer.util.launchConsoleProcess.
-        self.launch = None
+        self._wanted_open = {}
+
+    @property
+    def parameters(self) -> RegionalBrainAgeParameterNode | None:
+        """The parameter node in use."""
+        return self.space.parameters
 
     def setup(self) -> None:
         """Build the panel when it is first opened."""
@@ -83,11 +99,27 @@ class RegionalBrainAgeWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
         for name in ("freesurferPath", "wheelsPath", "modelPath", "workingPath", "outputPath"):
             getattr(self.ui, name).filters = ctk.ctkPathLineEdit.Dirs
-        self.patient, self.review = PatientStep(self), ReviewStep(self)
-        self.estimate, self.results, self.save = EstimateStep(self), ResultsStep(self), SaveStep(self)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.on_scene_start_close)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.on_scene_end_close)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.on_scene_end_import)
+        self.paths = PathFields(self.ui, lambda: self.parameters)
+        self.patient, self.review = PatientStep(self.ui, self.space), ReviewStep(self.ui, self.space)
+        self.results, self.save = ResultsStep(self.ui, self.space), SaveStep(self.ui, self.space)
+        self.estimate = EstimateStep(
+            self.ui, self.space, lambda: self.patient.problem() or self.review.problem(), self.results.on_estimated
+        )
+        scene = slicer.mrmlScene
+        for event, slot in (
+            (scene.StartCloseEvent, self.on_scene_start_close),
+            (scene.EndCloseEvent, self.on_scene_end_close),
+            (scene.StartImportEvent, self.on_scene_start_import),
+            (scene.EndImportEvent, self.on_scene_end_import),
+            (scene.EndBatchProcessEvent, self.on_nodes_changed),
+            (scene.NodeAddedEvent, self.on_nodes_changed),
+            (scene.NodeRemovedEvent, self.on_nodes_changed),
+        ):
+            self.addObserver(scene, event, slot)
+        # One refresh for many nodes that come or go together.
+        self._nodes_timer = qt.QTimer()
+        self._nodes_timer.setSingleShot(True)
+        self._nodes_timer.timeout.connect(self.refresh)
         self.use_parameter_node()
 
     def enter(self) -> None:
@@ -103,11 +135,14 @@ class RegionalBrainAgeWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def cleanup(self) -> None:
         """The application closes: nothing of ours goes on."""
+        self._nodes_timer.stop()
         self.estimate.abandon()
         self.results.stop()
         self.review.release()
         self.set_parameter_node(None)
         self.removeObservers()
+
+    # The scene comes and goes
 
     def on_scene_start_close(self, caller=None, event=None) -> None:
         for step in (self.results, self.estimate, self.save):
@@ -116,19 +151,44 @@ class RegionalBrainAgeWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.set_parameter_node(None)
 
     def on_scene_end_close(self, caller=None, event=None) -> None:
-        if self.parent.isEntered:
+        # A scene that is opened in place of another is closed first and read then; its end is waited for.
+        if self.parent.isEntered and not slicer.mrmlScene.IsImporting():
             self.use_parameter_node()
             self.review.enter()
             self.refresh()
 
+    def on_scene_start_import(self, caller=None, event=None) -> None:
+        """Nodes without images, references not yet valid, selectors made anew: nothing of that may reach the node."""
+        self.results.stop()
+        self.review.release()
+        self.set_parameter_node(None)
+
     def on_scene_end_import(self, caller=None, event=None) -> None:
-        self.on_scene_end_close()
-        if self.parameters is not None:
-            # After the import: results add nodes of their own.
-            qt.QTimer.singleShot(0, self.estimate.resume)
+        # Scripts may read it at once. Fields and editor follow when the application has processed the import: until then
+        # selectors are made anew, and the editor's has the last word.
+        self.space.parameters = self.logic.getParameterNode()
+        qt.QTimer.singleShot(0, self.on_scene_imported)
+
+    def on_scene_imported(self) -> None:
+        """The import has ended for everybody."""
+        if slicer.mrmlScene.IsBatchProcessing():
+            qt.QTimer.singleShot(0, self.on_scene_imported)
+        elif self.parent.isEntered:
+            self.use_parameter_node()
+            self.review.enter()
+            self.refresh()
+            self.estimate.resume()
+
+    def on_nodes_changed(self, caller=None, event=None) -> None:
+        if self._gui_tag is not None:
+            self._nodes_timer.start(0)
+
+    # The parameter node
 
     def use_parameter_node(self) -> None:
         """Bind the panel to the scene's parameter node."""
+        if slicer.mrmlScene.IsBatchProcessing():
+            return
         self.set_parameter_node(self.logic.getParameterNode())
         if self.parameters.t1Volume is None:
             volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
@@ -138,59 +198,57 @@ class RegionalBrainAgeWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def set_parameter_node(self, parameters) -> None:
         """Bind to another parameter node, or to none while the scene closes."""
-        import vtk
-
-        if self.parameters is not None:
+        if self._gui_tag is not None:
             self.parameters.disconnectGui(self._gui_tag)
             self.removeObserver(self.parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self.refresh)
-        self.parameters = parameters
+            self._gui_tag = None
+        self.space.parameters = parameters
         if parameters is not None:
+            self._hide_made_volumes()
             self._gui_tag = parameters.connectGui(self.ui)
             # After the wrapper's own observers, whatever order VTK keeps among equals: they bring values and fields.
             self.addObserver(parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self.refresh, priority=-1.0)
             self.refresh()
 
+    def _hide_made_volumes(self) -> None:
+        """The selector offers heads, not overlays: it would choose one when the head is removed."""
+        volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+        hidden = sorted(volume.GetID() for volume in volumes if case_nodes.is_made(volume))
+        proxy = self.ui.t1Selector.sortFilterProxyModel()
+        if sorted(proxy.hiddenNodeIDs) != hidden:
+            proxy.hiddenNodeIDs = hidden
+
     def refresh(self, caller=None, event=None) -> None:
         """Show the state of every step; a step is enabled when those before it are done."""
-        if self.parameters is None or self._refreshing:
+        if self._gui_tag is None or self._refreshing or slicer.mrmlScene.IsBatchProcessing():
             return
         self._refreshing = True
         try:
+            self._hide_made_volumes()
+            if self.patient.follow_head():
+                self.review.patient_changed()
             patient_done = self.patient.refresh()
             review_done = self.review.refresh(patient_done)
             has_case = self.results.refresh()
-            self.estimate.refresh(patient_done and review_done)
+            ready = patient_done and review_done
+            self.estimate.refresh(ready)
             self.save.refresh(has_case)
-            self._open_section(self.ui.reviewSection, patient_done)
-            self._open_section(self.ui.estimateSection, (patient_done and review_done) or self.estimate.running)
+            begun = self.estimate.running or has_case
+            reviewing = patient_done and (self.review.begun or begun)
+            self._open_section(self.ui.patientSection, not reviewing)
+            self._open_section(self.ui.reviewSection, patient_done and not (review_done and begun))
+            self._open_section(self.ui.estimateSection, (ready and not has_case) or self.estimate.running)
+            self._open_section(self.ui.resultsSection, has_case)
             self._open_section(self.ui.saveSection, has_case)
-            show_no_path_as_empty(self.ui)
+            self.paths.show()
         finally:
             self._refreshing = False
 
-    def _open_section(self, section, possible: bool) -> None:
-        """Open a step when it becomes possible, close it when it no longer is; between, the user decides."""
-        if self._possible.get(section) != possible:
-            self._possible[section] = possible
-            section.collapsed = not possible
-
-    # Where things lie
-
-    def case_name(self) -> str:
-        """``sub-<id>``, as the library names the case."""
-        return f"sub-{self.parameters.caseId.strip().removeprefix('sub-')}"
-
-    def working_folder(self) -> Path:
-        """Where estimates lie until they are saved."""
-        folder = given(self.parameters.workingFolder)
-        if folder is not None:
-            return folder
-        documents = qt.QStandardPaths.writableLocation(qt.QStandardPaths.DocumentsLocation)
-        return Path(documents) / "RegionalBrainAge" / "working"
-
-    def inputs_folder(self) -> Path:
-        """Where heads and masks lie that the background run reads."""
-        return self.working_folder() / "inputs"
+    def _open_section(self, section, wanted: bool) -> None:
+        """Open a step when its turn comes and fold it when that has passed; between, the user decides."""
+        if self._wanted_open.get(section) != wanted:
+            self._wanted_open[section] = wanted
+            section.collapsed = not wanted
 
 
 class RegionalBrainAgeLogic(ConsoleMixin, ScriptedLoadableModuleLogic):

@@ -13,7 +13,7 @@ from .scene import case_nodes
 from .scene.case_folder import CaseFolder, read_case_folder
 from .scene.case_scene import open_case, show_overlay
 from .scene.case_table import case_in_scene
-from .scene.slice_views import fit_views, show_case_in_views, show_layout
+from .scene.slice_views import LAYOUT_ID, fit_views, show_case_in_views
 from .work.background_run import LIBRARY_PROCESS, python_slicer
 from .work.chunked_work import at_once
 from .work.command_line import NOT_GIVEN, command_line, head_file, lesion_file
@@ -111,8 +111,7 @@ class ConsoleMixin:
         at_once(open_case(case, t1_volume))
         if case_nodes.find(case.case_id, "regions") is not None:
             at_once(show_overlay(case.case_id, overlay))
-        show_case_in_views(case.case_id, 0.8)
-        show_layout()
+        show_case_in_views(case.case_id, 0.8, LAYOUT_ID)
         fit_views()
         return case_in_scene(case.case_id)
 

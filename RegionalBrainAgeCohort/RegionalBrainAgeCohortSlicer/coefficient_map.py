@@ -10,14 +10,14 @@ from pathlib import Path
 
 import slicer
 from RegionalBrainAgeSlicer.scene import case_nodes
+from RegionalBrainAgeSlicer.scene.case_nodes import TEMPLATE_CASE
 from RegionalBrainAgeSlicer.scene.colour_scales import coefficient_scale
 from RegionalBrainAgeSlicer.scene.label_files import box_around, label_node, read_labels
 from RegionalBrainAgeSlicer.scene.overlays import show_values
 from RegionalBrainAgeSlicer.scene.region_segments import color_segments, show_segments
-from RegionalBrainAgeSlicer.scene.slice_views import fit_views, show_case_in_views, show_layout
+from RegionalBrainAgeSlicer.scene.slice_views import LAYOUT_WITHOUT_TABLES_ID, fit_views, show_case_in_views
 from RegionalBrainAgeSlicer.work.chunked_work import Steps
 
-TEMPLATE_CASE = "template"
 _HEMISPHERE = {"ipsi": "L", "contra": "R"}
 
 
@@ -69,8 +69,7 @@ def show_map(chosen: CoefficientMap, template_folder: Path) -> Steps:
     yield from show_values(TEMPLATE_CASE, f"Coefficients {chosen.title}", by_label, scale)
     color_segments(TEMPLATE_CASE, {regions[label - 1]["region"]: scale.rgb(v) for label, v in by_label.items()})
     yield "colours"
-    show_case_in_views(TEMPLATE_CASE, 0.8)
-    show_layout()
+    show_case_in_views(TEMPLATE_CASE, 0.8, LAYOUT_WITHOUT_TABLES_ID)
     yield "views"
     fit_views()
 

@@ -48,7 +48,7 @@ class Session:
             self.process = slicer.util.launchConsoleProcess(command, **options)
             return self.process
 
-        self.panel.launch = launch
+        self.panel.space.launch = launch
 
     def click(self, button) -> None:
         self.host.qt.processEvents()
@@ -177,7 +177,7 @@ def test_a_whole_session_by_clicks(session, host, dialogs, tmp_path):
     assert slicer.util.loadScene(str(next((tmp_path / "scene").rglob("*.mrml"))))
     assert panel.parameters.caseId == "walk"
     assert panel.parameters.approvedBy == "Dr Example"
-    assert ui.resultsTable.rowCount() == 18
+    assert host.wait(lambda: ui.resultsTable.rowCount() == 18, 10)
     assert panel.parameters.lesionSegmentation is not None
     session.picture("6-scene-again")
 

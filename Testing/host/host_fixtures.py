@@ -19,7 +19,9 @@ def running_host():
 
 @pytest.fixture
 def host(running_host):
-    """The host with an empty scene."""
+    """The host with an empty scene. A test that leaves an entry in the application's error log fails."""
     running_host.core.scene.Clear(0)
+    running_host.errors.clear()
     yield running_host
     running_host.core.scene.Clear(0)
+    assert running_host.errors == []

@@ -6,6 +6,9 @@ import slicer
 
 CASE_ATTRIBUTE = "RegionalBrainAge.Case"
 ROLE_ATTRIBUTE = "RegionalBrainAge.Role"
+LESION_ROLE = "lesion under review"
+# Under this name the cohort's panel shows the template; no patient's head.
+TEMPLATE_CASE = "template"
 
 
 def find(case_id: str, role: str):
@@ -46,6 +49,11 @@ def adopt(node, case_id: str, role: str) -> None:
     """Make an existing node one of the case's, and file it in the case's subject hierarchy folder."""
     node.SetAttribute(CASE_ATTRIBUTE, case_id)
     node.SetAttribute(ROLE_ATTRIBUTE, role)
+    file_under(node, case_id)
+
+
+def file_under(node, case_id: str) -> None:
+    """Put a node into the case's subject hierarchy folder, which is made if there is none."""
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
     folder_name = f"sub-{case_id}"
     folder = hierarchy.GetItemChildWithName(hierarchy.GetSceneItemID(), folder_name)
@@ -56,9 +64,28 @@ def adopt(node, case_id: str, role: str) -> None:
         hierarchy.SetItemParent(item, folder)
 
 
+def attach(head, role: str, node) -> None:
+    """Keep a node with a head, whatever its case is called: what was measured on one head is never used for another."""
+    old = attached(head, role)
+    if old is not None:
+        remove_with_parts(old)
+    node.SetAttribute(ROLE_ATTRIBUTE, role)
+    head.SetNodeReferenceID(f"RegionalBrainAge.{role}", node.GetID())
+
+
+def attached(head, role: str):
+    """The node kept with a head under that role, or None."""
+    return head.GetNodeReference(f"RegionalBrainAge.{role}")
+
+
 def is_made(node) -> bool:
     """Whether the node is one that this extension made, and not a head that was opened."""
-    return (node.GetAttribute(ROLE_ATTRIBUTE) or "t1") != "t1"
+    return (node.GetAttribute(ROLE_ATTRIBUTE) or "t1") != "t1" or node.GetAttribute(CASE_ATTRIBUTE) == TEMPLATE_CASE
+
+
+def is_lesion(segmentation) -> bool:
+    """Whether the node is a lesion under review."""
+    return segmentation.GetAttribute(ROLE_ATTRIBUTE) == LESION_ROLE
 
 
 def remove(case_id: str, role: str) -> None:
@@ -69,10 +96,10 @@ def remove(case_id: str, role: str) -> None:
 
 
 def remove_with_parts(node) -> None:
-    """Remove a node with its display and storage nodes, which the scene would otherwise keep."""
+    """Remove a node with its display and storage nodes, which some scenes keep and others remove by themselves."""
     parts = [node.GetNthDisplayNode(i) for i in range(node.GetNumberOfDisplayNodes())]
     parts += [node.GetNthStorageNode(i) for i in range(node.GetNumberOfStorageNodes())]
-    slicer.mrmlScene.RemoveNode(node)
-    for part in parts:
-        if part is not None:
-            slicer.mrmlScene.RemoveNode(part)
+    for one in (node, *parts):
+        # Removing a node that is in no scene writes an error into the application's log.
+        if one is not None and one.GetScene() is not None:
+            slicer.mrmlScene.RemoveNode(one)

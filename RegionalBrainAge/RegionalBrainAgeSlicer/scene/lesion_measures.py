@@ -7,14 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import slicer
 import vtk
+from RegionalBrainAgeLib.lesion.side import side_of_lesion, zones_beside_plane
 
 from ..work.command_line import lesion_voxels
 from .grids import ras_from_ijk
-
-# The library's rule (anatomy.lesion), repeated because the library needs scipy, which stays out of this process' way.
-MIDLINE_TOLERANCE_MM = 5.0
-OTHER_SIDE_TOLERATED_ML = 0.1
-OTHER_SIDE_TOLERATED_FRACTION = 0.10
 
 
 @dataclass(frozen=True)
@@ -90,10 +86,9 @@ def measure(segmentation_node, volume_node, middle_mm: float, head: RegisteredHe
     if head is not None:
         counts = head.zone_counts(points)
     else:
-        edges = [-np.inf, -MIDLINE_TOLERANCE_MM, 0.0, MIDLINE_TOLERANCE_MM, np.inf]
-        counts = np.concatenate([[0], np.histogram(points[:, 0] - middle_mm, edges)[0]])
+        counts = np.bincount(zones_beside_plane(points[:, 0] - middle_mm), minlength=5)
     loads = head.loads(points, voxel_ml) if head is not None else ()
-    return LesionMeasures(len(points) * voxel_ml, _side(counts, voxel_ml), head is not None, loads)
+    return LesionMeasures(len(points) * voxel_ml, side_of_lesion(counts, voxel_ml).side, head is not None, loads)
 
 
 def _lesion_points(segmentation_node, volume_node) -> tuple[np.ndarray, float]:
@@ -115,16 +110,6 @@ def _lesion_points(segmentation_node, volume_node) -> tuple[np.ndarray, float]:
     kji = np.stack(np.nonzero(voxels), axis=1)
     points = (kji[:, ::-1] + np.array(first)) @ geometry[:3, :3].T + geometry[:3, 3]
     return points, abs(np.linalg.det(geometry[:3, :3])) / 1000.0
-
-
-def _side(counts, voxel_ml: float) -> str:
-    _outside, far_left, near_left, near_right, far_right = counts[:5]
-    left, right = far_left + near_left, far_right + near_right
-    lesser, far_across = (left, far_left) if left < right else (right, far_right)
-    tolerated = (
-        far_across * voxel_ml <= OTHER_SIDE_TOLERATED_ML and lesser <= OTHER_SIDE_TOLERATED_FRACTION * counts.sum()
-    )
-    return ("R" if left < right else "L") if tolerated else "bilateral"
 
 
 def head_middle_mm(volume_node) -> float:

@@ -28,6 +28,7 @@ def tag_lesion(segment) -> None:
 def new_lesion_segmentation(name: str, t1_volume):
     """A segmentation node on the grid of the head with one empty, tagged segment."""
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
+    node.SetAttribute(case_nodes.ROLE_ATTRIBUTE, case_nodes.LESION_ROLE)
     node.CreateDefaultDisplayNodes()
     node.SetReferenceImageGeometryParameterFromVolumeNode(t1_volume)
     segment_id = node.GetSegmentation().AddEmptySegment("Lesion", "Lesion", LESION_RGB)
@@ -37,7 +38,7 @@ def new_lesion_segmentation(name: str, t1_volume):
 
 
 def fill_lesion_segment(segmentation_node, mask_volume, t1_volume) -> None:
-    """Put a mask volume, on any grid, into the segment on the head's grid.
+    """Put a mask volume, on any grid, into the segment on the head's grid: all voxels above 0.
 
     Raises
     ------
@@ -49,6 +50,11 @@ def fill_lesion_segment(segmentation_node, mask_volume, t1_volume) -> None:
             _("The mask {name} has no voxel inside this head.").format(name=mask_volume.GetName()),
             _("Check that it belongs to this T1 and is not empty."),
         )
+    set_lesion_voxels(segmentation_node, voxels, t1_volume)
+
+
+def set_lesion_voxels(segmentation_node, voxels: np.ndarray, t1_volume) -> None:
+    """Make voxels (slices, rows, columns of the head) the lesion segment."""
     # Only the part with the lesion: a labelmap of the size of the head would hold up the window.
     part = Labels(voxels, ras_from_ijk(t1_volume)).cut(box_around([voxels]))
     node = label_node(Labels(part.array.astype(np.uint8), part.ras_from_ijk), "lesion mask")

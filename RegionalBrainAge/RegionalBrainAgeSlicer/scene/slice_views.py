@@ -9,7 +9,7 @@ from . import case_nodes
 from .grids import ras_from_ijk
 
 # Beyond the numbers of Slicer's own layouts.
-LAYOUT_ID = 5418
+LAYOUT_ID, LAYOUT_WITHOUT_TABLES_ID = 5418, 5419
 _VIEW = '<item><view class="{cls}" singletontag="{tag}">{properties}</view></item>'
 _SLICES = (
     ("Red", "Axial", "R", "#F34A33"),
@@ -30,52 +30,83 @@ def _slice_xml(tag: str, orientation: str, label: str, color: str) -> str:
     )
 
 
-LAYOUT_XML = (
-    '<layout type="vertical" split="true">'
+_SLICES_XML = (
     '<item splitSize="500"><layout type="horizontal">'
     + "".join(_slice_xml(*view) for view in _SLICES)
     + "</layout></item>"
-    '<item splitSize="500"><layout type="horizontal">'
-    + _VIEW.format(
-        cls="vtkMRMLViewNode", tag="1", properties='<property name="viewlabel" action="default">1</property>'
-    )
-    + _VIEW.format(
-        cls="vtkMRMLPlotViewNode",
-        tag="RegionalBrainAgePlot",
-        properties='<property name="viewlabel" action="default">P</property>',
-    )
-    + _VIEW.format(
-        cls="vtkMRMLTableViewNode",
-        tag="RegionalBrainAgeTable",
-        properties='<property name="viewlabel" action="default">T</property>',
-    )
-    + "</layout></item></layout>"
+)
+_THREE_D_XML = _VIEW.format(
+    cls="vtkMRMLViewNode", tag="1", properties='<property name="viewlabel" action="default">1</property>'
+)
+_TABLES_XML = _VIEW.format(
+    cls="vtkMRMLPlotViewNode",
+    tag="RegionalBrainAgePlot",
+    properties='<property name="viewlabel" action="default">P</property>',
+) + _VIEW.format(
+    cls="vtkMRMLTableViewNode",
+    tag="RegionalBrainAgeTable",
+    properties='<property name="viewlabel" action="default">T</property>',
 )
 
 
-def show_layout() -> None:
-    """Slices above, 3D, plot and table below."""
+def _layout_xml(below: str) -> str:
+    return (
+        f'<layout type="vertical" split="true">{_SLICES_XML}'
+        f'<item splitSize="500"><layout type="horizontal">{below}</layout></item></layout>'
+    )
+
+
+LAYOUTS = {LAYOUT_ID: _layout_xml(_THREE_D_XML + _TABLES_XML), LAYOUT_WITHOUT_TABLES_ID: _layout_xml(_THREE_D_XML)}
+
+
+def register_layouts() -> None:
+    """Make the layouts known: a scene that uses one must find it when it is opened. Called when Slicer has started."""
     manager = slicer.app.layoutManager()
+    if manager is None:  # Slicer without a main window
+        return
     node = manager.layoutLogic().GetLayoutNode()
-    if not node.IsLayoutDescription(LAYOUT_ID):
-        node.AddLayoutDescription(LAYOUT_ID, LAYOUT_XML)
-    manager.setLayout(LAYOUT_ID)
+    for identifier, xml in LAYOUTS.items():
+        if not node.IsLayoutDescription(identifier):
+            node.AddLayoutDescription(identifier, xml)
 
 
-def show_case_in_views(case_id: str, opacity: float) -> None:
-    """Bring the case's head, overlay, plot and table into the views; other cases' 3D regions and legends are hidden."""
+def show_layout(identifier: int) -> None:
+    """Slices above, 3D below, with plot and table beside it in the layout of cases."""
+    register_layouts()
+    manager = slicer.app.layoutManager()
+    if manager is None:
+        return
+    manager.setLayout(identifier)
+    # The manager does nothing for the layout that is set, even when its views were never made.
+    manager.layoutLogic().GetLayoutNode().SetViewArrangement(identifier)
+
+
+def show_case_in_views(case_id: str, opacity: float, layout: int | None = None) -> None:
+    """Bring the case's head, overlay, plot and table into the views; other cases' 3D regions and legends are hidden.
+
+    With `layout`, that layout is shown first: its plot and table views exist only from then on.
+    """
+    if layout is not None:
+        show_layout(layout)
     t1, overlay = case_nodes.find(case_id, "t1"), case_nodes.find(case_id, "overlay")
     slicer.util.setSliceViewerLayers(background=t1, foreground=overlay, foregroundOpacity=opacity, label=None)
     _show_only(case_id)
     application = slicer.app.applicationLogic()
     selection = application.GetSelectionNode()
-    plot, table = case_nodes.find(case_id, "plot"), case_nodes.find(case_id, "table")
+    plot, table = case_nodes.find(case_id, "plot"), case_nodes.find(case_id, "table shown")
     if plot is not None:
         selection.SetActivePlotChartID(plot.GetID())
         application.PropagatePlotChartSelection()
     if table is not None:
         selection.SetActiveTableID(table.GetID())
         application.PropagateTableSelection()
+
+
+def show_head(head, case_id: str, opacity: float) -> None:
+    """Bring a head into the slices, with its case's overlay where there is one, and hide what belongs to others."""
+    overlay = case_nodes.find(case_id, "overlay") if case_id else None
+    slicer.util.setSliceViewerLayers(background=head, foreground=overlay, foregroundOpacity=opacity, label=None, fit=True)
+    _show_only(case_id)
 
 
 def fit_views() -> None:
@@ -107,6 +138,13 @@ def jump_to_lesion(case_id: str) -> None:
         slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *ras, slicer.vtkMRMLSliceNode.OffsetJumpSlice)
 
 
+def jump_to_voxels(voxels: np.ndarray, volume) -> None:
+    """Move the slices through the middle of voxels (slices, rows, columns of a volume), if there are any."""
+    ras = _centre_of(np.nonzero(voxels), ras_from_ijk(volume))
+    if ras is not None:
+        slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *ras, slicer.vtkMRMLSliceNode.OffsetJumpSlice)
+
+
 def region_centre_ras(case_id: str, label: int) -> np.ndarray | None:
     """The region's voxel nearest to its centre of mass (RAS, mm): always inside, also in a curved region."""
     return _centre_ras(case_nodes.find(case_id, "regions"), label)
@@ -117,11 +155,14 @@ def _centre_ras(node, label: int | None) -> np.ndarray | None:
     if node is None:
         return None
     array = slicer.util.arrayFromVolume(node)
-    k, j, i = np.nonzero(array == label if label is not None else array)
-    if not len(i):
+    return _centre_of(np.nonzero(array == label if label is not None else array), ras_from_ijk(node))
+
+
+def _centre_of(kji: tuple[np.ndarray, ...], geometry: np.ndarray) -> np.ndarray | None:
+    """The voxel nearest to the centre of mass of the given ones (RAS, mm); None without any."""
+    if not len(kji[0]):
         return None
-    geometry = ras_from_ijk(node)
-    ras = np.stack([i, j, k], axis=1) @ geometry[:3, :3].T + geometry[:3, 3]
+    ras = np.stack(kji[::-1], axis=1) @ geometry[:3, :3].T + geometry[:3, 3]
     return ras[np.argmin(((ras - ras.mean(axis=0)) ** 2).sum(axis=1))]
 
 

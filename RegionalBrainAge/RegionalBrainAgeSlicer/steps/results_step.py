@@ -16,15 +16,17 @@ from ..scene.case_scene import open_case, show_overlay
 from ..scene.case_table import case_in_scene
 from ..scene.colour_scales import NOT_ESTIMABLE_RGB
 from ..scene.overlays import OVERLAYS, overlay_by_key
+from ..scene.patient_facts import set_case_facts, set_case_shown
 from ..scene.slice_views import (
+    LAYOUT_ID,
     fit_views,
     jump_to_lesion,
     jump_to_region,
     set_overlay_opacity,
     show_case_in_views,
-    show_layout,
 )
 from ..work.chunked_work import Steps, TurnByTurn
+from .workspace import Workspace
 
 _HINT = _("Click a row to go to the region.")
 COLUMNS = ("Region", "Side", "PAD", "Interval", "Pct.", "Load %", "mm", "Note")
@@ -45,8 +47,8 @@ _ROW_HEIGHT = 21
 class ResultsStep:
     """Binds the Results section."""
 
-    def __init__(self, panel) -> None:
-        self.panel, self.ui = panel, panel.ui
+    def __init__(self, ui, space: Workspace) -> None:
+        self.ui, self.space = ui, space
         self._filled: tuple = ()
         self._busy = False
         self._work: TurnByTurn | None = None
@@ -75,35 +77,49 @@ class ResultsStep:
         if path:
             self.open(Path(path))
 
-    def on_estimated(self, folder: Path, name: str) -> None:
-        """An estimate ended well: show it with the head it was made from, if the panel still holds that head."""
-        parameters = self.panel.parameters
-        mine = parameters is not None and self.panel.case_name() == name
-        self.open(folder, parameters.t1Volume if mine else None)
+    def on_estimated(self, folder: Path, name: str, head) -> None:
+        """An estimate ended well: show it, unless the user is with another patient by now.
+
+        `head` is the node it was made from, or None.
+        """
+        parameters = self.space.parameters
+        if head is not None and head.GetScene() is None:
+            head = None
+        elsewhere = parameters is not None and parameters.t1Volume is not None and parameters.t1Volume is not head
+        self._open_folder(folder, head, show=not (elsewhere and head is not None))
 
     def open(self, folder: Path, t1_volume=None) -> None:
         """Begin to bring a case folder into the scene and show it; `showing` tells whether that is still going on."""
-        self._begin(self._open(folder, t1_volume), _("The case could not be opened."), opening=True)
+        self._open_folder(folder, t1_volume, show=True)
 
-    def _open(self, folder: Path, t1_volume) -> Steps:
+    def _open_folder(self, folder: Path, t1_volume, show: bool) -> None:
+        self._begin(self._open(folder, t1_volume, show), _("The case could not be opened."), opening=True)
+
+    def _open(self, folder: Path, t1_volume, show: bool) -> Steps:
         case = read_case_folder(folder)
         yield from open_case(case, t1_volume)
-        parameters = self.panel.parameters
-        if parameters is not None:
-            parameters.caseShown = case.case_id
-            yield case.name
-            yield from self._show(case.case_id, fit=True)
+        if self.space.parameters is None:
+            return
+        if not show:
+            if t1_volume is not None:
+                set_case_shown(t1_volume, case.case_id)
+            return
+        self._choose(case)
+        yield case.name
+        yield from self._show(case.case_id, fit=True)
+
+    def _choose(self, case: CaseFolder) -> None:
+        """The case shown and the patient in the steps are one."""
+        set_case_facts(self.space.parameters, case, case_nodes.find(case.case_id, "t1"))
 
     def _show(self, case_id: str, fit: bool = False) -> Steps:
         """Show a case of the scene with the overlay chosen."""
-        parameters = self.panel.parameters
+        parameters = self.space.parameters
         if case_nodes.find(case_id, "regions") is not None:
             yield from show_overlay(case_id, parameters.overlay)
-        show_case_in_views(case_id, parameters.overlayOpacityPercent / 100.0)
+        show_case_in_views(case_id, parameters.overlayOpacityPercent / 100.0, LAYOUT_ID if fit else None)
         yield _("views")
         if fit:
-            show_layout()
-            yield _("views")
             fit_views()
             yield _("views")
             jump_to_lesion(case_id)
@@ -121,7 +137,7 @@ class ResultsStep:
         self.stop()
         self._opening = opening
         self._work = TurnByTurn(steps, lambda error: self._ended(error, failure), self._say)
-        self.panel.refresh()
+        self.space.changed()
 
     def forget(self) -> None:
         """The scene closes."""
@@ -143,32 +159,34 @@ class ResultsStep:
         if error is not None:
             with told_to_user(failure):
                 raise error
-        self.panel.refresh()
+        self.space.changed()
 
     # What the user does
 
     def on_show(self, *_unused) -> None:
-        if self.panel.parameters.caseShown:
-            self._begin(self._show(self.panel.parameters.caseShown, fit=True), _("The case could not be shown."))
+        if self.space.parameters.caseShown:
+            self._begin(self._show(self.space.parameters.caseShown, fit=True), _("The case could not be shown."))
 
     def on_case(self, *_unused) -> None:
         chosen = self.ui.caseCombo.itemData(self.ui.caseCombo.currentIndex)
-        if self._busy or not chosen or chosen == self.panel.parameters.caseShown:
+        if self._busy or not chosen or chosen == self.space.parameters.caseShown:
             return
-        self.panel.parameters.caseShown = chosen
-        self.on_show()
-        self.panel.refresh()
+        case = case_in_scene(chosen)
+        if case is not None:
+            self._choose(case)
+            self.on_show()
+        self.space.changed()
 
     def on_overlay(self, *_unused) -> None:
         key = self.ui.overlayCombo.itemData(self.ui.overlayCombo.currentIndex)
-        if self._busy or key == self.panel.parameters.overlay:
+        if self._busy or key == self.space.parameters.overlay:
             return
-        self.panel.parameters.overlay = key
-        if self.panel.parameters.caseShown:
-            self._begin(self._show(self.panel.parameters.caseShown), _("The overlay could not be shown."))
+        self.space.parameters.overlay = key
+        if self.space.parameters.caseShown:
+            self._begin(self._show(self.space.parameters.caseShown), _("The overlay could not be shown."))
 
     def on_opacity(self, *_unused) -> None:
-        if self.panel.parameters is not None and self.panel.parameters.caseShown:
+        if self.space.parameters is not None and self.space.parameters.caseShown:
             set_overlay_opacity(self.ui.opacitySlider.value / 100.0)
 
     def on_row(self, *_unused) -> None:
@@ -177,7 +195,7 @@ class ResultsStep:
             return
         row = self.ui.resultsTable.currentRow()
         item = self.ui.resultsTable.item(row, 0)
-        case = case_in_scene(self.panel.parameters.caseShown)
+        case = case_in_scene(self.space.parameters.caseShown)
         if item is None or case is None:
             return
         region = next((r for r in case.rows if r.region == item.text()), None)
@@ -189,7 +207,7 @@ class ResultsStep:
 
     def refresh(self) -> bool:
         """Show the state; returns whether there is a case to look at."""
-        parameters = self.panel.parameters
+        parameters = self.space.parameters
         case_ids = case_nodes.case_ids()
         case = case_in_scene(parameters.caseShown) if parameters.caseShown else None
         self._busy = True
@@ -210,7 +228,7 @@ class ResultsStep:
         return case is not None
 
     def _fill(self, case: CaseFolder | None) -> None:
-        state = (case.case_id, case.rows, self.panel.parameters.overlay) if case else ()
+        state = (case.case_id, case.rows, self.space.parameters.overlay) if case else ()
         # NaN never equals itself: compare as text.
         if repr(state) == repr(self._filled):
             return
@@ -219,7 +237,7 @@ class ResultsStep:
         table.sortingEnabled = False
         table.rowCount = len(case.rows) if case else 0
         if case:
-            overlay = overlay_by_key(self.panel.parameters.overlay)
+            overlay = overlay_by_key(self.space.parameters.overlay)
             values, scale = overlay.values(case), overlay.color_scale(case)
             for index, row in enumerate(case.rows):
                 cells = _cells(row)

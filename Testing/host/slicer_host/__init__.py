@@ -31,17 +31,18 @@ def start():
     global _HOST
     if _HOST is None:
         import_slicer()
-        _keep_none_alive()
+        _keep_singletons_alive()
         from .host import Host
 
         _HOST = Host()
     return _HOST
 
 
-def _keep_none_alive() -> None:
-    """Before Python 3.12 None is counted, and the bindings drop a reference too many: long sessions ended in
-    "none_dealloc: bug likely caused by a refcount error in a C extension". Spare references outlast any session.
+def _keep_singletons_alive() -> None:
+    """Before Python 3.12 None, True and False are counted, and the bindings drop a reference too many: long sessions
+    ended in "none_dealloc: bug likely caused by a refcount error". Spare references outlast any session.
     """
-    none = ctypes.py_object(None)
-    for _ in range(1_000_000):
-        ctypes.pythonapi.Py_IncRef(none)
+    for singleton in (None, True, False):
+        counted = ctypes.py_object(singleton)
+        for _ in range(1_000_000):
+            ctypes.pythonapi.Py_IncRef(counted)

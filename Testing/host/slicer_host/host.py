@@ -16,10 +16,12 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import slicer
 import slicer.util
+import vtk
 from PySide6 import QtCore, QtGui, QtWidgets
 
 from . import qt_modules, scripted_modules, slicer_source, views, widgets
 from .core import Core
+from .layouts import LayoutManager
 
 ROOT = Path(__file__).resolve().parents[3]
 MODULE_FOLDERS = (ROOT / "RegionalBrainAge", ROOT / "RegionalBrainAgeCohort")
@@ -33,48 +35,6 @@ def _pixmap(array: np.ndarray) -> QtGui.QPixmap:
     return QtGui.QPixmap.fromImage(image.copy())
 
 
-class LayoutManager:
-    """The members of qSlicerLayoutManager that this extension uses."""
-
-    def __init__(self, host: Host) -> None:
-        self._host = host
-
-    def layoutLogic(self):
-        return SimpleNamespace(GetLayoutNode=lambda: self._host.layout_node())
-
-    def setLayout(self, identifier: int) -> None:
-        self._host.layout_node().SetViewArrangement(identifier)
-
-    @property
-    def layout(self) -> int:
-        return self._host.layout_node().GetViewArrangement()
-
-    def sliceViewNames(self) -> list[str]:
-        return list(self._host.slices)
-
-    def sliceWidget(self, name: str):
-        view = self._host.slices[name]
-        return SimpleNamespace(
-            mrmlSliceNode=lambda: view.node,
-            sliceLogic=lambda: view.logic,
-            mrmlSliceCompositeNode=lambda: view.logic.GetSliceCompositeNode(),
-        )
-
-    def mrmlSliceLogics(self):
-        return self._host.core.applicationLogic.GetSliceLogics()
-
-    @property
-    def threeDViewCount(self) -> int:
-        return 1
-
-    def threeDWidget(self, index: int):
-        view = self._host.three_d
-        reset = SimpleNamespace(
-            resetFocalPoint=lambda: view.renderer.ResetCamera(), resetCamera=view.renderer.ResetCamera
-        )
-        return SimpleNamespace(threeDView=lambda: reset, mrmlViewNode=lambda: view.node)
-
-
 class Host:
     """One application per process."""
 
@@ -82,6 +42,7 @@ class Host:
         self.qt = QtWidgets.QApplication.instance() or QtWidgets.QApplication(sys.argv[:1])
         self.core = Core()
         self.packaging = scripted_modules.install()
+        self._at_start: list = []
         slicer.mrmlScene = self.core.scene
         slicer.modules = self.core.modules()
         # Removed when the process ends.
@@ -99,6 +60,9 @@ class Host:
         self.slices = {name: views.SliceView(self.core, name, o) for name, o in _ORIENTATIONS.items()}
         self.three_d = views.ThreeDView(self.core)
         self.plot = views.PlotView(self.core)
+        self.layouts = LayoutManager(self.core, self.slices, self.three_d)
+        self.errors: list[str] = []
+        self._watch_removals()
         self.core.scene.AddObserver(slicer.vtkMRMLScene.EndCloseEvent, lambda *_: self._views_again())
         self.core.scene.AddObserver(slicer.vtkMRMLScene.EndImportEvent, lambda *_: self._views_again())
         self.window = QtWidgets.QWidget()
@@ -114,16 +78,43 @@ class Host:
         return SimpleNamespace(
             applicationName="Slicer",
             applicationLogic=lambda: self.core.applicationLogic,
-            layoutManager=lambda: LayoutManager(self),
+            layoutManager=lambda: self.layouts,
             testingEnabled=lambda: False,
             processEvents=self.qt.processEvents,
             temporaryPath=str(self.temporary),
             startupEnvironment=lambda: environment,
             setOverrideCursor=lambda *_: None,
             restoreOverrideCursor=lambda: None,
-            connect=lambda *_: None,
+            connect=self._at_signal,
             os=sys.platform,
         )
+
+    def _at_signal(self, signal: str, slot) -> None:
+        if signal == "startupCompleted()":
+            self._at_start.append(slot)
+
+    def _watch_removals(self) -> None:
+        """Errors where the application's subject hierarchy logs them, and parts that go with their node as there."""
+        parts: dict[str, list] = {}
+
+        @vtk.calldata_type(vtk.VTK_OBJECT)
+        def about_to_be_removed(_scene, _event, node=None) -> None:
+            if node is None or node.GetScene() is None:
+                name = f"{node.GetClassName()} {node.GetName()}" if node is not None else "no node"
+                self.errors.append(f"Failed to access subject hierarchy node ({name} is in no scene)")
+            elif node.IsA("vtkMRMLDisplayableNode"):
+                shown = [node.GetNthDisplayNode(i) for i in range(node.GetNumberOfDisplayNodes())]
+                stored = [node.GetNthStorageNode(i) for i in range(node.GetNumberOfStorageNodes())]
+                parts[node.GetID()] = [part for part in (*shown, *stored) if part is not None]
+
+        @vtk.calldata_type(vtk.VTK_OBJECT)
+        def removed(scene, _event, node=None) -> None:
+            for part in parts.pop(node.GetID(), []) if not scene.IsClosing() else []:
+                if part.GetScene() is not None:
+                    scene.RemoveNode(part)
+
+        self.core.scene.AddObserver(slicer.vtkMRMLScene.NodeAboutToBeRemovedEvent, about_to_be_removed)
+        self.core.scene.AddObserver(slicer.vtkMRMLScene.NodeRemovedEvent, removed)
 
     def _replace_utilities(self) -> None:
         util = slicer.util
@@ -175,17 +166,24 @@ class Host:
             if str(folder) not in sys.path:
                 sys.path.insert(0, str(folder))
             for package in folder.glob("*Slicer"):
-                for file in package.glob("*.py"):
-                    qt_modules.attribute_style(f"{package.name}.{file.stem}")
+                for file in package.rglob("*.py"):
+                    qt_modules.attribute_style(".".join(file.relative_to(folder).with_suffix("").parts))
 
-    def open_module(self, name: str):
-        """Load ``<name>.py`` as the application does and build its panel. Returns (python module, widget instance)."""
+    def load_module(self, name: str):
+        """Load ``<name>.py`` as the application does at start-up; no panel yet. Returns the Python module."""
         path = next(folder / f"{name}.py" for folder in MODULE_FOLDERS if (folder / f"{name}.py").exists())
         qt_modules.attribute_style(name)
         setattr(slicer.modules, name.lower(), scripted_modules.module_entry(name, str(path)))
         module = importlib.import_module(name)
         parent = SimpleNamespace(path=str(path), title="", categories=[], dependencies=[], contributors=[])
         getattr(module, name)(parent)
+        while self._at_start:
+            self._at_start.pop(0)()
+        return module
+
+    def open_module(self, name: str):
+        """Load a module and build its panel. Returns (python module, widget instance)."""
+        module = self.load_module(name)
         holder = QtWidgets.QWidget()
         QtWidgets.QVBoxLayout(holder)
         holder.isEntered = False
@@ -199,6 +197,7 @@ class Host:
     def close_module(self, name: str) -> None:
         """What the application does with a panel when it closes."""
         widget = self._modules.pop(name)
+        widget.parent.isEntered = False
         widget.exit()
         widget.cleanup()
         widget.parent.hide()
@@ -206,10 +205,6 @@ class Host:
         self.qt.processEvents()
 
     # Views
-
-    def layout_node(self):
-        node = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
-        return node if node is not None else slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLayoutNode", "Layout")
 
     def _views_again(self) -> None:
         for view in (*self.slices.values(), self.three_d):
