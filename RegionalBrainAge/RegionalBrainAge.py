@@ -127,6 +127,7 @@ class RegionalBrainAgeWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.use_parameter_node()
         self.review.enter()
         self.estimate.enter()
+        self.estimate.resume()
         self.refresh()
 
     def exit(self) -> None:
@@ -176,8 +177,8 @@ class RegionalBrainAgeWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         elif self.parent.isEntered:
             self.use_parameter_node()
             self.review.enter()
-            self.refresh()
             self.estimate.resume()
+            self.refresh()
 
     def on_nodes_changed(self, caller=None, event=None) -> None:
         if self._gui_tag is not None:

@@ -16,7 +16,7 @@ from RegionalBrainAgeSlicer.console import ConsoleMixin
 from RegionalBrainAgeSlicer.messages import show_error, told_to_user
 from RegionalBrainAgeSlicer.work import packages
 from RegionalBrainAgeSlicer.work.background_run import BackgroundRun, Outcome
-from RegionalBrainAgeSlicer.work.paths import given, show_no_path_as_empty
+from RegionalBrainAgeSlicer.work.paths import PathFields, given
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import (
@@ -69,6 +69,7 @@ class RegionalBrainAgeCohortWidget(ScriptedLoadableModuleWidget, VTKObservationM
         self.ui.outputPath.filters = ctk.ctkPathLineEdit.Dirs
         self.ui.findingsTable.columnCount = 2
         self.ui.findingsTable.setHorizontalHeaderLabels([_("Level"), _("Finding")])
+        self.paths = PathFields(self.ui, lambda: self.parameters)
         self.results = CohortResults(self)
         self.ui.checkButton.clicked.connect(self.on_check)
         self.ui.runButton.clicked.connect(self.on_run)
@@ -76,7 +77,8 @@ class RegionalBrainAgeCohortWidget(ScriptedLoadableModuleWidget, VTKObservationM
         self.ui.modelText.textChanged.connect(self.on_model_text)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.on_scene_start_close)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.on_scene_end_close)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.on_scene_end_close)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartImportEvent, self.on_scene_start_close)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.on_scene_end_import)
         self.set_parameter_node(self.logic.getParameterNode())
 
     def enter(self) -> None:
@@ -102,8 +104,12 @@ class RegionalBrainAgeCohortWidget(ScriptedLoadableModuleWidget, VTKObservationM
         self.set_parameter_node(None)
 
     def on_scene_end_close(self, caller=None, event=None) -> None:
-        if self.parent.isEntered:
+        if self.parent.isEntered and not slicer.mrmlScene.IsBatchProcessing():
             self.set_parameter_node(self.logic.getParameterNode())
+
+    def on_scene_end_import(self, caller=None, event=None) -> None:
+        # Widgets follow when the application has processed the import.
+        qt.QTimer.singleShot(0, self.on_scene_end_close)
 
     def set_parameter_node(self, parameters) -> None:
         """Bind to another parameter node, or to none while the scene closes."""
@@ -139,7 +145,7 @@ class RegionalBrainAgeCohortWidget(ScriptedLoadableModuleWidget, VTKObservationM
             if not has_table:
                 self.ui.dataLabel.text = _("Choose a table of cases (processed_cases.csv).")
             self.results.refresh()
-            show_no_path_as_empty(self.ui)
+            self.paths.show()
         finally:
             self._refreshing = False
 

@@ -6,9 +6,10 @@ import pytest
 
 try:
     # Imported here, so that Qt's properties are read as functions in this file whatever the modules under test chose.
+    from panel_session import Session
     from PySide6 import QtCore, QtWidgets
 except ImportError:
-    QtCore = QtWidgets = None
+    QtCore = QtWidgets = Session = None
 
 from host_fixtures import host, running_host
 
@@ -16,9 +17,22 @@ __all__ = ["host", "running_host"]
 
 
 @pytest.fixture
+def session(host, tmp_path):
+    """A user at the panel with a made head, mask and case."""
+    from made_case import made_case
+
+    session = Session(host, tmp_path, made_case(tmp_path / "made", "made"))
+    session.behave("ok")
+    yield session
+    session.close()
+
+
+@pytest.fixture
 def dialogs(host):
     """Answers modal message boxes by clicking a button, and keeps what they said."""
-    return Dialogs(host)
+    answers = Dialogs(host)
+    yield answers
+    answers.timer.stop()
 
 
 class Dialogs:

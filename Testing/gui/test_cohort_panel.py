@@ -107,6 +107,6 @@ def test_the_choices_survive_a_closed_and_reopened_scene(host, panel, table, tmp
     slicer.mrmlScene.Clear(0)
     assert panel.ui.motorScaleSpin.value() == 1
     assert slicer.util.loadScene(str(next((tmp_path / "scene").rglob("*.mrml"))))
-    assert panel.parameters.motorScale == 66
+    assert host.wait(lambda: panel.parameters is not None and panel.parameters.motorScale == 66, 5)
     assert panel.ui.modelText.toPlainText() == "motor ~ load_cst"
     assert panel.ui.tablePath.getPath() == str(table)

@@ -28,7 +28,11 @@ def packaging(host):
 
 
 @pytest.fixture
-def panel(host, tmp_path):
+def panel(host, tmp_path, monkeypatch):
+    """The panel, with imports in a child process that take no time."""
+    from RegionalBrainAgeSlicer.steps import package_step
+
+    monkeypatch.setattr(package_step.BackgroundRun, "start", imports_go_well)
     _module, widget = host.open_module("RegionalBrainAge")
     widget.parent.show()
     assert isinstance(widget.ui.installButton, QtWidgets.QPushButton)
@@ -51,6 +55,13 @@ def torch_there(monkeypatch):
         )
 
     return pretend
+
+
+def imports_go_well(run, arguments, **_unused):
+    """In place of `BackgroundRun.start`: the child process says at once that every package can be imported."""
+    assert arguments == ["packages"]
+    run.lines += [f"imported: {name}: ok" for name in ("torch", "numpy", "pandas")]
+    run.on_finished(SimpleNamespace(succeeded=True))
 
 
 def everything_arrives(packaging):
@@ -168,8 +179,8 @@ def test_a_half_installed_package_is_named(host, tmp_path, monkeypatch):
     assert packages._is_half_installed("halfway")
     assert not packages._is_half_installed("numpy")
     assert not packages._is_half_installed("never-installed-at-all")
-    sentence = packages.Packages((), (), ("halfway",), True).sentence()
-    assert "Only half installed: halfway." in sentence
+    sentence = packages.Packages((), (), {"halfway": "is only half installed"}, True).sentence()
+    assert "The Python package halfway is only half installed." in sentence
     assert "Install packages" in sentence
 
 
@@ -187,7 +198,7 @@ def test_a_package_that_breaks_on_import_stops_the_run_with_its_name(tmp_path):
         env={"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin"},
     )
     assert done.returncode == 1
-    assert "error: The Python package 'numpy' is only half installed" in done.stderr
+    assert "error: The Python package 'numpy' cannot be imported (ModuleNotFoundError: No module named 'numpy.missing_part')" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -198,7 +209,7 @@ def test_a_gpu_that_cannot_be_used_does_not_matter_and_the_panel_says_so(host, p
     panel.refresh()
     assert "Cases are computed on the CPU; no GPU is needed." in panel.ui.packagesLabel.text()
     seen = {}
-    monkeypatch.setattr(background, "states", lambda *_: {})
+    monkeypatch.setattr(background, "states", lambda *_, **__: {})
     monkeypatch.setattr(background.sys, "path", list(sys.path))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     monkeypatch.setitem(
@@ -305,18 +316,21 @@ def test_a_mask_of_another_head_and_an_empty_mask_are_refused(host, panel, dialo
     panel.parameters.ageYears, panel.parameters.sex = 60.0, "F"
     far = np.eye(4)
     far[:3, 3] = 900
-    nib.save(nib.Nifti1Image(np.ones((5, 5, 5), np.uint8), far), tmp_path / "far.nii.gz")
+    elsewhere = np.zeros((5, 5, 5), np.uint8)
+    elsewhere[2, 2, 2] = 1
+    nib.save(nib.Nifti1Image(elsewhere, far), tmp_path / "far.nii.gz")
     panel.review.load_mask(tmp_path / "far.nii.gz")
-    assert "has no voxel inside this head" in dialogs.said[-1][0]
+    assert "no voxel of it lies inside the T1's field of view" in dialogs.said[-1][0]
     assert panel.parameters.lesionSegmentation is None
     panel.ui.drawButton.click()
     panel.parameters.reviewer = "Dr Example"
     panel.ui.approveButton.click()
     assert "The lesion mask is empty." in dialogs.said[-1][0]
-    panel.parameters.reviewer = ""
     panel.review.load_mask(made.lesion)
-    panel.ui.approveButton.click()
-    assert "There is no reviewer." in dialogs.said[-1][0]
+    assert panel.ui.approveButton.isEnabled()
+    panel.parameters.reviewer = " "
+    assert not panel.ui.approveButton.isEnabled(), "nobody would have approved it"
+    assert "write your name as reviewer" in panel.ui.reviewMessage.text()
 
 
 def test_a_damaged_or_empty_case_folder_is_told(host, panel, dialogs, tmp_path):

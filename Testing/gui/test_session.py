@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import sys
 import time
-from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -19,101 +16,7 @@ import psutil
 import pytest
 import slicer
 from heartbeat import Heartbeat
-from made_case import made_case
 from PySide6 import QtCore, QtTest, QtWidgets
-
-FAKE = Path(__file__).resolve().parents[1] / "host" / "fake_library.py"
-
-
-class Session:
-    """A user at the panel."""
-
-    def __init__(self, host, folder: Path, made) -> None:
-        self.host, self.folder, self.made = host, folder, made
-        _module, self.panel = host.open_module("RegionalBrainAge")
-        self.ui = self.panel.ui
-        self.panel.parent.show()
-        self.type_path(self.ui.workingPath, folder / "working")
-        self.type_path(self.ui.outputPath, folder / "cohort")
-        self.pictures = os.environ.get("REGIONAL_BRAIN_AGE_PICTURES")
-
-    def behave(self, behaviour: str) -> None:
-        """How the background run goes."""
-
-        def launch(arguments, **options):
-            import slicer.util
-
-            _python, _background, *rest = arguments
-            command = [sys.executable, str(FAKE), behaviour, str(self.made.folder), *rest]
-            self.process = slicer.util.launchConsoleProcess(command, **options)
-            return self.process
-
-        self.panel.space.launch = launch
-
-    def click(self, button) -> None:
-        self.host.qt.processEvents()
-        assert button.isEnabled(), f"{button.objectName()} is disabled"
-        assert button.isVisible(), f"{button.objectName()} is hidden"
-        QtTest.QTest.mouseClick(button, QtCore.Qt.MouseButton.LeftButton)
-
-    def write(self, widget, text: str) -> None:
-        widget.setFocus()
-        edit = widget if isinstance(widget, QtWidgets.QLineEdit) else widget.findChild(QtWidgets.QLineEdit)
-        edit.selectAll()
-        QtTest.QTest.keyClicks(edit, text)
-        QtTest.QTest.keyClick(edit, QtCore.Qt.Key.Key_Tab)
-
-    type_path = staticmethod(lambda widget, path: widget.setPath(str(path)))
-
-    def choose(self, path: Path) -> None:
-        """What the user will choose in the next file dialog."""
-        import qt
-
-        qt.QFileDialog.answer = str(path)
-
-    def picture(self, name: str) -> None:
-        if self.pictures:
-            self.host.screenshot("RegionalBrainAge", Path(self.pictures) / f"{name}.png")
-
-    # The steps
-
-    def patient(self) -> None:
-        self.choose(self.made.t1)
-        self.click(self.ui.loadT1Button)
-        self.write(self.ui.caseIdEdit, "walk")
-        self.write(self.ui.ageSpin, "61.5")
-        QtTest.QTest.keyClicks(self.ui.sexCombo, "F")
-        assert self.ui.patientMessage.text() == "Ready for the lesion review."
-
-    def lesion(self) -> None:
-        self.choose(self.made.lesion)
-        self.click(self.ui.loadMaskButton)
-
-    def approve(self) -> None:
-        self.write(self.ui.reviewerEdit, "Dr Example")
-        self.click(self.ui.approveButton)
-
-    def estimate(self) -> None:
-        self.click(self.ui.estimateButton)
-
-    def finish(self) -> None:
-        assert self.host.wait(lambda: not self.panel.estimate.running, 30)
-        self.shown()
-
-    def shown(self) -> None:
-        """Wait until the case is on screen."""
-        assert self.host.wait(lambda: not self.panel.results.showing, 30)
-
-
-@pytest.fixture
-def session(host, tmp_path):
-    made = made_case(tmp_path / "made", "made")
-    session = Session(host, tmp_path, made)
-    session.behave("ok")
-    yield session
-    session.panel.estimate.on_cancel()
-    host.wait(lambda: not session.panel.estimate.running, 5)
-    host.close_module("RegionalBrainAge")
 
 
 def test_a_whole_session_by_clicks(session, host, dialogs, tmp_path):

@@ -1,8 +1,9 @@
 """Stands in for ``library_process.py`` where a test needs a quick or a failing run; same arguments and output.
 
-    fake_library.py BEHAVIOUR MADE_CASE_FOLDER case --t1 ... --id ID --out DIR
+    fake_library.py BEHAVIOUR MADE_CASE_FOLDER case --t1 ... --id ID --out DIR [--overwrite]
+    fake_library.py BEHAVIOUR MADE_CASE_FOLDER demo --out DIR
 
-BEHAVIOUR: ok, slow (a minute, with a child that ignores polite requests), error, crash, killed.
+As the library does, it refuses to write over a case unless it is told to. BEHAVIOUR: ok, slow (a minute, with a child that ignores polite requests), error, crash, killed.
 """
 
 from __future__ import annotations
@@ -21,7 +22,12 @@ STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); 
 def main() -> int:
     behaviour, made, arguments = sys.argv[1], Path(sys.argv[2]), sys.argv[3:]
     given = dict(zip(arguments[1::2], arguments[2::2], strict=False))
-    out, name = Path(given["--out"]), f"sub-{given['--id']}"
+    demo = arguments[0] == "demo"
+    case_id = "demo" if demo else given["--id"]
+    out, name = Path(given["--out"]), f"sub-{case_id}"
+    if (out / name).exists() and not (demo or "--overwrite" in arguments):
+        print(f"error: The folder {out / name} exists already.", file=sys.stderr, flush=True)
+        return 2
     partial = out / f".{name}.partial-test"
     shutil.copytree(made, partial)
     (out / f".{name}.lock").touch()
@@ -45,7 +51,7 @@ def main() -> int:
     shutil.rmtree(out / name, ignore_errors=True)
     partial.rename(out / name)
     (out / f".{name}.lock").unlink()
-    (out / "processed_cases.csv").write_text(f"case_id,site,age,sex\n{given['--id']},,61,F\n", encoding="utf-8")
+    (out / "processed_cases.csv").write_text(f"case_id,site,age,sex\n{case_id},,61,F\n", encoding="utf-8")
     print("[  10.0 s] 100 %  done", file=sys.stderr, flush=True)
     return 0
 

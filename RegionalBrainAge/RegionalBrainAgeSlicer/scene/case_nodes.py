@@ -25,8 +25,9 @@ def nodes_of(case_id: str) -> list:
 
 
 def case_ids() -> list[str]:
-    """Cases in the scene, in the order they were opened."""
-    names = (node.GetAttribute(CASE_ATTRIBUTE) for node in slicer.util.getNodesByClass("vtkMRMLTableNode"))
+    """Cases in the scene, in the order they were opened: those with a table of regions."""
+    tables = slicer.util.getNodesByClass("vtkMRMLTableNode")
+    names = (node.GetAttribute(CASE_ATTRIBUTE) for node in tables if node.GetAttribute(ROLE_ATTRIBUTE) == "table")
     return list(dict.fromkeys(name for name in names if name))
 
 

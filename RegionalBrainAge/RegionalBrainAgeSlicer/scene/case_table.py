@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 
 from . import case_nodes
 from .case_folder import CaseFolder, RegionRow
+from .case_rows import COLUMNS, cells_of
 
 _FACTS_ATTRIBUTE = "RegionalBrainAge.Facts"
 _FOLDER_ATTRIBUTE = "RegionalBrainAge.Folder"
@@ -40,7 +41,23 @@ def show_table(case: CaseFolder):
             column.InsertNextValue(int(value) if kind is bool else value)
         node.AddColumn(column)
     node.SetLocked(True)
+    _show_words(case)
     return node
+
+
+def _show_words(case: CaseFolder) -> None:
+    """The table that the table view shows: the panel's columns, in words and rounded numbers."""
+    node = case_nodes.find_or_add(case.case_id, "table shown", "vtkMRMLTableNode", f"{case.name} results")
+    node.RemoveAllColumns()
+    columns = [vtk.vtkStringArray() for _title in COLUMNS]
+    for title, column in zip(COLUMNS, columns, strict=True):
+        column.SetName(_(title))
+    for row in case.rows:
+        for column, value in zip(columns, cells_of(case, row), strict=True):
+            column.InsertNextValue(str(value))
+    for column in columns:
+        node.AddColumn(column)
+    node.SetLocked(True)
 
 
 def case_in_scene(case_id: str) -> CaseFolder | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import qt
@@ -12,6 +11,7 @@ from slicer.i18n import tr as _
 from ..messages import told_to_user
 from ..scene import case_nodes
 from ..scene.case_folder import CaseFolder, RegionRow, read_case_folder
+from ..scene.case_rows import COLUMN_MEANINGS, COLUMNS, cells_of
 from ..scene.case_scene import open_case, show_overlay
 from ..scene.case_table import case_in_scene
 from ..scene.colour_scales import NOT_ESTIMABLE_RGB
@@ -29,18 +29,6 @@ from ..work.chunked_work import Steps, TurnByTurn
 from .workspace import Workspace
 
 _HINT = _("Click a row to go to the region.")
-COLUMNS = ("Region", "Side", "PAD", "Interval", "Pct.", "Load %", "mm", "Note")
-_COLUMN_MEANINGS = (
-    "",
-    "Side of the lesion (ipsi) or the other side (contra)",
-    "Predicted age difference, corrected (years)",
-    "90 % interval of the PAD (years)",
-    "Percentile of the PAD among healthy people",
-    "Share of the region that is lesioned (%)",
-    "Cortical thickness (mm)",
-    "",
-)
-_SHORT_SIDE = {"ipsilesional": "ipsi", "contralesional": "contra"}
 _ROW_HEIGHT = 21
 
 
@@ -58,7 +46,7 @@ class ResultsStep:
         table = self.ui.resultsTable
         table.columnCount = len(COLUMNS)
         table.setHorizontalHeaderLabels([_(title) for title in COLUMNS])
-        for column, meaning in enumerate(_COLUMN_MEANINGS):
+        for column, meaning in enumerate(COLUMN_MEANINGS):
             table.horizontalHeaderItem(column).setToolTip(_(meaning) if meaning else "")
         table.verticalHeader().visible = False
         table.verticalHeader().defaultSectionSize = _ROW_HEIGHT
@@ -240,7 +228,7 @@ class ResultsStep:
             overlay = overlay_by_key(self.space.parameters.overlay)
             values, scale = overlay.values(case), overlay.color_scale(case)
             for index, row in enumerate(case.rows):
-                cells = _cells(row)
+                cells = cells_of(case, row)
                 for column, value in enumerate(cells):
                     item = qt.QTableWidgetItem()
                     item.setData(qt.Qt.DisplayRole, value)
@@ -275,18 +263,6 @@ def describe(row: RegionRow) -> str:
         percentile=row.pad_percentile,
         load=100.0 * row.load_fraction,
     )
-
-
-def _cells(row: RegionRow) -> list:
-    """Text or rounded numbers in the order of `COLUMNS`; numbers sort as numbers."""
-    side = _(_SHORT_SIDE[row.side]) if row.side in _SHORT_SIDE else row.hemisphere
-    load = 0.0 if math.isnan(row.load_fraction) else round(100.0 * row.load_fraction, 1)
-    thickness = "" if math.isnan(row.thickness_mm) else round(row.thickness_mm, 2)
-    if not row.estimable:
-        return [row.region, side, _("not estimable"), "", "", load, thickness, row.reason]
-    interval = f"{row.pad_lower_years:+.0f} … {row.pad_upper_years:+.0f}"
-    percentile = "" if math.isnan(row.pad_percentile) else round(row.pad_percentile)
-    return [row.region, side, round(row.pad_corrected_years, 1), interval, percentile, load, thickness, row.reason]
 
 
 def _words_of_caution(case: CaseFolder) -> str:

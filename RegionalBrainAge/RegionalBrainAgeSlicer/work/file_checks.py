@@ -42,9 +42,9 @@ def refuse_damaged(path: Path) -> None:
             size = _HEADER_BYTES
             while piece := stream.read(_PIECE_BYTES):
                 size += len(piece)
-    except (OSError, EOFError, zlib.error) as error:
-        if isinstance(error, FileNotFoundError | PermissionError):
-            raise
+    except gzip.BadGzipFile:  # no gzip at all: for the readers to tell
+        return
+    except (EOFError, zlib.error) as error:
         raise _cut_off(path) from error
     if size < wanted:
         raise _cut_off(path)

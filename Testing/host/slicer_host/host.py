@@ -62,6 +62,7 @@ class Host:
         self.plot = views.PlotView(self.core)
         self.layouts = LayoutManager(self.core, self.slices, self.three_d)
         self.errors: list[str] = []
+        self._keep_subject_hierarchy()
         self._watch_removals()
         self.core.scene.AddObserver(slicer.vtkMRMLScene.EndCloseEvent, lambda *_: self._views_again())
         self.core.scene.AddObserver(slicer.vtkMRMLScene.EndImportEvent, lambda *_: self._views_again())
@@ -93,12 +94,27 @@ class Host:
         if signal == "startupCompleted()":
             self._at_start.append(slot)
 
+    def _keep_subject_hierarchy(self) -> None:
+        """An item for every data node that is added, as the application's plugins make it; not during an import."""
+        kinds = ("vtkMRMLVolumeNode", "vtkMRMLSegmentationNode", "vtkMRMLTableNode", "vtkMRMLPlotChartNode")
+
+        @vtk.calldata_type(vtk.VTK_OBJECT)
+        def added(scene, _event, node=None) -> None:
+            if scene.IsImporting() or node.GetHideFromEditors() or not any(node.IsA(kind) for kind in kinds):
+                return
+            hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+            hierarchy.CreateItem(hierarchy.GetSceneItemID(), node)
+
+        self.core.scene.AddObserver(slicer.vtkMRMLScene.NodeAddedEvent, added)
+
     def _watch_removals(self) -> None:
         """Errors where the application's subject hierarchy logs them, and parts that go with their node as there."""
         parts: dict[str, list] = {}
 
         @vtk.calldata_type(vtk.VTK_OBJECT)
-        def about_to_be_removed(_scene, _event, node=None) -> None:
+        def about_to_be_removed(scene, _event, node=None) -> None:
+            if scene.IsClosing():
+                return
             if node is None or node.GetScene() is None:
                 name = f"{node.GetClassName()} {node.GetName()}" if node is not None else "no node"
                 self.errors.append(f"Failed to access subject hierarchy node ({name} is in no scene)")
@@ -106,6 +122,11 @@ class Host:
                 shown = [node.GetNthDisplayNode(i) for i in range(node.GetNumberOfDisplayNodes())]
                 stored = [node.GetNthStorageNode(i) for i in range(node.GetNumberOfStorageNodes())]
                 parts[node.GetID()] = [part for part in (*shown, *stored) if part is not None]
+            if node is not None and node.GetScene() is not None and not node.IsA("vtkMRMLSubjectHierarchyNode"):
+                hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+                item = hierarchy.GetItemByDataNode(node)
+                if item:
+                    hierarchy.RemoveItem(item, False, False)
 
         @vtk.calldata_type(vtk.VTK_OBJECT)
         def removed(scene, _event, node=None) -> None:

@@ -59,7 +59,8 @@ class qMRMLSegmentEditorWidget(QtWidgets.QWidget):
             self._node.RemoveObserver(self._tag)
         self._node = node
         if node is not None:
-            self._tag = node.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self.updateWidgetFromMRML())
+            self._tag = tag = node.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda *_: self.updateWidgetFromMRML())
+            self.destroyed.connect(lambda *_: node.RemoveObserver(tag))
         self.updateWidgetFromMRML()
 
     def mrmlSegmentEditorNode(self):
