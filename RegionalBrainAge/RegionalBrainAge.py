@@ -165,8 +165,8 @@ class RegionalBrainAgeWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.set_parameter_node(None)
 
     def on_scene_end_import(self, caller=None, event=None) -> None:
-        # Scripts may read it at once. Fields and editor follow when the application has processed the import: until then
-        # selectors are made anew, and the editor's has the last word.
+        # Scripts may read it at once. Fields and editor follow when the application has processed the import: until
+        # then selectors are made anew, and the editor's has the last word.
         self.space.parameters = self.logic.getParameterNode()
         qt.QTimer.singleShot(0, self.on_scene_imported)
 

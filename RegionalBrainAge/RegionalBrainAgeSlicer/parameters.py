@@ -12,7 +12,7 @@ from .work.command_line import NOT_GIVEN
 
 # Whose the facts in the patient's fields are: nobody's yet, those of `factsHead`, or of a case without a head.
 NOBODY, HEAD, WITHOUT_HEAD = "nobody", "head", "without head"
-# The fields that belong to one patient, as they are where nothing is known. The reviewer's name and folders are the user's.
+# The fields that belong to one patient, as they are where nothing is known. Reviewer and folders are the user's.
 NO_PATIENT = {
     "caseId": "", "ageYears": 0.0, "sex": NOT_GIVEN, "site": "", "daysPostStroke": -1.0, "motor": -0.01,
     "freesurferFolder": pathlib.Path(), "calibrationFile": pathlib.Path(), "noLesion": False, "maskSource": "",

@@ -36,7 +36,10 @@ def test_clearing_a_path_field_clears_the_parameter(host, module, tmp_path):
         for name in path_fields(panel):
             field = getattr(panel.ui, name)
             parameter = field.property("SlicerParameterName")
-            for clear in (lambda edit: edit.clear(), lambda edit: QtTest.QTest.keyClick(edit, QtCore.Qt.Key.Key_Delete)):
+            for clear in (
+                lambda edit: edit.clear(),
+                lambda edit: QtTest.QTest.keyClick(edit, QtCore.Qt.Key.Key_Delete),
+            ):
                 field.setPath(str(tmp_path / "previous"))
                 assert getattr(panel.parameters, parameter) == tmp_path / "previous"
                 line_of(field).selectAll()
@@ -75,7 +78,9 @@ def in_a_new_slicer(code: str) -> str:
             host.load_module(name)
     """
     script = textwrap.dedent(start) + textwrap.dedent(code)
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, encoding="utf-8", timeout=200, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, encoding="utf-8", timeout=200, check=False
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout
 
@@ -111,7 +116,10 @@ def views_of(host, class_name: str) -> list:
 @pytest.mark.parametrize("way", ["estimate", "open", "console"])
 def test_plot_and_table_are_in_their_views_after_a_case_is_shown_for_the_first_time(session, host, way):
     """Their view nodes exist only after the layout is set."""
-    for node in [*slicer.util.getNodesByClass("vtkMRMLPlotViewNode"), *slicer.util.getNodesByClass("vtkMRMLTableViewNode")]:
+    for node in [
+        *slicer.util.getNodesByClass("vtkMRMLPlotViewNode"),
+        *slicer.util.getNodesByClass("vtkMRMLTableViewNode"),
+    ]:
         slicer.mrmlScene.RemoveNode(node)
     slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
     if way == "console":
@@ -164,15 +172,16 @@ def test_a_scene_opened_into_a_scene_with_a_chosen_head_keeps_its_head_and_facts
     other = made_case(tmp_path / "other", "other")
     session.open_head(other.t1)
     session.facts("second", "70", "M")
-    slicer.mrmlScene.SetURL(scene)
-    assert slicer.mrmlScene.Import()
+    assert slicer.util.loadScene(scene)
     host.wait(lambda: False, 0.1)
     parameters = session.panel.parameters
     assert parameters.t1Volume is not None
     assert parameters.t1Volume.GetName().startswith("sub-made"), "the scene's own head"
     assert (parameters.caseId, parameters.approvedBy) == ("walk", "Dr Example")
     assert dialogs.said == []
-    parameters.t1Volume = next(v for v in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode") if "other" in v.GetName())
+    parameters.t1Volume = next(
+        v for v in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode") if "other" in v.GetName()
+    )
     assert parameters.caseId != "walk", "the other head is still another patient"
 
 

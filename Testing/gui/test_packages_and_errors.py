@@ -198,7 +198,10 @@ def test_a_package_that_breaks_on_import_stops_the_run_with_its_name(tmp_path):
         env={"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin"},
     )
     assert done.returncode == 1
-    assert "error: The Python package 'numpy' cannot be imported (ModuleNotFoundError: No module named 'numpy.missing_part')" in done.stderr
+    assert (
+        "error: The Python package 'numpy' cannot be imported (ModuleNotFoundError: No module named 'numpy.mis"
+        in done.stderr
+    )
     assert "Traceback" not in done.stderr
 
 
@@ -361,3 +364,64 @@ def test_saving_where_nothing_can_be_written_is_told(host, panel, dialogs, tmp_p
     assert dialogs.said[-1][0].startswith("The case could not be saved.")
     assert "Check the path" in dialogs.said[-1][0]
     assert not list(tmp_path.glob("**/.sub-made.partial*"))
+
+
+# A torch that is there and cannot be imported
+
+
+@pytest.fixture
+def broken_torch(host, tmp_path, monkeypatch):
+    """A torch for the child process whose import fails as one with a missing library does."""
+    from RegionalBrainAgeSlicer.steps import package_step
+
+    (tmp_path / "site" / "torch").mkdir(parents=True)
+    code = "raise OSError('libcudart.so.12: cannot open shared object file')\n"
+    (tmp_path / "site" / "torch" / "__init__.py").write_text(code, encoding="utf-8")
+    real = slicer.util.launchConsoleProcess
+
+    def launch(arguments, updateEnvironment, **options):
+        return real(arguments, updateEnvironment={**updateEnvironment, "PYTHONPATH": str(tmp_path / "site")}, **options)
+
+    monkeypatch.setattr(slicer.util, "launchConsoleProcess", launch)
+    package_step._IMPORTED.clear()
+    yield
+    package_step._IMPORTED.clear()
+
+
+def test_a_broken_torch_is_named_with_reason_and_remedy_and_no_dead_end(host, broken_torch, dialogs, tmp_path):
+    """It was "all installed", then "half installed, click Install packages", then "all installed" again."""
+    _module, panel = host.open_module("RegionalBrainAge")
+    panel.parent.show()
+    try:
+        assert host.wait(lambda: panel.estimate.packages._look is None, 120)
+        said = panel.ui.packagesLabel.text()
+        assert "The Python package torch cannot be imported (OSError: libcudart.so.12: cannot open" in said
+        assert "PyTorch Util" in said
+        assert "wheel" in said
+        panel.ui.installButton.click()
+        assert "torch (cannot be imported" in dialogs.said[0][1], "what would be repaired, and why"
+        assert "The Python package torch cannot be imported" in dialogs.said[-1][0]
+        assert "PyTorch Util" in dialogs.said[-1][0]
+
+        assert host.wait(lambda: panel.ui.installButton.isEnabled(), 60), "looked at anew after the attempt"
+        wheels = tmp_path / "wheels"
+        wheels.mkdir()
+        (wheels / "torch-2.6.0-py3-none-any.whl").touch()
+        panel.ui.wheelsPath.setPath(str(wheels))
+        host.packaging.calls.clear()
+        panel.ui.installButton.click()
+        assert host.packaging.calls[0]["requirements"][-3:] == ["--force-reinstall", "--no-deps", "torch"]
+
+        assert host.wait(lambda: panel.ui.installButton.isEnabled(), 60)
+        panel.estimate.on_demo()
+        assert "cannot be imported" in dialogs.said[-1][0], "a run is not begun"
+        assert not panel.estimate.running
+    finally:
+        host.close_module("RegionalBrainAge")
+
+
+def test_an_import_that_ends_python_is_the_package_in_question(host):
+    from RegionalBrainAgeSlicer.work.packages import read_imports
+
+    lines = ("importing: numpy", "imported: numpy: ok", "a warning", "importing: torch")
+    assert read_imports(lines) == {"numpy": "ok", "torch": "ends Python when it is imported"}

@@ -3,7 +3,8 @@
     fake_library.py BEHAVIOUR MADE_CASE_FOLDER case --t1 ... --id ID --out DIR [--overwrite]
     fake_library.py BEHAVIOUR MADE_CASE_FOLDER demo --out DIR
 
-As the library does, it refuses to write over a case unless it is told to. BEHAVIOUR: ok, slow (a minute, with a child that ignores polite requests), error, crash, killed.
+As the library does, it refuses to write over a case unless it is told to.
+BEHAVIOUR: ok, slow (a minute, with a child that ignores polite requests), error, crash, killed.
 """
 
 from __future__ import annotations

@@ -37,7 +37,9 @@ def dicom_facts(volume, database) -> DicomFacts:
     uid = (volume.GetAttribute(UIDS_ATTRIBUTE) or "").split(" ")[0]
     if not uid or database is None:
         return DicomFacts()
-    value = {tag: (database.instanceValue(uid, tag) or "").strip() for tag in (_AGE, _SEX, _BIRTH, _STUDY, _ACQUISITION)}
+    value = {
+        tag: (database.instanceValue(uid, tag) or "").strip() for tag in (_AGE, _SEX, _BIRTH, _STUDY, _ACQUISITION)
+    }
     scan = _date(value[_ACQUISITION]) or _date(value[_STUDY])
     birth = _date(value[_BIRTH])
     age = (scan - birth).days / 365.25 if scan and birth and scan > birth else _age(value[_AGE])

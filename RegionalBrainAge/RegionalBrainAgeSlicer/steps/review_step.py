@@ -358,7 +358,9 @@ class ReviewStep:
         """Show the state; `possible` says whether the patient is known. Returns whether the step is done."""
         parameters = self.space.parameters
         segmentation = parameters.lesionSegmentation
-        if (self._observed[0] if self._observed else None) is not segmentation or self._measured_head != self._head_id():
+        if (
+            self._observed[0] if self._observed else None
+        ) is not segmentation or self._measured_head != self._head_id():
             self._measured_head = self._head_id()
             self._observe(segmentation)
             self.on_measure()

@@ -68,7 +68,7 @@ def _refuse_several_volumes(path: Path, dimensions: tuple[int, ...]) -> None:
     if volumes > 1:
         raise InputError(
             _("The file {path} holds {count} volumes (4D).").format(path=path, count=volumes),
-            _("Give one T1-weighted volume: export the T1 series alone, or split the file (for example with fslsplit)."),
+            _("Give one T1-weighted volume: export the T1 series alone, or split the file (fslsplit does that)."),
         )
 
 

@@ -29,8 +29,8 @@ _MODULE_NAMES = {
 
 
 TORCH_REMEDY = _(
-    "Open the module 'PyTorch Util' of the extension PyTorch, uninstall torch there, restart Slicer and install it again; "
-    "or give a folder with a torch wheel in the section Advanced and click 'Install packages'."
+    "Open the module 'PyTorch Util' of the extension PyTorch, uninstall torch there, restart Slicer and install it "
+    "again; or give a folder with a torch wheel in the section Advanced and click 'Install packages'."
 )
 # About what all packages without torch take when unpacked.
 _LEAST_ROOM_BYTES = 500_000_000

@@ -48,10 +48,8 @@ class PathFields:
         """After every change of the parameter node, which the binding writes into the fields in its own words."""
         for field in self._fields:
             shown, typed = field.currentPath, self._typed.get(field)
-            if typed is not None and Path(typed) == Path(shown):
-                wanted = typed
-            else:
-                wanted = "" if shown == "." else shown
+            as_typed = typed is not None and Path(typed) == Path(shown)
+            wanted = typed if as_typed else {".": ""}.get(shown, shown)
             if wanted != shown:
                 self._showing = True
                 # Without a signal: while a scene is being read it would write this path over the one that comes.

@@ -98,8 +98,9 @@ class Core:
         return bool(self.applicationLogic.SaveSceneToSlicerDataBundleDirectory(str(folder), None))
 
     def load_scene(self, filename: str, properties: dict | None = None) -> bool:
+        """Into the scene that is open, unless `properties` say "clear", as the application's reader does."""
         self.scene.SetURL(str(filename))
-        return bool(self.scene.Connect())
+        return bool(self.scene.Connect() if (properties or {}).get("clear") else self.scene.Import())
 
 
 def _stem(filename: str) -> str:

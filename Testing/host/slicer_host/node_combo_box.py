@@ -61,9 +61,7 @@ class qMRMLNodeComboBox(QtWidgets.QComboBox):
     def _offers(self, node) -> bool:
         if node.GetHideFromEditors() or node.GetID() in self._proxy.hiddenNodeIDs:
             return False
-        return any(
-            node.GetClassName() == kind or (self._flags["children"] and node.IsA(kind)) for kind in self._types
-        )
+        return any(node.GetClassName() == kind or (self._flags["children"] and node.IsA(kind)) for kind in self._types)
 
     def _on_added(self, node) -> None:
         if not self._scene.IsImporting() and self._offers(node):

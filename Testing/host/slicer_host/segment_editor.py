@@ -1,4 +1,4 @@
-"""A stand-in for qMRMLSegmentEditorWidget with the application's rules of following the scene; see Testing/host/README.md."""
+"""A stand-in for qMRMLSegmentEditorWidget, as late as the application's in following a scene; see the README."""
 
 from __future__ import annotations
 
