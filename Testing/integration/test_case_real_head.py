@@ -6,16 +6,17 @@ import json
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
+from offline import program_without_network
 from RegionalBrainAgeLib.anatomy.regions import load_scheme, region_masks
 from RegionalBrainAgeLib.case.demo import LESION_NAME
 from RegionalBrainAgeLib.case.result import tables as table
 from RegionalBrainAgeLib.case.result.volumes import RegionVolume
+from RegionalBrainAgeLib.files.words import number_of
 from RegionalBrainAgeLib.head.registration import Registration
 from RegionalBrainAgeLib.resources import package_file
 
@@ -25,9 +26,10 @@ VOLUMES = ("brain_mask", "lesion_mask", "regions_dseg", "parcels_dseg", "thickne
 
 
 def run(*words) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr of the command line."""
-    command = [sys.executable, "-m", "RegionalBrainAgeLib", *map(str, words)]
-    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, timeout=1800)
+    """Exit code, stdout and stderr of the command line, which can reach no network."""
+    done = subprocess.run(
+        program_without_network(*words), capture_output=True, encoding="utf-8", check=False, timeout=1800
+    )
     assert "Traceback" not in done.stderr
     return done.returncode, done.stdout, done.stderr
 
@@ -42,7 +44,7 @@ def run_case(t1: Path, out: Path, case_id: str, lesion: Path) -> Path:
 
 def regions(folder: Path, column: str) -> np.ndarray:
     rows = table.read_table(folder / f"{folder.name}_regions.tsv")
-    return np.array([table.number(row[column]) for row in rows])
+    return np.array([number_of(row[column]) for row in rows])
 
 
 @pytest.fixture(scope="module")
@@ -63,9 +65,11 @@ def test_the_demonstration_leaves_every_file_and_says_what_it_is(demo):
     expected = [
         f"{stem}_{name}" for name in ("regions.tsv", "regions.json", "parcels.tsv", "parcels.json", "case.json")
     ]
+    expected += [f"{stem}_methods.md", f"{stem}_references.bib"]
     expected += [f"{stem}_desc-{name}.nii.gz" for name in VOLUMES] + [f"{stem}_report.html", "figures"]
     assert set(expected) <= set(os.listdir(demo))
-    assert {"processed_cases.csv", LESION_NAME, stem} == set(os.listdir(demo.parent))
+    beside = {"processed_cases.csv", "processed_cases.json", "dataset_description.json", LESION_NAME, stem}
+    assert beside == set(os.listdir(demo.parent))
     report = (demo / f"{stem}_report.html").read_text(encoding="utf-8")
     assert "not real" in report
     assert "Colin27" in report
@@ -99,8 +103,8 @@ def test_numbers_in_table_row_and_volumes_agree(demo):
     assert float(row["lesion_volume_ml"]) == pytest.approx(volume_ml, rel=1e-4)
     pads, loads = regions(demo, "pad_corrected_years"), regions(demo, "load_fraction")
     names = table.networks_of(row)
-    assert [table.number(row[f"pad_ipsi_{n}"]) for n in names] == pytest.approx(pads[0::2], nan_ok=True)
-    assert [table.number(row[f"load_contra_{n}"]) for n in names] == pytest.approx(loads[1::2])
+    assert [number_of(row[f"pad_ipsi_{n}"]) for n in names] == pytest.approx(pads[0::2], nan_ok=True)
+    assert [number_of(row[f"load_contra_{n}"]) for n in names] == pytest.approx(loads[1::2])
     assert loads[0::2].max() > 0.05
     assert loads[1::2].max() == 0
     # A voxel of the PAD map holds the value of the region that the label volume names there.
