@@ -18,13 +18,14 @@ from RegionalBrainAgeLib.case import cli as case_commands
 from RegionalBrainAgeLib.errors import Cancelled, RegionalBrainAgeError
 from RegionalBrainAgeLib.files.wording import RESEARCH_USE
 from RegionalBrainAgeLib.progress import LOG
+from RegionalBrainAgeLib.structures import cli as structure_commands
 
 from . import bids_app
 from .common_options import add_common_options, messages, with_config
 
 EXIT_CODES = "Exit codes: 0 ok, 1 failure, 2 bad usage or input, 3 case(s) failed."
 # Each has add_parsers(subparsers) and imports what is heavy inside its functions, so that --help is quick.
-COMMANDS = (case_commands, batch_commands, age_commands, cohort_commands)
+COMMANDS = (case_commands, batch_commands, age_commands, structure_commands, cohort_commands)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -27,6 +27,10 @@ from ..head.lesion_filling import fill_lesion
 from ..head.registration import Registration, register
 from ..head.shading import correct_bias
 from ..lesion.measures import check_lesion
+from ..structures.model import load_model as load_structure_model
+from ..structures.on_head import aseg_labels
+from ..structures.segmentation import segment_structures
+from ..structures.volumes import StructureVolumes, measure_volumes
 from .case import Case
 from .result.volumes import CaseVolumes, RegionVolume
 from .steps import Steps
@@ -55,6 +59,7 @@ class Head:
     volumes : everything that can be looked at.
     registration : to MNI and back.
     features : thickness per parcel; None when FreeSurfer measures it instead.
+    structures : volumes of ventricles, deep grey matter and the rest; None when FreeSurfer measures them instead.
     warnings : sentences for the user.
     not_t1 : the image's contrast is not that of T1; one of the warnings says so.
     """
@@ -62,6 +67,7 @@ class Head:
     volumes: CaseVolumes
     registration: Registration
     features: ParcelFeatures | None
+    structures: StructureVolumes | None
     warnings: tuple[str, ...]
     not_t1: bool = False
 
@@ -110,7 +116,7 @@ def read_scan(case: Case) -> Scan | None:
 
 
 def measure_head(scan: Scan, scheme: RegionScheme, steps: Steps, threads: int, surfaces: bool) -> Head:
-    """Brain mask, shading, registration, regions and - unless `surfaces` come from FreeSurfer - thickness.
+    """Brain mask, shading, registration, regions and - unless `surfaces` come from FreeSurfer - volumes and thickness.
 
     Raises
     ------
@@ -142,12 +148,18 @@ def measure_head(scan: Scan, scheme: RegionScheme, steps: Steps, threads: int, s
         template_on_t1=template,
     )
     if surfaces:
-        return Head(volumes, registration, None, tuple(warnings), bool(contrast))
+        return Head(volumes, registration, None, None, tuple(warnings), bool(contrast))
+    with steps.step("structures"):
+        found = segment_structures(
+            t1, brain, lesion, registration.native_from_template, load_structure_model(), threads
+        )
+        structures = measure_volumes(found, lesion)
+        volumes = replace(volumes, structures=aseg_labels(found, brain, threads))
     with steps.step("tissue"):
-        structures = registration.to_native(load_atlas("destrieux").labels)
+        atlas = registration.to_native(load_atlas("destrieux").labels)
         # A lesion has no surfaces of its own; healed from the other side it leaves those around it undisturbed.
         whole = t1 if lesion is None else fill_lesion(t1, brain, lesion, registration.native_from_template)
-        tissue = segment_tissue(whole, brain, lesion, structures)
+        tissue = segment_tissue(whole, brain, lesion, atlas)
     with steps.step("thickness"):
         thickness = cortical_thickness(tissue, lesion, threads)
     with steps.step("parcels"):
@@ -155,4 +167,4 @@ def measure_head(scan: Scan, scheme: RegionScheme, steps: Steps, threads: int, s
         parcels = individual_parcels(registration, tissue, ribbon, lesion, threads)
         features = measure_parcels(thickness, parcels, lesion)
     volumes = replace(volumes, parcels=parcels, thickness=thickness)
-    return Head(volumes, registration, features, tuple(warnings), bool(contrast))
+    return Head(volumes, registration, features, structures, tuple(warnings), bool(contrast))

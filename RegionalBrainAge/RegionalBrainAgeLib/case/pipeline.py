@@ -17,6 +17,7 @@ from ..age.model.brain_age_model import DEFAULT_MODEL, BrainAgeModel, RegionAges
 from ..age.model.calibration import read_calibration
 from ..anatomy.parcels import ParcelFeatures
 from ..anatomy.regions import RegionScheme, load_scheme, membership
+from ..anatomy.structures import INTRACRANIAL, STRUCTURE_NAMES, STRUCTURE_SIDES
 from ..anatomy.tract import corticospinal_tract, load_tract_template
 from ..cortex.freesurfer import read_subject
 from ..errors import CaseError, InputError
@@ -26,12 +27,13 @@ from ..geometry.image import Image, bounding_box, cropped, same_grid
 from ..lesion.measures import region_loads, summarise_lesion
 from ..lesion.tract_loads import tract_load, weighted_tract_load
 from ..resources import shipped
+from ..structures.volumes import StructureVolumes
 from .case import FILE_FIELDS, Case
 from .measure_head import Head, Scan, measure_head, read_scan
 from .provenance import peak_memory_mb, software_versions
 from .quality import advice, judge
 from .result.dataset_files import describe_dataset, describe_table
-from .result.result import CaseResult, LesionResult, ParcelResult, RegionResult, side_word
+from .result.result import CaseResult, LesionResult, ParcelResult, RegionResult, StructureResult, side_word
 from .result.tables import PROCESSED_NAME, append_case, check_columns, processed_columns
 from .result.write_case import write_case
 from .steps import Progress, Steps
@@ -182,6 +184,7 @@ def estimate(
             "peak_memory_mb": peak_memory_mb(),
         },
         asymmetries=asymmetries(model, ages, case.age_years, scheme.pairs),
+        structures=_structure_rows(head.structures) if head and head.structures else (),
     )
     return result, head, scan
 
@@ -273,3 +276,11 @@ def _parcel_rows(features: ParcelFeatures) -> tuple[ParcelResult, ...]:
             features.names, features.thickness_mm, features.lesioned_fraction, features.voxels, strict=True
         )
     )
+
+
+def _structure_rows(structures: StructureVolumes) -> tuple[StructureResult, ...]:
+    rows = [
+        StructureResult(name, side, structures.volume_mm3[name], structures.lesioned_fraction[name])
+        for name, side in zip(STRUCTURE_NAMES, STRUCTURE_SIDES, strict=True)
+    ]
+    return (*rows, StructureResult(INTRACRANIAL, "M", structures.intracranial_mm3, math.nan))

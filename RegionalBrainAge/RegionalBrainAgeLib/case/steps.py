@@ -15,6 +15,7 @@ EXPECTED_SECONDS = {
     "brain mask": 4,
     "bias field": 9,
     "registration": 30,
+    "structures": 5,
     "tissue": 15,
     "thickness": 15,
     "parcels": 4,

@@ -76,6 +76,16 @@ class ParcelResult:
     voxels: int
 
 
+@dataclass(frozen=True)
+class StructureResult:
+    """One row of the structures table; the fields are the columns of `tables.STRUCTURE_COLUMNS`."""
+
+    structure: str
+    hemisphere: str
+    volume_mm3: float
+    lesioned_fraction: float
+
+
 def side_word(hemisphere: str, lesion_side: str) -> str:
     """How a region's side is called: by the lesion where it has one side, else left or right."""
     if lesion_side in ("L", "R"):
@@ -132,6 +142,7 @@ class CaseResult:
     provenance : versions of software, checksums of inputs, parameters, peak memory.
     asymmetries : left minus right of every network beside what healthy people show.
     global_age : of the brain as a whole; None where the model gives none.
+    structures : rows of the structures table; none where volumes were not measured.
     folder : where the files lie; None before writing.
     """
 
@@ -148,6 +159,7 @@ class CaseResult:
     provenance: Mapping[str, object] = field(default_factory=dict)
     asymmetries: tuple[Asymmetry, ...] = ()
     global_age: GlobalAgeResult | None = None
+    structures: tuple[StructureResult, ...] = ()
     folder: Path | None = None
 
     @property

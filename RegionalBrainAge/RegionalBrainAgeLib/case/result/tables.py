@@ -66,6 +66,13 @@ PARCEL_COLUMNS = {
     "voxels": ("Number of voxels (or vertices, from FreeSurfer) that were measured.", "count"),
 }
 
+STRUCTURE_COLUMNS = {
+    "structure": ("Structure by the name FreeSurfer's aseg gives it; last the intracranial volume.", None),
+    "hemisphere": ("L, R, or M for the midline and the whole.", None),
+    "volume_mm3": ("Volume; n/a where too much is lesioned, or the route does not measure it.", "mm^3"),
+    "lesioned_fraction": ("Fraction of the structure covered by the lesion, 0..1.", "fraction"),
+}
+
 _BEFORE_NETWORKS = {
     "case_id": ("Identifier of the case, unique in the table.", None),
     "site": ("Scanner or hospital, as given.", None),

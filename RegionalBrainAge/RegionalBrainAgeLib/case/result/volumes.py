@@ -76,6 +76,7 @@ class CaseVolumes:
     parcels : parcels in the cortical ribbon (1..148), int16; None when FreeSurfer gave the thicknesses.
     thickness : cortical thickness (mm), NaN outside the ribbon; None when FreeSurfer gave it.
     template_on_t1 : the template's brain brought onto this head, to judge the registration; None without one.
+    structures : FreeSurfer's aseg codes of the measured structures, uint8; None when FreeSurfer measured them.
     """
 
     t1: Image
@@ -85,3 +86,4 @@ class CaseVolumes:
     parcels: Image | None
     thickness: Image | None
     template_on_t1: Image | None
+    structures: Image | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from ...files.images import write_image
 from ...files.tables import write_table
 from ...geometry.image import Image, from_canonical
 from ...head.registration import Registration
+from ...structures.names import ASEG_CODES
 from ..measure_head import Head, Scan
 from ..provenance import peak_memory_mb
 from ..report.answer import answer
@@ -26,7 +27,7 @@ from ..report.viewer import viewer_html
 from ..steps import Steps
 from .methods import write_methods
 from .result import CaseResult
-from .tables import PARCEL_COLUMNS, REGION_COLUMNS
+from .tables import PARCEL_COLUMNS, REGION_COLUMNS, STRUCTURE_COLUMNS
 
 VOLUME_MEANINGS = {
     "desc-brain_mask": "1 in the brain.",
@@ -36,6 +37,7 @@ VOLUME_MEANINGS = {
         "scheme that holds it, while loads and volumes use every region's full extent."
     ),
     "desc-parcels_dseg": "Number of the cortical parcel (table beside this file).",
+    "desc-structures_dseg": "FreeSurfer's aseg code of the structure (table beside this file).",
     "desc-thickness_map": "Cortical thickness (mm), NaN outside the cortex.",
     "desc-pad_map": (
         "Corrected predicted age difference (years) of the region in desc-regions_dseg, NaN outside regions and "
@@ -77,6 +79,8 @@ def write_case(
             (figures / f"{stem}_{name}").write_bytes(content)
         write_table(folder / f"{stem}_regions.tsv", map(asdict, result.regions), REGION_COLUMNS)
         write_table(folder / f"{stem}_parcels.tsv", map(asdict, result.parcels), PARCEL_COLUMNS)
+        if result.structures:
+            write_table(folder / f"{stem}_structures.tsv", map(asdict, result.structures), STRUCTURE_COLUMNS)
         if head is not None and scan is not None:
             _write_volumes(folder, stem, result, scheme, head, scan)
             _write_transforms(folder, stem, replace(head.registration, t1_grid=scan.file_grid))
@@ -105,6 +109,7 @@ def _write_volumes(folder: Path, stem: str, result: CaseResult, scheme: RegionSc
         "desc-lesion_mask": volumes.lesion,
         "desc-regions_dseg": volumes.regions.first_region(),
         "desc-parcels_dseg": volumes.parcels,
+        "desc-structures_dseg": volumes.structures,
         "desc-thickness_map": volumes.thickness,
         "desc-pad_map": volumes.regions.paint(pads),
     }
@@ -116,6 +121,8 @@ def _write_volumes(folder: Path, stem: str, result: CaseResult, scheme: RegionSc
         sidecar = {"Description": VOLUME_MEANINGS[name], "SpatialReference": "the T1-weighted image given"}
         path.with_suffix("").with_suffix(".json").write_text(json.dumps(sidecar, indent=2) + "\n", encoding="utf-8")
     _write_names(folder / f"{stem}_desc-regions_dseg.tsv", [region.name for region in scheme.regions])
+    if volumes.structures is not None:
+        _write_codes(folder / f"{stem}_desc-structures_dseg.tsv", ASEG_CODES)
     if volumes.parcels is not None:
         _write_names(folder / f"{stem}_desc-parcels_dseg.tsv", PARCEL_NAMES)
 
@@ -128,5 +135,9 @@ def _write_transforms(folder: Path, stem: str, registration: Registration) -> No
 
 
 def _write_names(path: Path, names: Sequence[str]) -> None:
-    lines = ["index\tname", *(f"{number}\t{name}" for number, name in enumerate(names, start=1))]
+    _write_codes(path, {name: number for number, name in enumerate(names, start=1)})
+
+
+def _write_codes(path: Path, code_of_name: Mapping[str, int]) -> None:
+    lines = ["index\tname", *(f"{code}\t{name}" for name, code in code_of_name.items())]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")

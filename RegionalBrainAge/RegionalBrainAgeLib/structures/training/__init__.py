@@ -1,0 +1,1 @@
+"""Training of the structure network on heads with label maps."""

@@ -1,0 +1,98 @@
+"""Volumes of structures, from the probabilities the network gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..anatomy.structures import INTRACRANIAL, STRUCTURE_NAMES
+from ..geometry.distances import within_mm
+from ..geometry.image import Image
+from .names import BACKGROUND, MEASURED_STRUCTURES, MIDLINE_CLASSES, SIDE_WORDS, SIDES
+from .segmentation import StructureMap, mask_share, window_of
+
+# As for a parcel whose lesioned part cannot be left out: with more than this share in or near the lesion it is missing.
+MAXIMUM_SPOILED_FRACTION = 0.15
+LESION_MARGIN_MM = 3.0
+
+
+@dataclass(frozen=True)
+class StructureVolumes:
+    """Volumes of one head by the names of FreeSurfer's aseg (`anatomy.structures.STRUCTURE_NAMES`).
+
+    Parameters
+    ----------
+    volume_mm3 : NaN where more than 15 % of a structure lie in or near the lesion, and for the choroid plexus, which is
+        never measured. A smaller lesioned part counts with what the network expects there.
+    lesioned_fraction : share of the structure in the lesion, 0..1.
+    intracranial_mm3 : everything inside the skull's inner surface, lesion included.
+    """
+
+    volume_mm3: Mapping[str, float]
+    lesioned_fraction: Mapping[str, float]
+    intracranial_mm3: float
+
+    def by_table_name(self) -> dict[str, float]:
+        """Volumes and intracranial volume under the names of FreeSurfer's own tables (mm^3)."""
+        return {**self.volume_mm3, INTRACRANIAL: self.intracranial_mm3}
+
+
+def measure_volumes(found: StructureMap, lesion: Image | None = None) -> StructureVolumes:
+    """Sums the probabilities of each structure (mm^3); a structure with too much lesion is missing.
+
+    A probability is counted as a partial volume: summing it gives no steps as voxels change sides. Structures of the
+    midline are the mean of what the two halves see.
+
+    Parameters
+    ----------
+    lesion : boolean mask on the head's grid, or None.
+    """
+    whole = _sums(found, None)
+    if lesion is None or not lesion.array.any():
+        lesioned = spoiled = dict.fromkeys(MEASURED_STRUCTURES, 0.0)
+    else:
+        near = lesion.like(within_mm(lesion, LESION_MARGIN_MM))
+        lesioned, spoiled = (
+            {name: part / max(whole[name], 1e-6) for name, part in _sums(found, mask).items()}
+            for mask in (lesion, near)
+        )
+    volumes = {
+        name: whole[name] * found.voxel_mm3 if spoiled[name] <= MAXIMUM_SPOILED_FRACTION else float("nan")
+        for name in MEASURED_STRUCTURES
+    }
+    return StructureVolumes(
+        {name: volumes.get(name, float("nan")) for name in STRUCTURE_NAMES},
+        {name: lesioned.get(name, 0.0) for name in STRUCTURE_NAMES},
+        intracranial_mm3(found),
+    )
+
+
+def intracranial_mm3(found: StructureMap) -> float:
+    """Volume of all that is not background."""
+    weight = window_of(BACKGROUND).midline_weight
+    inside = sum(float(((1.0 - found.probability(side, BACKGROUND)) * weight).sum()) for side in SIDES)
+    return inside * found.voxel_mm3
+
+
+def _sums(found: StructureMap, mask: Image | None) -> dict[str, float]:
+    """Sum of each structure's probability over the grid, or over a mask of the head's grid."""
+    share = None if mask is None else mask_share(mask, found.native_from_template)
+
+    def in_half(side: str, name: str) -> float:
+        window = window_of(name)
+        weight = window.midline_weight if name in MIDLINE_CLASSES else np.float32(1.0)
+        weight = weight if share is None else weight * share[window.name, side]
+        return float((found.probability(side, name) * weight).sum(dtype=np.float64))
+
+    vermis = sum(in_half(side, "Vermis") for side in SIDES)
+    sums = {}
+    for name in MEASURED_STRUCTURES:
+        if name in MIDLINE_CLASSES:
+            sums[name] = sum(in_half(side, name) for side in SIDES)
+            continue
+        word, kind = name.split("-", 1)
+        side = next(side for side in SIDES if SIDE_WORDS[side] == word)
+        sums[name] = in_half(side, kind) + (vermis / 2 if kind == "Cerebellum-Cortex" else 0.0)
+    return sums
