@@ -39,7 +39,7 @@ class TrainingSettings:
     learning_rate : the largest. seed : same seed, same weights (one thread).
     """
 
-    steps: Mapping[str, int] = field(default_factory=lambda: {WHOLE.name: 600, DEEP.name: 1800})
+    steps: Mapping[str, int] = field(default_factory=lambda: {WHOLE.name: 800, DEEP.name: 1700})
     channels: Mapping[str, tuple[int, int, int]] = field(
         default_factory=lambda: {WHOLE.name: (16, 32, 48), DEEP.name: (32, 48, 64)}
     )
