@@ -28,8 +28,8 @@ from .run.case_records import Store
 WORK_NAME, GROUP_NAME = "work", "group"
 # What BIDS has no names for yet: tables of regions, maps of thickness and age, transforms, reports.
 NOT_IN_BIDS = (
-    *(f"/{name}/" for name in (WORK_NAME, GROUP_NAME)),
-    *("**/figures/", "*.html", "*_case.json", "*_map.nii.gz", "*_map.json", "*_from-*", "*_methods.*"),
+    *(WORK_NAME, GROUP_NAME),
+    *("**/figures", "*.html", "*_case.json", "*_map.nii.gz", "*_map.json", "*_from-*", "*_xfm.json", "*_methods.*"),
     *("*_regions.*", "*_parcels.*", "*_structures.*", "*.csv", "processed_cases.json", "failed_cases.csv", "qc.tsv"),
     *("*.h5", "*.mat", "*.bib"),
 )

@@ -5,8 +5,13 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pytest
 from regional_brain_age import __main__ as command_line
 from regional_brain_age import bids_app
@@ -15,6 +20,7 @@ from RegionalBrainAgeLib.batch.lists.bids import Selection, read_dataset, read_f
 from RegionalBrainAgeLib.batch.run.batch import BatchSummary
 from RegionalBrainAgeLib.case.result.dataset_files import describe_dataset, describe_table
 from RegionalBrainAgeLib.case.result.tables import PROCESSED_NAME, processed_columns
+from RegionalBrainAgeLib.case.result.write_case import VOLUME_MEANINGS
 from RegionalBrainAgeLib.errors import InputError
 from RegionalBrainAgeLib.files.tables import table_text
 
@@ -201,3 +207,30 @@ def test_a_dataset_that_is_not_there_or_is_the_output_is_refused(dataset, tmp_pa
     assert command_line.main([str(tmp_path / "none"), str(tmp_path / "out"), "participant"]) == 2
     assert command_line.main([str(dataset), str(dataset), "participant"]) == 2
     assert "dataset itself" in capsys.readouterr().err
+
+
+def test_the_derivative_is_valid_by_the_bids_validator(dataset, tmp_path):
+    """Oracle: the BIDS validator, on a laid-out case with every file that a case leaves."""
+    places = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    validator = shutil.which("bids-validator-deno", path=places)
+    if validator is None:
+        pytest.skip("bids-validator-deno is not installed")
+    out, work = tmp_path / "out", tmp_path / "out/work/all"
+    finished_case(work, "02_ses-1")
+    case = work / "sub-02_ses-1"
+    image = nib.Nifti1Image(np.zeros((4, 4, 4), np.uint8), np.eye(4))
+    for name in VOLUME_MEANINGS:
+        nib.save(image, case / f"{case.name}_{name}.nii.gz")
+        (case / f"{case.name}_{name}.json").write_text(json.dumps({"Description": "A volume."}), encoding="utf-8")
+        if name.endswith("_dseg"):
+            (case / f"{case.name}_{name}.tsv").write_text("index\tname\n1\tSMN_L\n", encoding="utf-8")
+    nib.save(image, case / f"{case.name}_from-T1w_to-MNI_warp.nii.gz")
+    tables = ("regions.tsv", "regions.json", "parcels.tsv", "structures.tsv")
+    for name in (*tables, "methods.md", "references.bib", "xfm.json"):
+        (case / f"{case.name}_{name}").write_text("x", encoding="utf-8")
+    derivative.write_dataset_files(out, dataset)
+    derivative.lay_out_case(case, out, dataset / "sub-02/ses-1/anat/sub-02_ses-1_T1w.nii.gz", dataset)
+    derivative.gather_cases(out, lambda case_id: True)
+    done = subprocess.run([validator, str(out), "--json"], capture_output=True, text=True, check=False)
+    errors = [one for one in json.loads(done.stdout)["issues"]["issues"] if one.get("severity") == "error"]
+    assert errors == []

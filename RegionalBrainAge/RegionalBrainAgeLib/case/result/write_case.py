@@ -29,6 +29,8 @@ from .methods import write_methods
 from .result import CaseResult
 from .tables import PARCEL_COLUMNS, REGION_COLUMNS, STRUCTURE_COLUMNS
 
+# BIDS's words for what a mask masks.
+MASK_TYPES = {"desc-brain_mask": "Brain", "desc-lesion_mask": "Lesion"}
 VOLUME_MEANINGS = {
     "desc-brain_mask": "1 in the brain.",
     "desc-lesion_mask": "1 in the lesion, resampled to the T1's grid.",
@@ -119,6 +121,7 @@ def _write_volumes(folder: Path, stem: str, result: CaseResult, scheme: RegionSc
         path = folder / f"{stem}_{name}.nii.gz"
         write_image(from_canonical(image, scan.file_grid), path)
         sidecar = {"Description": VOLUME_MEANINGS[name], "SpatialReference": "the T1-weighted image given"}
+        sidecar |= {"Type": MASK_TYPES[name]} if name in MASK_TYPES else {}
         path.with_suffix("").with_suffix(".json").write_text(json.dumps(sidecar, indent=2) + "\n", encoding="utf-8")
     _write_names(folder / f"{stem}_desc-regions_dseg.tsv", [region.name for region in scheme.regions])
     if volumes.structures is not None:
