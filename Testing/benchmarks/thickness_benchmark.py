@@ -36,7 +36,8 @@ from changed_heads import (
 )
 from lesions_into_heads import SOOP_EXAMPLES, heads, lesion_in_head, paint_lesion, soop_lesion
 from phantoms import FOLDED_RADIUS_MM, folded_shell, spherical_shell, turned
-from RegionalBrainAgeLib.age.model.brain_age_model import load_model
+from RegionalBrainAgeLib.age.features import features_of_parcels
+from RegionalBrainAgeLib.age.model.model_files import load_model
 from RegionalBrainAgeLib.anatomy.atlases import load_atlas
 from RegionalBrainAgeLib.anatomy.freesurfer_codes import WHITE_MATTER
 from RegionalBrainAgeLib.anatomy.parcels import (
@@ -241,7 +242,7 @@ def lesions(data: Path, names: list[str], examples: list[str]) -> None:
         before = measure(head)
 
         def pads_years(found: Measured, person: tuple[float, str] = PEOPLE[name]) -> np.ndarray:
-            return model.predict(found.features, *person).pad_years
+            return model.predict(features_of_parcels(found.features, route="T1"), *person).pad_years
 
         for example in examples:
             lesion = lesion_in_head(soop_lesion(data, example), head.registration, head.brain)

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from RegionalBrainAgeLib.age.model.brain_age_model import load_model
+from RegionalBrainAgeLib.age.features import features_of_parcels
+from RegionalBrainAgeLib.age.model.model_files import load_model
 from RegionalBrainAgeLib.anatomy.parcels import PARCEL_NAMES, ParcelFeatures
 from RegionalBrainAgeLib.cortex.freesurfer import read_subject
 from RegionalBrainAgeLib.files.tables import read_table
@@ -44,9 +45,9 @@ def main() -> None:
     model = load_model()
     t1 = ParcelFeatures(PARCEL_NAMES, t1_mm, np.zeros(len(left)), np.ones(len(left), int))
     ages = {
-        "FreeSurfer": model.predict(surfaces, AGE_YEARS, SEX),
-        "T1, default offset": model.predict(t1, AGE_YEARS, SEX, use_default_offset=True),
-        "T1, no offset": model.predict(t1, AGE_YEARS, SEX),
+        "FreeSurfer": model.predict(features_of_parcels(surfaces), AGE_YEARS, SEX),
+        "T1, as its route model says": model.predict(features_of_parcels(t1, route="T1"), AGE_YEARS, SEX),
+        "T1, taken for FreeSurfer": model.predict(features_of_parcels(t1), AGE_YEARS, SEX),
     }
     print("\n| region |", " | ".join(f"PAD, {name} (years)" for name in ages), "|")
     print("|---|" + "---|" * len(ages))

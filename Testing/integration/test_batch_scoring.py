@@ -7,7 +7,8 @@ import csv
 import numpy as np
 import pytest
 from regional_brain_age.__main__ import main
-from RegionalBrainAgeLib.age.model.brain_age_model import load_model
+from RegionalBrainAgeLib.age.features import features_of_parcels
+from RegionalBrainAgeLib.age.model.model_files import load_model
 from RegionalBrainAgeLib.anatomy.parcels import PARCEL_NAMES, ParcelFeatures
 from RegionalBrainAgeLib.batch import score
 from RegionalBrainAgeLib.batch.process_many import process_cohort
@@ -75,7 +76,10 @@ def test_a_wide_list_and_parcel_tables_give_what_the_model_gives_one_by_one(tmp_
     for fact, t, f, row in zip(
         facts, thickness_mm, lesioned, read_table(tmp_path / "wide" / PROCESSED_NAME), strict=True
     ):
-        features = ParcelFeatures(PARCEL_NAMES, np.where(t == 0, np.nan, t), f, np.ones(148, int))
+        parcels = ParcelFeatures(PARCEL_NAMES, np.where(t == 0, np.nan, t), f, np.ones(148, int))
+        # No volume was told: the lesion counts as very small, on its side.
+        sides = {"L": (0.001, 0.0), "R": (0.0, 0.001)}
+        features = features_of_parcels(parcels, sides[fact["lesion_side"]])
         ages = model.predict(features, fact["age"], fact["sex"])
         expected = dict(zip(ages.region_names, ages.pad_corrected_years, strict=True))
         for column, value in row.items():

@@ -1,45 +1,77 @@
-"""Commands ``train``, ``evaluate`` and ``calibrate``."""
+"""Commands ``train``, ``evaluate``, ``table``, ``vertices`` and ``route``."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..progress import LOG, progress_lines
 
+if TYPE_CHECKING:
+    from .people import People
+
 
 def add_parsers(subparsers: argparse._SubParsersAction) -> None:
-    """Adds the commands of this room."""
+    """Adds the commands of this package."""
     train = subparsers.add_parser("train", help="train a brain-age model on a table of healthy people")
-    train.add_argument("table", type=Path, help="CSV: person, site, age, sex (F/M) and 148 Destrieux thicknesses in mm")
+    train.add_argument("table", type=Path, help="CSV: person, site, age, sex, 148 thicknesses (mm), volumes (mm3)")
     train.add_argument("--out", type=Path, required=True, help="model folder to write")
-    train.add_argument("--charts", type=Path, help="lifespan charts (CSV); without them norms are fitted to the table")
-    train.add_argument("--lesions", type=Path, help="folder of lesion masks in MNI space, for lesion-shaped holes")
+    train.add_argument(
+        "--charts", type=Path, nargs="+", help="lifespan charts (CSV files); without them norms are fitted to the table"
+    )
+    train.add_argument(
+        "--leave-out", nargs="+", default=[], metavar="NAME", help="data sets or sites of the table not to train on"
+    )
     train.add_argument("--scheme", type=Path, help="region scheme (TSV); default: the nine networks")
-    train.add_argument("--seed", type=int, default=0, help="the same seed gives the same model (default 0)")
+    train.add_argument("--seed", type=int, default=0, help="of the draws by which errors are measured (default 0)")
     train.add_argument("--steps", type=int, help="steps per network (default: the recipe of the shipped model)")
-    train.add_argument("--seeds", type=int, help="networks per fold (default: the recipe of the shipped model)")
     train.add_argument("--folds", type=int, help="groups of sites held out in turn (default 5)")
-    train.add_argument("--vertices", type=Path, help="vertex mode: .npy (people, vertices, features); see vertex.py")
+    train.add_argument(
+        "--vertices", type=Path, help="vertex mode: .npy (people, vertices, features); see docs/vertices.md"
+    )
     train.add_argument("--overwrite", action="store_true", help="replace an existing model folder")
     train.set_defaults(func=run_train)
+
     evaluate = subparsers.add_parser("evaluate", help="measure a model on a table of healthy people, beside baselines")
     evaluate.add_argument("model", type=Path, help="model folder, or 'default' for the shipped one")
-    evaluate.add_argument("table", type=Path, help="table, format as for train; an empty thickness is a missing parcel")
+    evaluate.add_argument("table", type=Path, help="table, format as for train; an empty cell is a missing feature")
     evaluate.add_argument("--calibration", type=Path, help="file made by calibrate for the scanner of this table")
     evaluate.add_argument("--out", type=Path, required=True, help="folder for predictions.csv, metrics.tsv and figures")
+    evaluate.add_argument(
+        "--leave-out", nargs="+", default=[], metavar="NAME", help="data sets or sites not to judge by"
+    )
+    evaluate.add_argument(
+        "--without-messages", action="store_true", help="switch every message off, the same nodes in view"
+    )
     evaluate.add_argument("--vertices", type=Path, help="vertex mode: features of the table's people (.npy)")
-    evaluate.add_argument("--card", action="store_true", help="full examination on the training table: MODEL_CARD.md")
+    evaluate.add_argument("--card", action="store_true", help="full measurement on the training table: MODEL_CARD.md")
     evaluate.add_argument("--install-card", action="store_true", help="with --card: put the card into the model folder")
-    evaluate.add_argument("--charts", type=Path, help="with --card: the charts the model was trained with")
-    evaluate.add_argument("--lesions", type=Path, help="with --card: the lesion masks the model was trained with")
-    evaluate.add_argument("--rival-steps", type=int, default=1200, help="with --card: steps of the rival networks")
+    evaluate.add_argument("--charts", type=Path, nargs="+", help="with --card: the charts the model was trained with")
+    evaluate.add_argument("--lesions", type=Path, help="with --card: folder of lesion masks in MNI space")
     evaluate.set_defaults(func=run_evaluate)
-    calibrate = subparsers.add_parser("calibrate", help="calibrate a model to a scanner from healthy controls")
-    calibrate.add_argument("model", type=Path, help="model folder, or 'default' for the shipped one")
-    calibrate.add_argument("controls", type=Path, help="table of healthy people of one scanner, format as for train")
-    calibrate.add_argument("--out", type=Path, required=True, help="calibration file to write (JSON)")
-    calibrate.set_defaults(func=run_calibrate)
+
+    table = subparsers.add_parser("table", help="write the table of people that train, evaluate and calibrate read")
+    table.add_argument("subjects_dir", type=Path, help="SUBJECTS_DIR of FreeSurfer or FastSurfer")
+    table.add_argument("participants", type=Path, help="participants.tsv (or .csv): participant_id, age, sex, site")
+    table.add_argument("--out", type=Path, required=True, help="CSV to write")
+    table.set_defaults(func=run_table)
+
+    vertices = subparsers.add_parser("vertices", help="write surface features for vertex mode from a SUBJECTS_DIR")
+    vertices.add_argument("subjects_dir", type=Path, help="SUBJECTS_DIR with surf/?h.sphere.reg, thickness, area, ...")
+    vertices.add_argument("participants", type=Path, help="participants.tsv (or .csv): participant_id, age, sex, site")
+    vertices.add_argument("--out", type=Path, required=True, help="folder for features.npy and people.csv")
+    vertices.set_defaults(func=run_vertices)
+
+    route = subparsers.add_parser("route", help="estimate how a route's features differ from FreeSurfer's")
+    route.add_argument("model", type=Path, help="model folder, or 'default' for the shipped one")
+    route.add_argument("freesurfer", type=Path, help="table of people as FreeSurfer measures them")
+    route.add_argument("by_route", type=Path, help="table of the same people as the route measures them")
+    route.add_argument("--name", default="T1", help="name of the route (default T1)")
+    route.add_argument("--measured-on", required=True, help="the people, in words")
+    route.add_argument("--out", type=Path, required=True, help="route model to write (JSON)")
+    route.add_argument("--install", action="store_true", help="put it into the model folder")
+    route.set_defaults(func=run_route)
 
 
 def run_train(args: argparse.Namespace) -> int:
@@ -51,10 +83,9 @@ def run_train(args: argparse.Namespace) -> int:
 
     from ..anatomy.regions import load_scheme
     from ..errors import InputError
-    from .model.brain_age_model import save_model
-    from .model.graph import project_lesions
-    from .norms.norms import read_charts
-    from .people import read_people
+    from .model.model_files import save_model
+    from .norms.charts import read_charts
+    from .people_table import read_people
     from .training.train_model import Sources, describe_file, train_model
     from .training.train_network import Recipe
 
@@ -62,26 +93,24 @@ def run_train(args: argparse.Namespace) -> int:
         raise InputError(f"The folder {args.out} is not empty.", "Choose another --out or add --overwrite.")
     if args.vertices:
         return _train_on_vertices(args)
-    changes = {key: getattr(args, key) for key in ("steps", "seeds", "folds") if getattr(args, key) is not None}
-    # Charts know thickness only.
-    people = read_people(args.table, for_training=True, features=("thickness",) if args.charts else None)
+    changes = {key: getattr(args, key) for key in ("steps", "folds") if getattr(args, key) is not None}
+    people = _without(read_people(args.table, for_training=True), args.leave_out)
     charts = read_charts(args.charts) if args.charts else None
-    holes = project_lesions(args.lesions) if args.lesions else None
     data = {"table": describe_file(args.table)}
+    if args.leave_out:
+        data["left_out"] = ", ".join(args.leave_out)
     if args.charts:
-        data |= {"charts": describe_file(args.charts), "chart_sites": len(charts.sites)}
-    if args.lesions:
-        data |= {"lesions": describe_file(args.lesions), "lesion_masks_on_cortex": len(holes)}
-    # One thread: sums are then taken in one order, and the same seed gives the same model whatever else runs.
+        data |= {"charts": ", ".join(map(describe_file, args.charts)), "chart_sites": len(charts.sites)}
+    # One thread: sums are then taken in one order, and the same files give the same model whatever else runs.
     torch.set_num_threads(1)
     with threadpool_limits(1):
         model = train_model(
-            Sources(people, charts, holes),
+            Sources(people, charts),
             load_scheme(args.scheme),
             replace(Recipe(), **changes),
-            args.seed,
             args.out.name,
             data,
+            args.seed,
             progress=progress_lines(),
         )
     save_model(model, args.out)
@@ -91,43 +120,101 @@ def run_train(args: argparse.Namespace) -> int:
 
 def run_evaluate(args: argparse.Namespace) -> int:
     """Writes predictions, metrics, figures and, asked for, the model card."""
-    from ..files.atomic_file import write_atomically
-    from ..resources import shipped
-    from .evaluation.card import model_card
     from .evaluation.evaluate import evaluate, write_evaluation
     from .evaluation.figures import write_figures
-    from .evaluation.measure_for_card import examine
-    from .model.brain_age_model import DEFAULT_MODEL, load_model
     from .model.calibration import read_calibration
-    from .model.graph import project_lesions
-    from .model.model_folder import add_file
-    from .norms.norms import read_charts
-    from .people import read_people
-    from .training.train_model import Sources
+    from .model.model_files import load_model
+    from .people_table import read_people
 
     if args.vertices:
         return _evaluate_on_vertices(args)
     model = load_model(_folder(args.model))
-    people = read_people(args.table, features=model.features)
+    people = _without(read_people(args.table), args.leave_out)
     calibration = read_calibration(args.calibration) if args.calibration else None
-    evaluation = evaluate(model, people, calibration)
+    used = model.without_messages() if args.without_messages else model
+    evaluation = evaluate(used, people, calibration)
     write_evaluation(evaluation, args.out)
     write_figures(evaluation, people, args.out)
     LOG.info(evaluation.metrics.to_string(index=False))
     if args.card:
-        charts = read_charts(args.charts) if args.charts else None
-        holes = project_lesions(args.lesions) if args.lesions else None
-        command = f"regional-brain-age evaluate {model.name} {args.table.name} --card"
-        command += " --install-card" if args.install_card else ""
-        command += f" --charts {args.charts.name}" if args.charts else ""
-        command += f" --lesions {args.lesions.name}" if args.lesions else ""
-        command += f" --rival-steps {args.rival_steps} --out {args.out.name}"
-        found = examine(model, Sources(people, charts, holes), command, args.rival_steps, progress_lines())
-        card = model_card(model, found)
-        write_atomically(args.out / "MODEL_CARD.md", card)
-        if args.install_card:
-            add_file(_folder(args.model) or shipped("Models", DEFAULT_MODEL), "MODEL_CARD.md", card)
+        _write_card(args, people)
     LOG.info(f"{args.out}: {len(people)} people")
+    return 0
+
+
+def _write_card(args: argparse.Namespace, people: People) -> None:
+    from ..files.atomic_file import write_atomically
+    from ..resources import shipped
+    from .evaluation.card import model_card
+    from .evaluation.figures import card_figures
+    from .evaluation.measure_for_card import measure_for_card
+    from .model.graph import project_lesions
+    from .model.model_files import DEFAULT_MODEL, load_model
+    from .model.model_folder import CARD_FILE, add_file
+    from .norms.charts import read_charts
+    from .training.train_model import Sources
+
+    model = load_model(_folder(args.model))
+    charts = read_charts(args.charts) if args.charts else None
+    holes = project_lesions(args.lesions) if args.lesions else None
+    words = ["regional-brain-age evaluate", model.name, args.table.name, "--card"]
+    words += ["--leave-out", *args.leave_out] if args.leave_out else []
+    words += ["--charts", *(path.name for path in args.charts)] if args.charts else []
+    words += ["--lesions", args.lesions.name] if args.lesions else []
+    found = measure_for_card(
+        model, Sources(people, charts, holes), " ".join([*words, "--out", args.out.name]), progress_lines()
+    )
+    card = model_card(model, found)
+    write_atomically(args.out / CARD_FILE, card)
+    figures = card_figures(found)
+    for name, content in figures.items():
+        (args.out / name).write_bytes(content)
+    if args.install_card:
+        folder = _folder(args.model) or shipped("Models", DEFAULT_MODEL)
+        for name, content in {**figures, CARD_FILE: card}.items():
+            add_file(folder, name, content)
+
+
+def run_table(args: argparse.Namespace) -> int:
+    """Writes a table of people from FreeSurfer folders."""
+    from .subjects import read_subjects, write_people
+
+    people, skipped = read_subjects(args.subjects_dir, args.participants, progress=progress_lines())
+    write_people(people, args.out)
+    for line in skipped:
+        LOG.info(line)
+    LOG.info(f"{args.out}: {len(people)} people, {len(skipped)} left out")
+    return 0
+
+
+def run_vertices(args: argparse.Namespace) -> int:
+    """Writes the features of vertex mode."""
+    from .vertices.subjects import write_vertex_features
+
+    count, skipped = write_vertex_features(args.subjects_dir, args.participants, args.out, progress=progress_lines())
+    for line in skipped:
+        LOG.info(line)
+    LOG.info(f"{args.out}: {count} people, {len(skipped)} left out")
+    return 0
+
+
+def run_route(args: argparse.Namespace) -> int:
+    """Writes a route model from people measured twice."""
+    from ..files.atomic_file import write_atomically
+    from ..resources import shipped
+    from .model.model_files import DEFAULT_MODEL, load_model
+    from .model.model_folder import ROUTE_FILES, add_file
+    from .model.route import fit_route, route_text
+    from .people_table import matched_people, read_people
+
+    model = load_model(_folder(args.model))
+    one, other = matched_people(read_people(args.freesurfer), read_people(args.by_route))
+    norms = model.folds[-1].norms
+    found = fit_route(args.name, args.measured_on, norms.standardise(other.values), norms.standardise(one.values))
+    write_atomically(args.out, route_text(found))
+    if args.install:
+        add_file(_folder(args.model) or shipped("Models", DEFAULT_MODEL), ROUTE_FILES[args.name], route_text(found))
+    LOG.info(f"{args.out}: {len(one)} people measured twice")
     return 0
 
 
@@ -187,15 +274,16 @@ def _folder(model: Path) -> Path | None:
     return None if str(model) == "default" else model
 
 
-def run_calibrate(args: argparse.Namespace) -> int:
-    """Writes a calibration file."""
-    from .model.brain_age_model import load_model
-    from .model.calibration import calibrate, write_calibration
-    from .people import read_people
+def _without(people: People, names: list[str]) -> People:
+    """The people not of these data sets or sites."""
+    import numpy as np
 
-    model = load_model(_folder(args.model))
-    controls = read_people(args.controls, features=model.features)
-    calibration = calibrate(model.folds[-1].norms, controls, model.name, model.norms_sha256)
-    write_calibration(calibration, args.out)
-    LOG.info(f"{args.out}: {len(controls)} controls. {calibration.caution}".strip())
-    return 0
+    from ..errors import InputError
+
+    known = {*people.dataset, *people.site}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise InputError(
+            f"The table has no data set or site named {unknown[0]}.", "Write the names as the table has them."
+        )
+    return people.take(~(np.isin(people.dataset, names) | np.isin(people.site, names)))

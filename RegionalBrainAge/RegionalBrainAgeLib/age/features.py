@@ -7,9 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..anatomy.parcels import PARCEL_NAMES, ParcelFeatures
-from ..anatomy.structures import STRUCTURE_NAMES
+from ..anatomy.structures import FLUID_STRUCTURES, INTRACRANIAL, STRUCTURE_NAMES, STRUCTURE_SIDES
 
-ROUTES = ("FreeSurfer", "T1")
+FREESURFER, T1 = "FreeSurfer", "T1"
+ROUTES = (FREESURFER, T1)
+# The nodes of the brain graph: parcels, structures, and the size of the head that all volumes are seen against.
+NODE_NAMES = (*PARCEL_NAMES, *STRUCTURE_NAMES, INTRACRANIAL)
+NODE_SIDES = np.array(["L" if name.startswith("lh_") else "R" for name in PARCEL_NAMES] + [*STRUCTURE_SIDES, "M"])
+FLUID_NODES = np.array([name in FLUID_STRUCTURES for name in NODE_NAMES])
+PARCEL_NODES = np.arange(len(NODE_NAMES)) < len(PARCEL_NAMES)
 
 
 @dataclass(frozen=True)
@@ -64,16 +70,29 @@ class Features:
 
 
 def features_of_parcels(
-    parcels: ParcelFeatures, lesion_volume_ml: tuple[float, float] = (0.0, 0.0), route: str = "FreeSurfer"
+    parcels: ParcelFeatures,
+    lesion_volume_ml: tuple[float, float] = (0.0, 0.0),
+    route: str = "FreeSurfer",
+    *,
+    volumes_mm3: np.ndarray | None = None,
+    structure_lesioned_fraction: np.ndarray | None = None,
+    intracranial_volume_mm3: float = float("nan"),
 ) -> Features:
-    """Features of a brain of which only the cortex was measured: every volume is missing."""
+    """Features of a brain from its parcels and, where they were measured, its structures.
+
+    Parameters
+    ----------
+    volumes_mm3, structure_lesioned_fraction : (30,) each; None where no structure was measured.
+    """
     count = len(STRUCTURE_NAMES)
     return Features(
         thickness_mm=np.asarray(parcels.thickness_mm, dtype=float),
-        volumes_mm3=np.full(count, np.nan),
-        intracranial_volume_mm3=float("nan"),
+        volumes_mm3=np.full(count, np.nan) if volumes_mm3 is None else np.asarray(volumes_mm3, dtype=float),
+        intracranial_volume_mm3=float(intracranial_volume_mm3),
         lesioned_fraction=np.asarray(parcels.lesioned_fraction, dtype=float),
-        structure_lesioned_fraction=np.zeros(count),
+        structure_lesioned_fraction=np.zeros(count)
+        if structure_lesioned_fraction is None
+        else np.asarray(structure_lesioned_fraction, dtype=float),
         voxels=np.asarray(parcels.voxels),
         lesion_volume_ml=lesion_volume_ml,
         route=route,

@@ -29,6 +29,10 @@ STRUCTURE_SIDES = ("L",) * len(_PAIRED) + ("R",) * len(_PAIRED) + ("M",) * len(_
 # Spaces filled with fluid or plexus: what tissue loses, they gain, whatever the cause.
 FLUID_STRUCTURES = frozenset(name for name in STRUCTURE_NAMES if "Vent" in name.replace("VentralDC", ""))
 FLUID_STRUCTURES |= {"Left-choroid-plexus", "Right-choroid-plexus", "CSF"}
+# FreeSurfer's label of every structure in aseg (FreeSurferColorLUT.txt), in the order of the names.
+_LEFT_CODES = (4, 5, 7, 8, 10, 11, 12, 13, 17, 18, 26, 28, 31)
+_RIGHT_CODES = (43, 44, 46, 47, 49, 50, 51, 52, 53, 54, 58, 60, 63)
+STRUCTURE_CODES = dict(zip(STRUCTURE_NAMES, (*_LEFT_CODES, *_RIGHT_CODES, 14, 15, 16, 24), strict=True))
 # Names of other versions of FreeSurfer.
 STRUCTURE_ALIASES = {f"{side}-Thalamus-Proper": f"{side}-Thalamus" for side in ("Left", "Right")}
 

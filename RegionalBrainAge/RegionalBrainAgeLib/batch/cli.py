@@ -1,4 +1,4 @@
-"""The commands ``batch`` and ``qc``."""
+"""The commands ``batch``, ``qc`` and ``calibrate``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ..errors import InputError
+from ..progress import LOG
 from .review.decisions import apply_decisions
 from .run.local_pool import PEAK_MEMORY_MB
 from .run.options import BatchOptions
@@ -23,7 +24,7 @@ Exit codes: 0 ok, 1 failure, 2 bad usage or input, 3 some cases failed."""
 
 
 def add_parsers(subparsers: argparse._SubParsersAction) -> None:
-    """Add ``batch`` and ``qc`` to the command line."""
+    """Add ``batch``, ``qc`` and ``calibrate`` to the command line."""
     batch = subparsers.add_parser(
         "batch",
         help="many patients, on this machine or a cluster",
@@ -81,6 +82,20 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
     quality.add_argument("out", metavar="OUT", type=Path, help="output folder of a batch")
     quality.add_argument("--decisions", metavar="qc.tsv", type=Path, help="file saved from the quality page")
     quality.set_defaults(func=run_qc_command)
+
+    calibrate = subparsers.add_parser("calibrate", help="calibrate a model to a scanner from healthy controls")
+    calibrate.add_argument("model", type=Path, help="model folder, or 'default' for the shipped one")
+    calibrate.add_argument(
+        "controls",
+        type=Path,
+        help="healthy people of one scanner: a table as for train, a folder of cases or a batch, or a SUBJECTS_DIR",
+    )
+    calibrate.add_argument(
+        "--controls", dest="column", help="of a batch: column of processed_cases.csv that is true for controls"
+    )
+    calibrate.add_argument("--participants", type=Path, help="of a SUBJECTS_DIR: participants.tsv with age and sex")
+    calibrate.add_argument("--out", type=Path, required=True, help="calibration file to write (JSON)")
+    calibrate.set_defaults(func=run_calibrate)
 
 
 def run_batch_command(args: argparse.Namespace) -> int:
@@ -157,3 +172,19 @@ def _positive_number(text: str) -> float:
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError("must be above 0")
     return value
+
+
+def run_calibrate(args: argparse.Namespace) -> int:
+    """Writes a calibration file."""
+    from ..age.model.calibration import calibrate, write_calibration
+    from ..age.model.model_files import load_model
+    from .controls import read_controls
+
+    model = load_model(None if str(args.model) == "default" else args.model)
+    controls = read_controls(args.controls, column=args.column, participants=args.participants)
+    calibration = calibrate(
+        model.folds[-1].norms, model.route_of(controls.route), controls, model.name, model.norms_sha256
+    )
+    write_calibration(calibration, args.out)
+    LOG.info(f"{args.out}: {len(controls)} controls. {calibration.caution}".strip())
+    return 0

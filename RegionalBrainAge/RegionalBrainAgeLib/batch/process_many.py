@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from ..age.model.brain_age_model import load_model
 from ..age.model.calibration import read_calibration
+from ..age.model.model_files import load_model
 from ..anatomy.regions import load_scheme
 from ..case.result.dataset_files import describe_dataset, describe_table
 from ..case.result.tables import processed_columns

@@ -13,13 +13,17 @@ import numpy as np
 import torch
 
 from .. import __version__
-from ..age.model.brain_age_model import BrainAgeModel, RegionAges, load_model
+from ..age.ages import Ages
+from ..age.features import features_of_parcels
+from ..age.model.brain_age_model import BrainAgeModel
 from ..age.model.calibration import Calibration, read_calibration
-from ..age.people import People
+from ..age.model.model_files import load_model
+from ..age.people import people_of_features
+from ..anatomy.parcels import PARCEL_NAMES, ParcelFeatures
 from ..anatomy.regions import RegionScheme, load_scheme, membership
-from ..case.pipeline import region_rows
+from ..case.pipeline import global_age_result, region_rows
 from ..case.quality import judge
-from ..case.result.result import CaseResult
+from ..case.result.result import CaseResult, hemisphere_volumes_ml
 from ..case.result.tables import PROCESSED_NAME, REGION_COLUMNS, processed_columns
 from ..errors import Cancelled, InputError
 from ..files.atomic_file import write_atomically
@@ -66,21 +70,27 @@ class Scorer:
                 found[index] = self._result(people[index], ages.person(row))
         return [found[index] for index in range(len(people))]
 
-    def _ages(self, group: Sequence[Measured], calibration: Calibration | None, from_t1: bool) -> RegionAges:
-        if calibration is None and from_t1:
-            calibration = self.model.default_offset
-        people = People(
-            np.array([person.case.case_id for person in group]),
-            np.full(len(group), ""),  # as in `BrainAgeModel.predict`: a patient is of no training site
-            np.array([person.case.age_years for person in group]),
-            np.array([float(person.case.sex == "M") for person in group]),
-            ("thickness",),
-            np.stack([person.thickness_mm for person in group])[:, None],
-            np.stack([person.lesioned_fraction for person in group]),
+    def _ages(self, group: Sequence[Measured], calibration: Calibration | None, from_t1: bool) -> Ages:
+        cases = [person.case for person in group]
+        features = [
+            features_of_parcels(
+                ParcelFeatures(
+                    PARCEL_NAMES, person.thickness_mm, person.lesioned_fraction, np.zeros(len(PARCEL_NAMES))
+                ),
+                hemisphere_volumes_ml(person.lesion.volume_ml, person.lesion.side),
+                "T1" if from_t1 else "FreeSurfer",
+            )
+            for person in group
+        ]
+        people = people_of_features(
+            features,
+            [case.case_id for case in cases],
+            [case.age_years for case in cases],
+            [case.sex for case in cases],
         )
         return self.model.predict_people(people, calibration)
 
-    def _result(self, person: Measured, ages: RegionAges) -> CaseResult:
+    def _result(self, person: Measured, ages: Ages) -> CaseResult:
         absent = 0.0 if person.lesion.side == "none" else np.nan
         regions = region_rows(
             self.scheme,
@@ -109,6 +119,7 @@ class Scorer:
             calibration=ages.calibrated,
             model={"name": self.model.name, "version": self.model.version},
             seconds={},
+            global_age=global_age_result(ages),
         )
 
 

@@ -12,9 +12,12 @@ import SimpleITK as sitk
 import torch
 
 from .. import __version__
+from ..age.ages import Ages
+from ..age.features import Features, features_of_parcels
 from ..age.model.asymmetry import asymmetries
-from ..age.model.brain_age_model import DEFAULT_MODEL, BrainAgeModel, RegionAges, load_model
+from ..age.model.brain_age_model import BrainAgeModel
 from ..age.model.calibration import read_calibration
+from ..age.model.model_files import DEFAULT_MODEL, load_model
 from ..anatomy.parcels import ParcelFeatures
 from ..anatomy.regions import RegionScheme, load_scheme, membership
 from ..anatomy.structures import INTRACRANIAL, STRUCTURE_NAMES, STRUCTURE_SIDES
@@ -27,13 +30,23 @@ from ..geometry.image import Image, bounding_box, cropped, same_grid
 from ..lesion.measures import region_loads, summarise_lesion
 from ..lesion.tract_loads import tract_load, weighted_tract_load
 from ..resources import shipped
+from ..structures.freesurfer import read_volumes
 from ..structures.volumes import StructureVolumes
 from .case import FILE_FIELDS, Case
 from .measure_head import Head, Scan, measure_head, read_scan
 from .provenance import peak_memory_mb, software_versions
 from .quality import advice, judge
 from .result.dataset_files import describe_dataset, describe_table
-from .result.result import CaseResult, LesionResult, ParcelResult, RegionResult, StructureResult, side_word
+from .result.result import (
+    CaseResult,
+    GlobalAgeResult,
+    LesionResult,
+    ParcelResult,
+    RegionResult,
+    StructureResult,
+    hemisphere_volumes_ml,
+    side_word,
+)
 from .result.tables import PROCESSED_NAME, append_case, check_columns, processed_columns
 from .result.write_case import write_case
 from .steps import Progress, Steps
@@ -128,17 +141,20 @@ def estimate(
         inputs = {name: checksum(path) for name, path in given.items() if path is not None}
         tracts = load_tract_template(case.tract_left, case.tract_right) if case.tract_left else None
         scan = read_scan(case)
-        surfaces = read_subject(case.freesurfer, scan.lesion if scan else None) if case.freesurfer else None
+        mask = scan.lesion if scan else None
+        surfaces = read_subject(case.freesurfer, mask) if case.freesurfer else None
+        volumes = read_volumes(case.freesurfer, mask) if case.freesurfer else None
         calibration = read_calibration(case.calibration) if case.calibration else None
-        model.check_calibration(calibration)
+        from_t1 = surfaces is None
+        model.check_calibration(calibration, "T1" if from_t1 else "FreeSurfer")
     head = measure_head(scan, scheme, steps, threads, surfaces=surfaces is not None) if scan else None
     with steps.step("lesion"):
-        features = surfaces if surfaces is not None else head.features
         lesion = _lesion(head, tracts)
+        structures = head.structures if from_t1 else volumes
+        features = brain_features(head.features if from_t1 else surfaces, structures, lesion, from_t1)
         loads, volumes_ml = _loads(head, len(scheme.regions))
     with steps.step("ages"):
-        from_t1 = surfaces is None
-        ages = model.predict(features, case.age_years, case.sex, calibration=calibration, use_default_offset=from_t1)
+        ages = model.predict(features, case.age_years, case.sex, calibration)
     quality = judge(
         similarity=head.registration.similarity if head else None,
         brain_volume_ml=float(head.volumes.brain.array.sum() * head.volumes.brain.voxel_volume_ml) if head else None,
@@ -167,7 +183,7 @@ def estimate(
             *(head.warnings if head else ()),
             *quality.reasons,
             *([calibration.caution] if calibration and calibration.caution else []),
-            *advice(case.age_years, tested_ages_years(model), case.days_post_stroke, lesion),
+            *advice(case.age_years, model.tested_ages_years, case.days_post_stroke, lesion),
         ),
         calibration=ages.calibrated,
         model={"name": model.name, "version": model.version},
@@ -184,15 +200,49 @@ def estimate(
             "peak_memory_mb": peak_memory_mb(),
         },
         asymmetries=asymmetries(model, ages, case.age_years, scheme.pairs),
-        structures=_structure_rows(head.structures) if head and head.structures else (),
+        structures=_structure_rows(structures) if structures else (),
+        global_age=global_age_result(ages),
     )
     return result, head, scan
 
 
-def tested_ages_years(model: BrainAgeModel) -> tuple[float, float]:
-    """Youngest and oldest healthy person a model's errors were measured on."""
-    ages = np.concatenate([reference.age_years for reference in model.references.values()])
-    return float(ages.min()), float(ages.max())
+def brain_features(
+    parcels: ParcelFeatures, structures: StructureVolumes | None, lesion: LesionResult, from_t1: bool
+) -> Features:
+    """What the model is given: cortex, structures where they were measured, and where the lesion lies."""
+    sides_ml = hemisphere_volumes_ml(lesion.volume_ml, lesion.side)
+    route = "T1" if from_t1 else "FreeSurfer"
+    if structures is None:
+        return features_of_parcels(parcels, sides_ml, route)
+    volumes_mm3, lesioned = structures.arrays()
+    return features_of_parcels(
+        parcels,
+        sides_ml,
+        route,
+        volumes_mm3=volumes_mm3,
+        structure_lesioned_fraction=np.nan_to_num(lesioned),
+        intracranial_volume_mm3=structures.intracranial_mm3,
+    )
+
+
+def global_age_result(ages: Ages) -> GlobalAgeResult:
+    """The global age of one person for the tables."""
+    found = ages.global_age
+    numbers = {
+        name: float(getattr(found, name))
+        for name in (
+            "brain_age_years",
+            "pad_years",
+            "pad_corrected_years",
+            "pad_lower_years",
+            "pad_upper_years",
+            "pad_percentile",
+            "brain_age_without_fluid_years",
+        )
+    }
+    return GlobalAgeResult(
+        **numbers, estimable=bool(found.estimable), reason=str(found.reason), read_from=str(found.read_from)
+    )
 
 
 def _lesion(head: Head | None, tracts: tuple[Image, Image] | None) -> LesionResult:
@@ -224,7 +274,7 @@ def _loads(head: Head | None, count: int) -> tuple[np.ndarray, np.ndarray]:
 def region_rows(
     scheme: RegionScheme,
     weights: np.ndarray,
-    ages: RegionAges,
+    ages: Ages,
     thickness_mm: np.ndarray,
     lesioned_fraction: np.ndarray,
     lesion_side: str,
@@ -256,6 +306,11 @@ def region_rows(
                 pad_lower_years=float(ages.pad_lower_years[index]),
                 pad_upper_years=float(ages.pad_upper_years[index]),
                 pad_percentile=float(ages.pad_percentile[index]),
+                deviation_years=float(ages.deviation_years[index]),
+                deviation_corrected_years=float(ages.deviation_corrected_years[index]),
+                deviation_lower_years=float(ages.deviation_lower_years[index]),
+                deviation_upper_years=float(ages.deviation_upper_years[index]),
+                deviation_percentile=float(ages.deviation_percentile[index]),
                 estimable=bool(ages.estimable[index]),
                 reason=str(ages.reason[index]),
                 load_fraction=float(loads[index]),
@@ -269,7 +324,7 @@ def region_rows(
     return tuple(rows)
 
 
-def _parcel_rows(features: ParcelFeatures) -> tuple[ParcelResult, ...]:
+def _parcel_rows(features: Features) -> tuple[ParcelResult, ...]:
     return tuple(
         ParcelResult(name, "L" if name.startswith("lh_") else "R", float(thickness), float(lesioned), int(voxels))
         for name, thickness, lesioned, voxels in zip(

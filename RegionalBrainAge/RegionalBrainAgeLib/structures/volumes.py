@@ -34,6 +34,11 @@ class StructureVolumes:
     lesioned_fraction: Mapping[str, float]
     intracranial_mm3: float
 
+    def arrays(self) -> tuple[np.ndarray, np.ndarray]:
+        """Volumes (mm3) and lesioned fractions in the order of `STRUCTURE_NAMES`, (30,) each."""
+        volumes_mm3 = np.array([self.volume_mm3[name] for name in STRUCTURE_NAMES], dtype=float)
+        return volumes_mm3, np.array([self.lesioned_fraction[name] for name in STRUCTURE_NAMES], dtype=float)
+
     def by_table_name(self) -> dict[str, float]:
         """Volumes and intracranial volume under the names of FreeSurfer's own tables (mm^3)."""
         return {**self.volume_mm3, INTRACRANIAL: self.intracranial_mm3}

@@ -1,4 +1,4 @@
-"""MODEL_CARD.md, written from what an examination of a model measured; nothing in it is typed by hand.
+"""MODEL_CARD.md, written from what was measured of a model; no number in it is typed by hand.
 
 The order follows TRIPOD+AI (Collins et al. 2024): data, model, performance, limits. Each heading names its items.
 """
@@ -6,54 +6,38 @@ The order follows TRIPOD+AI (Collins et al. 2024): data, model, performance, lim
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from ...files.wording import RESEARCH_USE
-from ..model.brain_age_model import DAMAGE_LIMIT_FRACTION, BrainAgeModel
+from ..model.brain_age_model import DAMAGE_LIMIT_FRACTION, REFERENCE_CONTROLS, BrainAgeModel
 from ..model.calibration import CAUTION_CONTROLS, MINIMUM_CONTROLS
 from ..model.intervals import COVERAGE
-from ..people import People
+from ..model.model_folder import FIGURE_FILES
+from ..model.views import MIDLINE_LESION_ML
+from ..norms.reading import DEVIATION_REACH_MM, DEVIATION_SD_YEARS, GATE_SD
+from .evaluate import CLOSED_FORM_METHOD, CONTROL_DRAWS, MODEL_METHOD
+from .measure_for_card import NO_FLUID, NO_MESSAGES, NO_NEIGHBOURS, NO_VOLUMES, Measured, methods_where_network_loses
+from .perturbations import EX_VACUO_GROWTH, THINNING_SD
+
+# Terms of the public data sets this project trains on, by the name in the table's column dataset.
+_TERMS = {
+    "fcon1000": "1000 Functional Connectomes: CC BY-NC (non-commercial)",
+    "nki-rockland": "NKI-Rockland sample: research use under its data usage agreement",
+    "oasis2": "OASIS-2: research use under the OASIS data use terms, with citation",
+    "openneuro": "OpenNeuro data sets ds003416, ds003469, ds003826: CC0",
+    "aomic-piop2": "AOMIC-PIOP2: CC0",
+}
 
 
-@dataclass(frozen=True)
-class Examination:
-    """Everything the card reports.
-
-    Parameters
-    ----------
-    people : the people examined, none of whose sites the predicting networks had seen.
-    accuracy : by method, then measure; "with 20 local controls" measures end so.
-    wide_sites : sites spanning at least 40 years.
-    corrected : measures of the corrected PAD.
-    coverage : by age decade and "all", after calibration: share and people.
-    calibration_curve, planted, stability : see `experiments`.
-    holes : by model (this one, and one trained without holes, where that was trained).
-    region_names : of `planted`.
-    command : that measured all this.
-    """
-
-    people: People
-    accuracy: dict[str, dict[str, float]]
-    wide_sites: list[str]
-    corrected: dict[str, float]
-    coverage: dict[str, tuple[float, int]]
-    calibration_curve: list[dict]
-    planted: dict[str, np.ndarray | float]
-    stability: dict[float, float]
-    holes: dict[str, dict[str, float]]
-    command: str
-    notes: list[str] = field(default_factory=list)
-
-
-def model_card(model: BrainAgeModel, found: Examination) -> str:
+def model_card(model: BrainAgeModel, found: Measured) -> str:
     """The card as Markdown."""
     parts = [
         _head(model),
         _data(model, found),
         _method(model),
         _accuracy(found),
+        _messages(found),
         _calibration(found),
         _intervals(found),
         _regions(model, found),
@@ -66,153 +50,148 @@ def model_card(model: BrainAgeModel, found: Examination) -> str:
 def _head(model: BrainAgeModel) -> str:
     return (
         f"# Model card: {model.name}\n\n**{RESEARCH_USE}**\n\n"
-        f"Ages of {len(model.region_names)} cortical regions (scheme `{model.scheme}`) from the "
-        f"{', '.join(model.features)} of {len(model.parcels)} Destrieux parcels, for people whose cortex may be "
-        "damaged by "
-        "a stroke. Written by `regional-brain-age evaluate --card` from what it measured (TRIPOD+AI items are named in "
-        "brackets). Software version "
-        f"{model.version}."
+        f"One global age of the brain, the ages of {len(model.region_names)} cortical regions (scheme "
+        f"`{model.scheme}`) and "
+        "each region's deviation from the global age, from the thickness of 148 Destrieux parcels and the "
+        "volumes of 30 "
+        "structures, for people whose brain may be damaged by a stroke. Written by `regional-brain-age evaluate "
+        "--card` from "
+        f"what it measured (TRIPOD+AI items in brackets). Software version {model.version}."
     )
 
 
-def _data(model: BrainAgeModel, found: Examination) -> str:
-    people = found.people
-    about = model.about
+def _data(model: BrainAgeModel, found: Measured) -> str:
+    people, about = found.people, model.about
     old = int((people.age_years >= 40).sum())
+    whole = int((np.isfinite(people.values).mean(axis=1) > 0.9).sum())
+    sets = [f"{_TERMS.get(name, name)} ({count} people)" for name, count in about.get("data_sets", {}).items()]
     lines = [
         "## Data [5a, 5b, 6, 8, 9, 10]",
         f"- Training files: {', '.join(f'{k}: {v}' for k, v in about['training_data'].items())}.",
-        f"- Training people: {about['people']} healthy people of {about['sites']} sites.",
-        f"- Examined: {len(people)} of them, {people.age_years.min():.0f} to {people.age_years.max():.0f} years old, "
-        f"{old} aged 40 or more, {int((1 - people.male).sum())} women, of {len(np.unique(people.site))} sites. "
-        "Every one "
-        "is predicted by networks and norms that used neither people nor chart offsets of the site.",
-        "- The means of the charts themselves were fitted by their authors on people of many sites, sites of "
-        "this table "
-        "among them: leaving a site out here cannot undo that.",
-        "- Outcome: chronological age at scanning. Predictors: thickness, sex, and how well the scanner is known.",
-        "- Missing: a thickness of 0 counts as not measured; the network estimates such parcels from their neighbours.",
+        f"- Training people: {about['people']} of {about['sites']} sites.",
+        *[f"  - {line}" for line in sets],
+        "- Data sets named as left out hold patients.",
+        f"- Judged: {len(people)} adults, {people.age_years.min():.0f} to {people.age_years.max():.0f} years "
+        f"old, {old} aged 40 "
+        f"or more, {int((1 - people.male).sum())} women, {len(np.unique(people.site))} sites, {whole} with "
+        f"volumes. Every one is "
+        "read by a network and norms that used neither people nor chart offsets of the site.",
+        "- The means of the charts (Rutherford et al. 2022) were fitted by their authors on people of many "
+        "sites, sites of "
+        "this table among them: leaving a site out here cannot undo that.",
+        "- Outcome: chronological age at scanning. Predictors: thickness, volumes, sex, and how well the "
+        "scanner is known.",
+        "- The folder holds distributions of errors by age, no person.",
         "- Norms: the average scanner lies half way between the scanners of the charts and those of the table.",
     ]
     return "\n".join(lines)
 
 
 def _method(model: BrainAgeModel) -> str:
-    recipe = model.about["recipe"]
-    sizes, stretch = model.architecture, recipe.get("stretch", 0.0)
-    networks = sum(len(fold.networks) for fold in model.folds)
+    about, sizes = model.about, model.folds[-1].network.architecture
+    recipe = about["recipe"]
     lines = [
         "## Model [12a-12g]",
-        f"- Graph of {sizes.nodes} parcels, {len(model.edges)} edges between neighbours of a hemisphere. Missing "
-        "parcels "
-        f"are estimated by {sizes.fill_hops} rounds of messages; a region then collects {sizes.evidence} numbers from "
-        f"at most {sizes.hops} steps away; a perceptron per region turns them into years.",
-        "- Target: the regional age, that is the best guess of global age plus a smooth regional deviation under the "
-        "norms, read from the undamaged cortex. It is the chronological age seen through the norms; the SD of regional "
-        "deviations is set so that cortex thinned in one region ages that region most. A best guess lies nearer to the "
-        f"middle of all ages than the truth; where the scanner is unknown it is moved away by {100 * stretch:.0f} %.",
-        f"- Training people are drawn from the norms ({100 * (1 - recipe['real_fraction']):.0f} %) or real people "
-        "moved to "
-        f"other scanners ({100 * recipe['real_fraction']:.0f} %); {100 * recipe['hole_fraction']:.0f} % have a "
-        "lesion-shaped "
-        f"hole. Scanner offsets are drawn from those of the norms, as they are or after calibration.",
-        f"- {networks} networks: for each of {len(model.folds) - 1} folds of sites one that never saw them, and "
-        "one of all "
-        "sites, which predicts people of other sites. "
-        f"At most {recipe['steps']} steps of {recipe['batch']}, seed {model.about['seed']}.",
-        *_early_stopping(model),
-        "- Age bias: linear per region on the out-of-fold PADs of healthy people (Smith 2019; de Lange & Cole 2020). "
-        "Raw and corrected PAD are both reported.",
-        f"- Versions: {json.dumps(model.about['versions'])}.",
+        f"- Graph of {sizes.nodes} nodes (148 parcels, 30 structures, the size of the head) and "
+        f"{len(model.edges)} edges between "
+        f"neighbours and mirror images; {sizes.hubs} hubs that all nodes share, and {sizes.scanner_hubs} of scanners.",
+        "- The network is a Gaussian Markov random field; messages between neighbours, with learned weights, "
+        "are the steps of "
+        "the solver (conjugate gradients, torch-geometric). They run for every brain. A missing node drops out; "
+        "it is not "
+        "guessed. Each hemisphere is read without the other one.",
+        f"- A node further than {GATE_SD:g} SD from what all others say of it is drawn to that distance.",
+        f"- Regional age: global age of the hemisphere plus the best guess of a smooth deviation (SD "
+        f"{DEVIATION_SD_YEARS:g} years "
+        f"a priori, reach {DEVIATION_REACH_MM:g} mm). A best guess is smaller than the truth.",
+        f"- Training: maximum likelihood, from the norms' own covariances, of the residuals of real people "
+        f"within their sites "
+        f"and of the scanners of the charts; {recipe['steps']} steps of Adam, {about['weights_per_network']} "
+        f"weights per network, "
+        "no random numbers. Fine-tuning on ages of real and simulated people was tried and left out: on "
+        "held-out sites it "
+        "gained nothing.",
+        f"- {len(model.folds)} networks: for each of {len(model.folds) - 1} groups of sites one that never saw "
+        f"them, and one of all, "
+        "which reads people of other sites.",
+        "- Age bias: linear per region on the out-of-fold PADs of healthy people (Smith 2019; de Lange & Cole "
+        "2020). Raw and "
+        "corrected PAD are both reported.",
+        f"- Versions: {json.dumps(about['versions'])}.",
     ]
     return "\n".join(lines)
 
 
-def _early_stopping(model: BrainAgeModel) -> list[str]:
-    """Where the kept weights lie between first and last step, and by whom they were chosen."""
-    entries = model.about.get("early_stopping", [])
-    if not entries:
-        return []
-    rows = []
-    for entry in entries:
-        held_out = model.folds[entry["fold"]].held_out_sites
-        last = entry["curve"][-1]
-        kept = next(check for check in entry["curve"] if check["step"] == entry["best_step"])
-        rows.append(
-            f"| {held_out[0] + (', ...' if len(held_out) > 1 else '') if held_out else 'none'} | "
-            f"{', '.join(entry['sites'])} | {entry['best_step']} | {last['step']} | {kept['raw']:.2f} |"
-        )
-    return [
-        "- Early stopping: within every training further sites are held out, and simulated ones. Every "
-        f"{model.about['recipe']['check_every']} steps the age-balanced raw error on their people, intact and with "
-        "holes, is added to the distance from the regional age; the weights with the smallest sum are kept. Training "
-        f"ends after {model.about['recipe']['patience']} looks without improvement. Sites to be examined are never "
-        "among them.",
-        "",
-        "| sites held out for examination | real sites stopped by | kept step | last step | raw error there, years |",
-        "|---|---|---|---|---|",
-        *rows,
-        "",
-    ]
-
-
-def _accuracy(found: Examination) -> str:
-    measures = list(next(iter(found.accuracy.values())))
-    header = "| raw error, sites not trained on | " + " | ".join(found.accuracy) + " |"
-    rule = "|---" * (len(found.accuracy) + 1) + "|"
+def _accuracy(found: Measured) -> str:
+    measures = list(found.accuracy[MODEL_METHOD])
     rows = [
-        f"| {measure} | " + " | ".join(_number(values.get(measure)) for values in found.accuracy.values()) + " |"
+        f"| {measure} | "
+        + " | ".join(_number(*values.get(measure, (np.nan, np.nan))) for values in found.accuracy.values())
         for measure in measures
     ]
-    wide = ", ".join(found.wide_sites) or "none"
+    rivals = [name for name in found.accuracy if name not in (MODEL_METHOD, CLOSED_FORM_METHOD)]
+    behind_closed = methods_where_network_loses(found.accuracy, [CLOSED_FORM_METHOD])
+    behind = methods_where_network_loses(found.accuracy, rivals)
     return "\n".join(
         [
             "## Accuracy, beside simpler models [15, 18a, 23a]",
-            "Age-balanced means average ten-year bins. With local controls, the baselines have the controls' "
-            "mean error "
-            f"taken off. Sites spanning at least 40 years: {wide}.",
+            f"Errors are raw. Age-balanced means average ten-year bins of five people or more. With "
+            f"{REFERENCE_CONTROLS} local "
+            f"controls: mean over {CONTROL_DRAWS} draws of controls, with its SD; the simpler models have the "
+            f"controls' mean error "
+            f"taken off. Sites spanning at least 40 years: {', '.join(found.wide_sites) or 'none'}.",
             "",
-            header,
-            rule,
-            *rows,
+            f"![regional and global age by site]({FIGURE_FILES[1]})",
             "",
-            *_where_it_loses(found),
+            "| sites not trained on | " + " | ".join(found.accuracy) + " |",
+            "|---" * (len(found.accuracy) + 1) + "|",
+            *(row + " |" for row in rows),
+            "",
+            *(
+                [f"- The closed form does better than the network on: {'; '.join(m for m, _ in behind_closed)}."]
+                if behind_closed
+                else ["- The network is at least as good as the closed form on every line."]
+            ),
+            *[f'- On "{measure}" {", ".join(better)} did better.' for measure, better in behind],
         ]
     )
 
 
-def _where_it_loses(found: Examination) -> list[str]:
-    """Sentences naming every line on which a baseline does better than the network."""
-    own = next(iter(found.accuracy))
-    higher = ("correlation", "slope")
-    lines = []
-    for measure, value in found.accuracy[own].items():
-        if measure.startswith("mean error"):
-            continue
-        better = [
-            name
-            for name, values in found.accuracy.items()
-            if name != own
-            and np.isfinite(values.get(measure, np.nan))
-            and (values[measure] > value if measure.startswith(higher) else values[measure] < value)
+def _messages(found: Measured) -> str:
+    own, quiet, bare = (found.accuracy[name] for name in (MODEL_METHOD, NO_MESSAGES, NO_NEIGHBOURS))
+    shown = [m for m in own if m.startswith("regional") and ("MAE 40-90" in m or "within site" in m)]
+    planted = found.planted
+    return "\n".join(
+        [
+            "## What messages are worth [12c]",
+            f'"{NO_MESSAGES}" keeps the same nodes in view and weighs each by its own variance (`evaluate '
+            f"--without-messages`). "
+            f'"{NO_NEIGHBOURS}" was trained anew with hubs but no edges between neighbours.',
+            "",
+            "| | with | neighbours off | all off |",
+            "|---|---|---|---|",
+            *(f"| {m} | {_number(*own[m])} | {_number(*bare[m])} | {_number(*quiet[m])} |" for m in shown),
+            f"| planted thinning rises most, % | {100 * planted[MODEL_METHOD]['region'].mean():.1f} | | "
+            f"{100 * planted[NO_MESSAGES]['region'].mean():.1f} |",
         ]
-        if better:
-            lines.append(f'- On "{measure}" the {own} is not best: {", ".join(better)} did better.')
-    return lines or [f"The {own} is best on every line."]
+    )
 
 
-def _calibration(found: Examination) -> str:
+def _calibration(found: Measured) -> str:
     rows = [
         f"| {row['controls']} | {row['mae_40_90_years']:.2f} | {row['mae_years']:.2f} | {row['bias_years']:+.2f} |"
         for row in found.calibration_curve
     ]
-    people = found.calibration_curve[0] if found.calibration_curve else {"people": 0, "sites": 0}
+    people = found.calibration_curve[0]
     return "\n".join(
         [
             "## Calibration to a scanner [12d, 23a]",
-            f"Error against the number of local controls, on {people['people']} people of {people['sites']} sites "
-            "not trained "
-            f"on. The software refuses fewer than {MINIMUM_CONTROLS} controls and cautions below {CAUTION_CONTROLS}.",
+            f"Error of regional ages against the number of local controls, on {people['people']} people of "
+            f"{people['sites']} sites "
+            f"not trained on. The software refuses fewer than {MINIMUM_CONTROLS} controls and cautions below "
+            f"{CAUTION_CONTROLS}.",
+            "",
+            f"![error against number of controls]({FIGURE_FILES[0]})",
             "",
             "| controls | MAE 40-90, age-balanced | MAE | mean error |",
             "|---|---|---|---|",
@@ -221,71 +200,105 @@ def _calibration(found: Examination) -> str:
     )
 
 
-def _intervals(found: Examination) -> str:
+def _intervals(found: Measured) -> str:
     rows = [f"| {age} | {100 * share:.1f} % | {count} |" for age, (share, count) in found.coverage.items()]
-    corrected = [f"- {measure}: {value:.3f}" for measure, value in found.corrected.items()]
+    words = {"none": "scanner unknown", "local": f"{REFERENCE_CONTROLS} local controls"}
+    lines = [
+        f"- {measure}: "
+        + ", ".join(f"{values[measure]:.3f} ({words[state]})" for state, values in found.intervals.items())
+        for measure in found.intervals["none"]
+        if ", age " not in measure or "width" in measure
+    ]
     return "\n".join(
         [
             "## Intervals and corrected PAD [12f, 23a]",
-            f"Conformal {100 * COVERAGE:.0f} % intervals from errors on other sites, after calibration with 20 "
-            "local controls.",
+            f"Conformal {100 * COVERAGE:.0f} % intervals by age from errors on other sites; with missing or "
+            f"noisy nodes they widen "
+            f"with the standard error under the model. After calibration with {REFERENCE_CONTROLS} local "
+            f"controls, means over {CONTROL_DRAWS} draws:",
             "",
             "| age | contain 0 | people |",
             "|---|---|---|",
             *rows,
             "",
-            *corrected,
+            *lines,
         ]
     )
 
 
-def _regions(model: BrainAgeModel, found: Examination) -> str:
-    shares = found.planted["region"]
+def _regions(model: BrainAgeModel, found: Measured) -> str:
+    planted = found.planted[MODEL_METHOD]
+    shares, networks = planted["region"], planted["network"]
     by_region = ", ".join(f"{name} {100 * s:.0f}" for name, s in zip(model.region_names, shares, strict=True))
-    networks = found.planted["network"]
     stability = ", ".join(f"{sd:.2f} mm: {years:.2f} y" for sd, years in found.stability.items())
     return "\n".join(
         [
             "## Eighteen ages, not one [12c]",
-            f"- One region thinned by 0.5 SD: its PAD rises most in {100 * shares.mean():.1f} % of people (per "
-            "region, %: "
-            f"{by_region}).",
+            f"- One region thinned by {THINNING_SD:g} SD: its age rises most in {100 * shares.mean():.1f} % of "
+            f"people (closed form: "
+            f"{100 * found.planted[CLOSED_FORM_METHOD]['region'].mean():.1f} %; per region, %: {by_region}).",
             f"- One network thinned on both sides: one of its two regions rises most in {100 * networks.mean():.1f} % "
             f"(least {100 * networks.min():.0f} %).",
-            f"- A region thinned by 0.5 SD rises by {found.planted['rise_years']:.2f} years (median), others of its "
-            f"side by {found.planted['same_side_years']:.2f}.",
+            f"- The thinned region rises by {planted['rise_years']:.2f} years (median), "
+            f"{planted['deviation_years']:.2f} of them as its "
+            f"own deviation; the others of its side by {planted['same_side_years']:.2f}.",
+            "- Regional ages of a hemisphere share most of their evidence and go together (correlations above): the "
+            "deviations, not the ages, tell regions apart.",
             f"- Noise on every parcel moves a regional age by (median): {stability}.",
         ]
     )
 
 
-def _damage(found: Examination) -> str:
+def _damage(found: Measured) -> str:
     rows = [
         f"| {name} | {h['contralesional_median_years']:.2f} | {h['ipsilesional_median_years']:.2f} | "
-        f"{h['touched_median_years']:.2f} | {100 * h['not_estimable_share']:.1f} % |"
+        f"{h['ipsilesional_mean_years']:+.2f} | {h['touched_median_years']:.2f} | "
+        f"{100 * h['not_estimable_share']:.1f} % |"
         for name, h in found.holes.items()
     ]
+    e = found.ex_vacuo
     return "\n".join(
         [
-            "## Damaged cortex [11, 12b]",
-            "Holes of real one-sided lesions in healthy people: median absolute change of the raw age, years. "
-            f"A region is not estimable when more than {100 * DAMAGE_LIMIT_FRACTION:.0f} % of it is missing.",
+            "## Damaged brains [11, 12b]",
+            "Holes of real one-sided lesions in healthy people: median absolute change of the raw age, years, "
+            "and the mean "
+            f"change of intact regions with its sign. A region is not estimable when more than "
+            f"{100 * DAMAGE_LIMIT_FRACTION:.0f} % of "
+            'it is missing. Ventricles of a lesioned side are left out; "parcels alone missing" keeps them.',
             "",
-            "| model | other hemisphere | same side, region intact | same side, region touched | not estimable "
-            "(same side) |",
-            "|---|---|---|---|---|",
+            "| model | other side | intact, same side | their mean | touched | not estimable |",
+            "|---|---|---|---|---|---|",
             *rows,
+            "",
+            f"- Ex vacuo: ventricles of one side {100 * (EX_VACUO_GROWTH - 1):.0f} % larger beside a lesion: "
+            f"contralesional ages move by at "
+            f"most {e['contralesional_largest_years']:.2f} y, the global age by at most "
+            f"{e['global_largest_years']:.2f} y, ipsilesional ages "
+            f"by {e['ipsilesional_median_years']:.2f} y (median; mean {e['ipsilesional_mean_years']:+.2f}). "
+            f"Without being told of the lesion "
+            f"ipsilesional ages would rise by {e['ipsilesional_untold_mean_years']:.2f} y.",
+            "- Rules: the fluid of a lesioned side is left out; that of the midline from a lesion of "
+            f"{MIDLINE_LESION_ML:g} ml on, or one in the thalamus or ventral diencephalon. With a one-sided "
+            f"lesion the global age "
+            "is that of the other hemisphere and the midline. Ages read without any fluid stand beside the others.",
         ]
     )
 
 
-def _limits(model: BrainAgeModel, found: Examination) -> str:
+def _limits(model: BrainAgeModel, found: Measured) -> str:
+    routes = [f"{name}: {route.measured_on}" for name, route in model.routes.items()]
     lines = [
         "## Limits and use [3c, 14, 25, 26, 27]",
-        "- Without local calibration a scanner shifts every PAD: only contrasts within a patient are then safe.",
-        "- The model is scaled to FreeSurfer thickness. The built-in T1 route is another scanner: calibrate it.",
-        "- Old age and few sites go together in the training table; above 60 the examination rests on few sites.",
-        "- Children are not examined. Healthy people only: no claim is made about any disease.",
+        "- Without local calibration a scanner shifts every PAD; deviations and left-right contrasts within a "
+        "brain are "
+        "the numbers to read then.",
+        f'- "{NO_VOLUMES}" and "{NO_FLUID}" in the table say what is left where volumes or fluid are missing.',
+        "- The model is scaled to FreeSurfer. "
+        + (f"Route models in the folder: {'; '.join(routes)}." if routes else "It knows no other route's errors yet."),
+        "- Old age and few sites go together in the training table: above 60 the judgement rests on two sites.",
+        "- Children are not judged. Healthy people only: no claim is made about any disease. OASIS-2 people "
+        "were not all "
+        "followed as cognitively normal; the table does not tell which.",
         "- Fairness: the table holds no ethnicity, income or education; performance across such groups is unknown.",
         f"- Measured with: `{found.command}`.",
         *[f"- {note}" for note in found.notes],
@@ -294,5 +307,8 @@ def _limits(model: BrainAgeModel, found: Examination) -> str:
     return "\n".join(lines)
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None or not np.isfinite(value) else f"{value:.3f}" if abs(value) < 1 else f"{value:.2f}"
+def _number(value: float, spread: float = float("nan")) -> str:
+    if not np.isfinite(value):
+        return ""
+    text = f"{value:.3f}" if abs(value) < 1 else f"{value:.2f}"
+    return f"{text} ± {spread:.2f}" if np.isfinite(spread) else text

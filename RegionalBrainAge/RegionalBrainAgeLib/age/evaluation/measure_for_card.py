@@ -1,49 +1,87 @@
-"""The full examination of a model on a training table: everything MODEL_CARD.md reports."""
+"""Measures everything MODEL_CARD.md reports, on the people of a training table, sites held out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ..model.brain_age_model import BrainAgeModel
+from ..features import FLUID_NODES, PARCEL_NODES
+from ..model.brain_age_model import REFERENCE_CONTROLS, BrainAgeModel
+from ..model.network import GraphField
+from ..model.reader import RawAges, Reader
 from ..people import People
-from ..training.train_model import REFERENCE_CONTROLS, Sources, out_of_fold_ages
-from .baselines import global_posterior, network_without_holes, network_without_messages
-from .card import Examination
-from .evaluate import MODEL_METHOD, accuracy, calibrated_baseline, calibrated_evaluation, evaluate
-from .metrics import (
-    balanced_mae_years,
-    between_region_correlation,
-    coverage,
-    decades,
-    mean_correlation,
-    mean_slope,
-    wide_sites,
+from ..training.train_model import Sources, calibrated_out_of_fold_ages, norms_without, out_of_fold_ages
+from ..training.train_network import Recipe, train_network
+from .evaluate import (
+    CLOSED_FORM_METHOD,
+    CONTROL_DRAWS,
+    MODEL_METHOD,
+    accuracy,
+    baselines,
+    calibrated_baseline,
+    closed_form_readers,
+    interval_measures,
+    joined,
+    with_controls,
 )
-from .perturbations import calibration_curve, lesion_holes, planted_atrophy, rescan_stability
+from .metrics import balanced_mae_years, coverage, decades, wide_sites
+from .perturbations import lesion_holes, planted_atrophy, rescan_stability, widened_ventricles
 
 ADULT_YEARS = 18.0
+CONTROL_COUNTS = (0, 10, 20, 50)
+NO_MESSAGES, NO_NEIGHBOURS = "no messages at all", "hubs only, no neighbours (retrained)"
+NO_VOLUMES, NO_FLUID = "thickness alone", "without fluid"
 _FEWEST_IN_DECADE = 40
 _FEWEST_OLD = 200
-WITH_CONTROLS = ", 20 local controls"
-GLOBAL_METHOD = "global (same norms, one age)"
+_CURVE_DRAWS = 3
 
 
-def examine(
+@dataclass(frozen=True)
+class Measured:
+    """Everything the card reports.
+
+    Parameters
+    ----------
+    people : the people judged, none of whose sites the predicting networks had seen.
+    accuracy : by method, then measure: value, and spread over draws of controls (NaN where nothing is drawn).
+    wide_sites : sites spanning at least 40 years.
+    intervals : measures of intervals, by calibration state.
+    coverage : by age decade and "all", after calibration: share and people.
+    calibration_curve : one row per number of controls.
+    planted, holes : by method. ex_vacuo, stability : see `perturbations`.
+    predicted_years : (N, 2) mean regional age and global age of the network, for the figures.
+    command : that measured all this.
+    """
+
+    people: People
+    accuracy: dict[str, dict[str, tuple[float, float]]]
+    wide_sites: list[str]
+    intervals: dict[str, dict[str, float]]
+    coverage: dict[str, tuple[float, int]]
+    calibration_curve: list[dict[str, float]]
+    planted: dict[str, dict]
+    stability: dict[float, float]
+    ex_vacuo: dict[str, float]
+    holes: dict[str, dict[str, float]]
+    predicted_years: np.ndarray
+    command: str
+    notes: list[str] = field(default_factory=list)
+
+
+def measure_for_card(
     model: BrainAgeModel,
     sources: Sources,
     command: str,
-    steps: int,
     progress: Callable[[str, float], None] | None = None,
-) -> Examination:
+) -> Measured:
     """Measures a model on the adults of its training table, sites held out.
 
     Parameters
     ----------
-    sources : as in training; charts and holes are needed to train the rival networks.
+    sources : as in training; charts are needed to retrain the network without neighbours, holes for damaged cortex.
     command : what the user ran, for the card.
-    steps : of the rival networks.
     """
 
     def tell(what: str, fraction: float) -> None:
@@ -51,85 +89,173 @@ def examine(
             progress(what, fraction)
 
     people = sources.people.take(sources.people.age_years >= ADULT_YEARS)
-    tell("predictions and quick baselines", 0.0)
-    evaluation = evaluate(model, people)
-    raw = {MODEL_METHOD: evaluation.ages.brain_age_years, **evaluation.baselines}
-    judged, ages = global_posterior(model, people)
-    raw[GLOBAL_METHOD] = ages[_rows_of(people, judged)]
-    tell("network without message passing", 0.15)
-    raw["network without message passing"] = out_of_fold_ages(
-        network_without_messages(model, sources, steps, 1), people
-    )
-    table = {method: accuracy(people, ages) for method, ages in raw.items()}
-    tell("calibration", 0.5)
-    some, local = calibrated_evaluation(model, people)
-    for method, ages in raw.items():
-        if method == MODEL_METHOD:
-            judged, calibrated = some, local.brain_age_years
-        elif method == GLOBAL_METHOD:
-            judged, calibrated = global_posterior(model, people, REFERENCE_CONTROLS)
-        else:
-            judged, calibrated = calibrated_baseline(people, ages)
-        table[method] |= _with_controls(judged, calibrated)
-    covered = {"all": (coverage(local.pad_lower_years, local.pad_upper_years), len(some))}
-    for decade, rows in decades(some.age_years).items():
-        if rows.sum() >= _FEWEST_IN_DECADE:
-            covered[decade] = (coverage(local.pad_lower_years[rows], local.pad_upper_years[rows]), int(rows.sum()))
-    corrected = {
-        "correlation of the corrected PAD with age, mean over regions (no calibration)": mean_correlation(
-            evaluation.ages.pad_corrected_years, people.age_years
-        ),
-        "the same with 20 local controls": mean_correlation(local.pad_corrected_years, some.age_years),
-        "correlation of corrected PADs between regions (20 local controls)": between_region_correlation(
-            local.pad_corrected_years
-        ),
-        "slope of raw ages on true age (20 local controls)": mean_slope(local.brain_age_years, some.age_years),
-        "coverage without calibration": coverage(evaluation.ages.pad_lower_years, evaluation.ages.pad_upper_years),
+    tell("accuracy, and the closed form", 0.0)
+    closed = closed_form_readers(model)
+    quiet = [model.without_messages().reader(index) for index in range(len(model.folds))]
+    tell("network without neighbours", 0.1)
+    bare = readers_without_neighbours(model, sources)
+    found: dict[str, dict[str, tuple[float, float]]] = {}
+    methods: dict[str, dict] = {
+        MODEL_METHOD: {},
+        CLOSED_FORM_METHOD: {"readers": closed},
+        NO_NEIGHBOURS: {"readers": bare},
+        NO_MESSAGES: {"readers": quiet},
+        NO_FLUID: {"visible": np.tile(~FLUID_NODES, (len(people), 1))},
+        NO_VOLUMES: {"visible": np.tile(PARCEL_NODES, (len(people), 1))},
     }
+    plain = {}
+    for number, (name, how) in enumerate(methods.items()):
+        tell(name, 0.2 + 0.05 * number)
+        plain[name] = joined(out_of_fold_ages(model, people, **how))
+        found[name] = _accuracy(
+            model,
+            people,
+            plain[name],
+            lambda rng, how=how: joined(calibrated_out_of_fold_ages(model, people, REFERENCE_CONTROLS, rng, **how)),
+        )
+    tell("ridge, SVR, means", 0.5)
+    for name, ages in baselines(model, people).items():
+        found[name] = _accuracy(model, people, ages, lambda rng, ages=ages: calibrated_baseline(people, ages, rng))
+    tell("intervals and calibration", 0.65)
+    judged = calibrated_people(model, people)
+    intervals = {"none": interval_measures(people, model.predict_people(people)), "local": judged[1]}
     curve = calibration_curve(model, people)
-    tell("planted atrophy, rescans", 0.55)
+    tell("planted atrophy, rescans, ventricles", 0.75)
     mixed = age_mixed(people)
-    planted = planted_atrophy(model, mixed)
-    stability = rescan_stability(model, mixed)
+    readers = {MODEL_METHOD: None, CLOSED_FORM_METHOD: closed, NO_MESSAGES: quiet}
+    planted = {name: planted_atrophy(model, mixed, own) for name, own in readers.items()}
     holes = {}
     if sources.holes is not None:
-        tell("holes, and a network trained without them", 0.65)
-        holes[MODEL_METHOD] = lesion_holes(model, people, sources.holes)
-        bare = network_without_holes(model, sources, steps, 1)
-        holes["the same trained without holes"] = lesion_holes(bare, people, sources.holes)
-    return Examination(
+        tell("lesion holes", 0.9)
+        for name in (MODEL_METHOD, CLOSED_FORM_METHOD):
+            own = readers[name]
+            holes[name] = lesion_holes(model, mixed, sources.holes, readers=own)
+            holes[f"{name}, parcels alone missing"] = lesion_holes(
+                model, mixed, sources.holes, readers=own, fluid_seen=True
+            )
+    network = plain[MODEL_METHOD]
+    return Measured(
         people=people,
-        accuracy=table,
+        accuracy=found,
         wide_sites=wide_sites(people.site, people.age_years),
-        corrected=corrected,
-        coverage=covered,
+        intervals=intervals,
+        coverage=judged[0],
         calibration_curve=curve,
         planted=planted,
-        stability=stability,
+        stability=rescan_stability(model, mixed),
+        ex_vacuo=widened_ventricles(model, mixed),
         holes=holes,
+        predicted_years=np.column_stack([network[:, :-1].mean(axis=1), network[:, -1]]),
         command=command,
-        notes=[f"The rival networks (no message passing, no holes) were trained for {steps} steps each."],
     )
+
+
+def _accuracy(
+    model: BrainAgeModel,
+    people: People,
+    ages: np.ndarray,
+    calibrated: Callable[[np.random.Generator], np.ndarray],
+) -> dict[str, tuple[float, float]]:
+    plain = {measure: (value, float("nan")) for measure, value in accuracy(people, ages).items()}
+    return plain | with_controls(people, calibrated, model)
+
+
+def readers_without_neighbours(model: BrainAgeModel, sources: Sources) -> list[Reader]:
+    """Networks in which only hubs connect nodes, trained alike for every fold that holds out sites."""
+    recipe = replace(Recipe(**model.about["recipe"]), neighbours=False)
+    readers = []
+    for index, fold in enumerate(model.folds):
+        norms = norms_without(sources, list(fold.held_out_sites))
+        network = train_network(norms, model.edges, recipe)
+        readers.append(model.reader_with(index, GraphField(network)))
+    return readers
+
+
+def calibrated_people(
+    model: BrainAgeModel, people: People, draws: int = CONTROL_DRAWS
+) -> tuple[dict[str, tuple[float, int]], dict[str, float]]:
+    """Coverage by decade and interval measures after calibration with 20 others of the site; means over draws."""
+    shares: dict[str, list[tuple[float, int]]] = {}
+    measures: dict[str, list[float]] = {}
+    for seed in range(1, draws + 1):
+        raw = calibrated_out_of_fold_ages(model, people, REFERENCE_CONTROLS, np.random.default_rng(seed))
+        rows = np.nonzero(np.isfinite(raw.regional_years).all(axis=1))[0]
+        some = people.take(rows)
+        ages = model.judged(some, replace_rows(raw, rows), "local")
+        groups = {"all": np.full(len(some), True)} | decades(some.age_years)
+        for name, inside in groups.items():
+            if name == "all" or inside.sum() >= _FEWEST_IN_DECADE:
+                share = coverage(ages.pad_lower_years[inside], ages.pad_upper_years[inside])
+                shares.setdefault(name, []).append((share, int(inside.sum())))
+        for name, value in interval_measures(some, ages).items():
+            measures.setdefault(name, []).append(value)
+    covered = {name: (float(np.mean([s for s, _ in found])), found[0][1]) for name, found in shares.items()}
+    return covered, {name: float(np.mean(values)) for name, values in measures.items()}
+
+
+def replace_rows(raw: RawAges, rows: np.ndarray) -> RawAges:
+    """Raw ages of these rows."""
+    return RawAges(*(values[rows] for values in vars(raw).values()))
+
+
+def calibration_curve(model: BrainAgeModel, people: People, seed: int = 0) -> list[dict[str, float]]:
+    """Error against number of controls, on the people of sites that have enough for the largest number.
+
+    Returns
+    -------
+    One row per number of controls: controls, people, sites, and of the regional ages mae_40_90_years, mae_years,
+    bias_years (mean error).
+    """
+    largest = calibrated_out_of_fold_ages(model, people, max(CONTROL_COUNTS), np.random.default_rng(seed))
+    judged = np.isfinite(largest.regional_years[:, 0])
+    age_years = people.age_years[judged]
+    rows = []
+    for controls in CONTROL_COUNTS:
+        errors = []
+        for draw in range(_CURVE_DRAWS if controls else 1):
+            if controls:
+                rng = np.random.default_rng(1000 * seed + draw)
+                ages = calibrated_out_of_fold_ages(model, people, controls, rng)
+            else:
+                ages = out_of_fold_ages(model, people)
+            errors.append((ages.regional_years - people.age_years[:, None])[judged])
+        rows.append(
+            {
+                "controls": controls,
+                "people": int(judged.sum()),
+                "sites": len(np.unique(people.site[judged])),
+                "mae_40_90_years": float(np.mean([balanced_mae_years(error, age_years) for error in errors])),
+                "mae_years": float(np.mean([np.abs(error).mean() for error in errors])),
+                "bias_years": float(np.mean([error.mean() for error in errors])),
+            }
+        )
+    return rows
 
 
 def age_mixed(people: People, seed: int = 0) -> People:
-    """People of all ages alike: everyone over 40, and as many younger ones (at least 200)."""
-    old = np.nonzero(people.age_years >= 40)[0]
-    young = np.nonzero(people.age_years < 40)[0]
+    """People of all ages alike: everyone over 40, and as many younger ones (at least 200), with all features."""
+    known = np.isfinite(people.values).mean(axis=1) > 0.9
+    whole = people.take(known) if known.sum() >= _FEWEST_OLD else people
+    old = np.nonzero(whole.age_years >= 40)[0]
+    young = np.nonzero(whole.age_years < 40)[0]
     count = min(len(young), max(len(old), _FEWEST_OLD))
     chosen = np.random.default_rng(seed).choice(young, size=count, replace=False)
-    return people.take(np.sort(np.concatenate([old, chosen])))
+    return whole.take(np.sort(np.concatenate([old, chosen])))
 
 
-def _with_controls(people: People, ages: np.ndarray) -> dict[str, float]:
-    error = ages - people.age_years[:, None]
-    return {
-        f"MAE 40-90, age-balanced, years{WITH_CONTROLS}": balanced_mae_years(error, people.age_years),
-        f"mean error, years{WITH_CONTROLS}": float(error.mean()),
-    }
-
-
-def _rows_of(people: People, among: People) -> np.ndarray:
-    """For every person, the row of the same person among others."""
-    place = {name: row for row, name in enumerate(among.person)}
-    return np.array([place[name] for name in people.person])
+def methods_where_network_loses(accuracy_: dict[str, dict[str, tuple[float, float]]], rivals: Sequence[str]) -> list:
+    """(measure, names of better rivals) for every measure on which the network is not best."""
+    own, lost = accuracy_[MODEL_METHOD], []
+    for measure, (value, _) in own.items():
+        if "mean error" in measure:
+            continue
+        higher = "correlation" in measure or "slope" in measure
+        better = [
+            name
+            for name in rivals
+            if np.isfinite(other := accuracy_[name].get(measure, (np.nan, 0))[0])
+            and (other > value if higher else other < value)
+        ]
+        if better:
+            lost.append((measure, better))
+    return lost

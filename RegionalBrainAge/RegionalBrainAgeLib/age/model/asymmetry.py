@@ -8,15 +8,15 @@ regions, person by person: what a scanner adds to both sides cancels.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .intervals import Errors
+from ..ages import Ages
 
 if TYPE_CHECKING:  # only named here: what shows a case must not load torch
-    from .brain_age_model import BrainAgeModel, RegionAges
+    from .brain_age_model import BrainAgeModel
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Asymmetry:
     Parameters
     ----------
     network : code of the scheme.
-    difference_years : corrected PAD of the left region less that of the right one.
+    difference_years : age of the left region less that of the right one, less what is usual at this age.
     lower_years, upper_years : between them lie 90 % of healthy people of that age.
     percentile : percentage of healthy people of that age with a lower difference.
     """
@@ -50,25 +50,19 @@ class Asymmetry:
 
 
 def asymmetries(
-    model: BrainAgeModel, ages: RegionAges, age_years: float, pairs: Sequence[tuple[str, int, int]]
+    model: BrainAgeModel, ages: Ages, age_years: float, pairs: Sequence[tuple[str, int, int]]
 ) -> tuple[Asymmetry, ...]:
     """Differences between the hemispheres of one person beside those of healthy people (split conformal bounds).
 
     Parameters
     ----------
     ages : of one person, from `model`.
-    pairs : network, index of its left and of its right region.
+    pairs : network, index of its left and of its right region; as `model.pairs`, or some of them.
     """
     if not pairs:
         return ()
-    names, left, right = zip(*pairs, strict=True)
-    left, right = list(left), list(right)
-    state = "local" if ages.calibrated == "local" else "none"
-    bias, _ = model.errors(state, len(model.folds) - 1)
-    healthy = bias.corrected(model.references[state])
-    errors = Errors(replace(healthy, pad_years=healthy.pad_years[:, left] - healthy.pad_years[:, right]))
-    difference = ages.pad_corrected_years[left] - ages.pad_corrected_years[right]
-    lowest, highest, percentile = errors.judge(difference[None], np.array([age_years]))
-    percentile = np.where(np.isnan(difference), np.nan, percentile[0])
-    numbers = np.stack([difference, lowest[0], highest[0], percentile], axis=1).tolist()
-    return tuple(Asymmetry(name, *row) for name, row in zip(names, numbers, strict=True))
+    line_of = dict(zip(model.pairs, model.difference_lines, strict=True))
+    table = model.folds[-1].errors[ages.calibrated].of_lines(np.array([line_of[pair] for pair in pairs]))
+    raw = np.array([[ages.brain_age_years[left] - ages.brain_age_years[right] for _, left, right in pairs]])
+    numbers = np.concatenate(table.judge(raw, np.array([age_years])))
+    return tuple(Asymmetry(network, *map(float, row)) for (network, _, _), row in zip(pairs, numbers.T, strict=True))

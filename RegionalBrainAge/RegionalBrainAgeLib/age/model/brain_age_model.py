@@ -1,84 +1,51 @@
-"""A trained model: its folder, and ages from parcel features."""
+"""A trained model: ages of brains from their features, with intervals."""
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import torch
-from safetensors.numpy import save as save_arrays
 
 from ... import __version__
-from ...anatomy.parcels import PARCEL_NAMES, ParcelFeatures
 from ...anatomy.regions import RegionScheme
 from ...errors import InputError
-from ...files.input_file import parsing
-from ...resources import shipped
+from ..ages import Ages, GlobalAge
+from ..features import FLUID_NODES, FREESURFER, NODE_NAMES, PARCEL_NODES, Features
+from ..norms.closed_form import NaiveBayes
 from ..norms.norms import Norms
-from ..people import People
-from ..training.train_network import make_batch
-from .calibration import Calibration, read_calibration
-from .intervals import AgeBias, Errors, Reference, fit_age_bias
-from .model_folder import (
-    ARRAY_FILES,
-    DEFAULT_OFFSET_FILE,
-    FORMAT,
-    arrays_of,
-    check_contents,
-    checked_contents,
-    read_description,
-    write_description,
-)
-from .network import Architecture, RegionalAgeNetwork
+from ..people import People, people_of_features
+from .calibration import Calibration, offset_of, read_calibration
+from .intervals import ErrorTable
+from .network import AgeNetwork, GraphField
+from .reader import Field, RawAges, Reader, make_reader
+from .route import RouteModel
+from .views import READ_FROM, VIEWS, fluid_touched, global_view
 
-DEFAULT_MODEL = "destrieux-nine-networks"
-# A region has no age when this share of its cortex, by membership weight, could not be measured.
+# A region has no age when this share of its cortex, by membership weight, could not be measured; a brain has none when
+# this share of the parcels of the hemispheres it is read from could not.
 DAMAGE_LIMIT_FRACTION = 0.5
-_CHUNK = 2048
 STATES = ("none", "local")
-
-
-@dataclass(frozen=True)
-class RegionAges:
-    """Ages of the regions of one person (arrays of R) or of many (arrays of N x R).
-
-    NaN where a region is not estimable; `reason` then says why. The interval holds the corrected PAD this person would
-    have with another, equally likely error: it contains 0 for 90 % of healthy people.
-    """
-
-    region_names: tuple[str, ...]
-    brain_age_years: np.ndarray
-    pad_years: np.ndarray
-    pad_corrected_years: np.ndarray
-    pad_lower_years: np.ndarray
-    pad_upper_years: np.ndarray
-    pad_percentile: np.ndarray
-    estimable: np.ndarray
-    reason: np.ndarray
-    calibrated: str = "none"
-
-    def person(self, row: int) -> RegionAges:
-        """The ages of one of many people."""
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return RegionAges(**{k: v[row] if isinstance(v, np.ndarray) else v for k, v in values.items()})
+# Controls the references of the state "local" were calibrated with.
+REFERENCE_CONTROLS = 20
 
 
 @dataclass(frozen=True)
 class Fold:
-    """Networks that never saw some sites.
+    """A network that never saw some sites.
 
     Parameters
     ----------
-    held_out_sites : sites not used for networks and norms; empty for the networks everyone else is predicted with.
+    held_out_sites : sites not used for network and norms; empty for the network everyone else is read with.
     norms : of the same people.
-    networks : state dicts of an ensemble.
+    network : trained on the same people.
+    errors : by calibration state: errors of healthy people, those of the held-out sites left out.
     """
 
     held_out_sites: tuple[str, ...]
     norms: Norms
-    networks: tuple[RegionalAgeNetwork, ...]
+    network: AgeNetwork
+    errors: dict[str, ErrorTable] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -88,156 +55,209 @@ class BrainAgeModel:
     Parameters
     ----------
     name : of the folder.
-    architecture, edges, membership : of the networks.
-    parcels, features, region_names, scheme : what goes in and comes out.
+    edges : (E, 2) of the brain graph. membership : (R, 148) of the parcels in the regions.
+    region_names, scheme : what comes out; names end in _L or _R.
     folds : the last one has no held-out sites.
-    references : by calibration state ("none", "local"): healthy people out of fold.
-    missing_widening : relative growth of an interval per fully missing region.
-    about : training data, versions, recipe, seed: written to model.json as it is.
-    default_offset : of the built-in T1 route, when the folder has one.
+    routes : models of routes other than FreeSurfer, by name.
+    about : training data, versions, recipe: written to model.json as it is.
     norms_sha256 : identifies the scale calibrations are made on.
     """
 
     name: str
-    architecture: Architecture
     edges: np.ndarray
     membership: np.ndarray
-    parcels: tuple[str, ...]
-    features: tuple[str, ...]
     region_names: tuple[str, ...]
     scheme: str
     folds: tuple[Fold, ...]
-    references: dict[str, Reference]
-    missing_widening: float
     about: dict
-    default_offset: Calibration | None = None
+    routes: dict[str, RouteModel] = field(default_factory=dict)
     norms_sha256: str = ""
     version: str = __version__
-    _errors: dict = field(default_factory=dict, compare=False, repr=False)
+    _readers: dict = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def region_sides(self) -> np.ndarray:
+        """(R,) "L" or "R"."""
+        return np.array([name[-1] for name in self.region_names])
+
+    @property
+    def pairs(self) -> tuple[tuple[str, int, int], ...]:
+        """Every network with the index of its left and of its right region."""
+        index = {name: number for number, name in enumerate(self.region_names)}
+        networks = dict.fromkeys(name[:-2] for name in self.region_names)
+        return tuple((network, index[f"{network}_L"], index[f"{network}_R"]) for network in networks)
+
+    @property
+    def tested_ages_years(self) -> tuple[float, float]:
+        """Youngest and oldest healthy person the errors were measured on."""
+        table = self.folds[-1].errors["none"]
+        return table.youngest_years, table.oldest_years
 
     def predict(
         self,
-        features: ParcelFeatures,
+        features: Features,
         age_years: float,
         sex: str,
         calibration: Calibration | Path | str | None = None,
-        *,
-        use_default_offset: bool = False,
-    ) -> RegionAges:
+    ) -> Ages:
         """Ages of one person.
 
         Parameters
         ----------
-        features : of the 148 parcels.
+        features : of the brain; their route chooses the route model.
         sex : "F" or "M".
         calibration : of the scanner, from local controls; or the file `calibrate` wrote.
-        use_default_offset : for the built-in T1 route: without local calibration, use the model's default offset if it
-            has one.
+
+        Raises
+        ------
+        InputError : the calibration belongs to another model or route.
         """
-        if calibration is None and use_default_offset:
-            calibration = self.default_offset
         if isinstance(calibration, Path | str):
             calibration = read_calibration(calibration)
-        people = People(
-            np.array(["case"]),
-            np.array([""]),
-            np.array([float(age_years)]),
-            np.array([1.0 if sex == "M" else 0.0]),
-            ("thickness",),
-            np.asarray(features.thickness_mm, dtype=float)[None, None],
-            np.asarray(features.lesioned_fraction, dtype=float)[None],
-        )
-        return self.predict_people(people, calibration).person(0)
+        return self.predict_people(people_of_features([features], ["case"], [age_years], [sex]), calibration).person(0)
 
-    def predict_people(self, people: People, calibration: Calibration | None = None) -> RegionAges:
-        """Ages of many people; people of training sites get those of the networks that did not see their site."""
-        self.check_calibration(calibration)
-        brain_age = np.full((len(people), len(self.region_names)), np.nan)
-        lower, upper, corrected, percentile = (np.full_like(brain_age, np.nan) for _ in range(4))
-        missing = np.isnan(people.values).any(axis=1)
-        lost = missing @ self.membership.T
+    def predict_people(self, people: People, calibration: Calibration | None = None) -> Ages:
+        """Ages of many people; people of training sites get those of the network that did not see their site.
+
+        Volumes measured by a route that has no route model are looked at only with a calibration by that route.
+        """
+        self.check_calibration(calibration, people.route)
         fold_of = self.fold_of_sites(people.site)
-        # A default offset knows the pipeline, not the scanner: the errors are those of an unknown scanner.
-        state = "local" if calibration is not None and calibration.kind == "local" else "none"
-        for index in np.unique(fold_of):
-            rows = np.nonzero(fold_of == index)[0]
-            brain_age[rows] = self.raw_ages(people.take(rows), self.folds[index], calibration)
-            bias, errors = self.errors(state, index)
-            corrected[rows] = bias.correct(brain_age[rows] - people.age_years[rows, None], people.age_years[rows])
-            lowest, highest, percentile[rows] = errors.judge(corrected[rows], people.age_years[rows])
-            wider = 1 + self.missing_widening * lost[rows]
-            lower[rows], upper[rows] = corrected[rows] - highest * wider, corrected[rows] - lowest * wider
-        estimable = lost <= DAMAGE_LIMIT_FRACTION
-        reason = np.full(brain_age.shape, "", dtype=object)
-        for row, column in np.argwhere(~estimable):
-            reason[row, column] = f"{100 * lost[row, column]:.0f} % of the region's cortex could not be measured"
-        pad = brain_age - people.age_years[:, None]
-        for values in (brain_age, pad, corrected, lower, upper, percentile):
-            values[~estimable] = np.nan
-        return RegionAges(
-            self.region_names,
-            brain_age,
-            pad,
-            corrected,
-            lower,
-            upper,
-            percentile,
-            estimable,
-            reason,
-            "none" if calibration is None else calibration.kind,
+        looked_at = np.ones(len(NODE_NAMES), dtype=bool)
+        if people.route != FREESURFER and calibration is None and self.route_of(people.route) is None:
+            # What this route calls a hippocampus may be larger or smaller than FreeSurfer's: nobody has told.
+            looked_at = PARCEL_NODES
+        raw = self._raw(people, fold_of, calibration, ~fluid_touched(people) & looked_at)
+        dry = self._raw(people, fold_of, calibration, np.tile(~FLUID_NODES & looked_at, (len(people), 1)))
+        return self.judged(people, raw, "none" if calibration is None else "local", dry)
+
+    def judged(self, people: People, raw: RawAges, state: str, dry: RawAges | None = None) -> Ages:
+        """Ages with intervals from raw ages.
+
+        Parameters
+        ----------
+        state : "none", or "local" for raw ages read with a calibration.
+        dry : the raw ages read without fluid; NaN where not given.
+        """
+        count, view, fold_of = len(self.region_names), global_view(people), self.fold_of_sites(people.site)
+        lines = self.lines(raw, people.age_years)
+        # Regions, their deviations from the global age of this view, and that age, among the lines.
+        wanted = [
+            np.concatenate([np.arange(count), count * (1 + one) + np.arange(count), [4 * count + one]])
+            for one in range(len(VIEWS))
+        ]
+        judged = [np.full((len(people), 2 * count + 1), np.nan) for _ in range(4)]
+        for index, one in {*zip(fold_of.tolist(), view.tolist(), strict=True)}:
+            rows = np.nonzero((fold_of == index) & (view == one))[0]
+            table = self.folds[index].errors[state].of_lines(wanted[one])
+            found = table.judge(lines[rows][:, wanted[one]], people.age_years[rows])
+            for all_values, values in zip(judged, found, strict=True):
+                all_values[rows] = values
+        widening = self._widening(raw, view)
+        corrected, lowest, highest, percentile = judged
+        bounds = (corrected, corrected - highest * widening, corrected - lowest * widening, percentile)
+        if dry is None:
+            dry = RawAges(np.full_like(raw.regional_years, np.nan), np.full_like(raw.whole_years, np.nan), raw.widening)
+        return self._answer(people, raw, dry, view, fluid_touched(people), bounds, state)
+
+    def lines(self, raw: RawAges, age_years: np.ndarray) -> np.ndarray:
+        """(N, L) quantities that are judged by healthy people, in the order an `ErrorTable` has them.
+
+        PADs of R regions; deviations of R regions from the global age of each view; PADs of the global age of each
+        view; left-right differences of each network.
+        """
+        deviations = [raw.regional_years - raw.whole_years[:, view, None] for view in range(len(VIEWS))]
+        differences = [raw.regional_years[:, left] - raw.regional_years[:, right] for _, left, right in self.pairs]
+        return np.column_stack(
+            [
+                raw.regional_years - age_years[:, None],
+                *deviations,
+                raw.whole_years - age_years[:, None],
+                *differences,
+            ]
         )
 
-    @torch.no_grad()
-    def raw_ages(self, people: People, fold: Fold, calibration: Calibration | None = None) -> np.ndarray:
-        """Raw ages (N, R) of the networks of one fold, averaged."""
-        standardised = fold.norms.standardise(people.values.reshape(len(people), -1))
-        uncertainty = 1.0
-        if calibration is not None:
-            reference = self.folds[-1].norms
-            latent = calibration.offset * reference.scale + reference.centre - fold.norms.centre
-            standardised = standardised - latent / fold.norms.scale
-            uncertainty = calibration.remaining_uncertainty
-        channels = standardised.reshape(len(people), len(self.features), -1)
-        missing = np.isnan(channels).any(axis=1)
-        ages = np.zeros((len(people), len(self.region_names)))
-        for start in range(0, len(people), _CHUNK):
-            rows = slice(start, start + _CHUNK)
-            batch = make_batch(
-                channels[rows],
-                missing[rows],
-                people.lesioned_fraction[rows],
-                people.male[rows],
-                np.full(len(people.male[rows]), uncertainty),
-            )
-            for network in fold.networks:
-                ages[rows] += network(*batch.inputs()).numpy() / len(fold.networks)
-        return ages
+    @property
+    def difference_lines(self) -> np.ndarray:
+        """Numbers of the left-right differences among the lines."""
+        first = len(self.region_names) * (1 + len(VIEWS)) + len(VIEWS)
+        return np.arange(first, first + len(self.pairs))
+
+    def raw_ages(
+        self,
+        people: People,
+        fold: int,
+        *,
+        visible: np.ndarray | None = None,
+        offset: np.ndarray | None = None,
+        controls: int = 0,
+        reader: Reader | None = None,
+    ) -> RawAges:
+        """Ages by one fold, before anything is said of errors.
+
+        Parameters
+        ----------
+        visible : (N, K) nodes to look at; by default all but the fluid a lesion may have widened.
+        offset : (K,) of the scanner, standardised by this fold's norms. controls : number it rests on.
+        reader : to read with instead of the fold's own (baselines).
+        """
+        norms = self.folds[fold].norms
+        route = self.route_of(people.route)
+        standardised = norms.standardise(people.values)
+        if route is not None:
+            standardised = route.as_freesurfer(standardised)
+        if offset is not None:
+            standardised = standardised - offset
+        if visible is None:
+            visible = ~fluid_touched(people)
+        error = None if route is None else route.error_covariance
+        return (reader or self.reader(fold)).read(standardised, visible, people.male, controls, error)
+
+    def reader(self, fold: int) -> Reader:
+        """How one fold reads brains."""
+        if fold not in self._readers:
+            self._readers[fold] = self.reader_with(fold, GraphField(self.folds[fold].network))
+        return self._readers[fold]
+
+    def reader_with(self, fold: int, field_: Field) -> Reader:
+        """How one fold would read brains with another field under the same norms."""
+        return make_reader(field_, self.folds[fold].norms, self.membership, self.region_sides)
+
+    def without_messages(self) -> BrainAgeModel:
+        """The same model with every message switched off: each node in view counts by its own variance alone."""
+        readers = {
+            index: self.reader_with(index, NaiveBayes(GraphField(fold.network)))
+            for index, fold in enumerate(self.folds)
+        }
+        return replace(self, _readers=readers)
+
+    def offset_of(self, controls: People, fold: int) -> np.ndarray:
+        """(K,) offset of the controls' scanner, standardised by a fold's norms."""
+        return offset_of(self.folds[fold].norms, self.route_of(controls.route), controls)
+
+    def route_of(self, name: str) -> RouteModel | None:
+        """The model of a route; None for FreeSurfer, and for a route nothing is known of."""
+        return self.routes.get(name)
 
     def fold_of_sites(self, site: np.ndarray) -> np.ndarray:
         """(N,) index of the fold that predicts people of these sites."""
         of_site = {name: index for index, fold in enumerate(self.folds) for name in fold.held_out_sites}
         return np.array([of_site.get(name, len(self.folds) - 1) for name in site], dtype=int)
 
-    def errors(self, state: str, fold: int) -> tuple[AgeBias, Errors]:
-        """Age bias and error distribution from healthy people, those of a fold's held-out sites left out."""
-        if (state, fold) not in self._errors:
-            reference = self.references[state].without_sites(set(self.folds[fold].held_out_sites))
-            bias = fit_age_bias(reference)
-            self._errors[state, fold] = (bias, Errors(bias.corrected(reference)))
-        return self._errors[state, fold]
-
-    def check_calibration(self, calibration: Calibration | None) -> None:
-        """Raises InputError when a calibration belongs to another model."""
+    def check_calibration(self, calibration: Calibration | None, route: str | None = None) -> None:
+        """Raises InputError when a calibration belongs to another model, or to another route than this one."""
         if calibration is None:
             return
-        if len(calibration.offset) != len(self.parcels) * len(self.features):
-            raise InputError(
-                "The calibration has another number of parcels than the model.", "Calibrate this model anew."
-            )
-        if calibration.norms_sha256 != self.norms_sha256:
+        if len(calibration.offset) != len(NODE_NAMES) or calibration.norms_sha256 != self.norms_sha256:
             raise InputError(
                 f"The calibration was made for the model '{calibration.model}' of another training.",
                 "Calibrate this model anew.",
+            )
+        if route is not None and calibration.route != route:
+            raise InputError(
+                f"The calibration rests on controls measured by {calibration.route}, the patient was measured "
+                f"by {route}.",
+                "Calibrate with controls measured as the patients are.",
             )
 
     def check_scheme(self, scheme: RegionScheme) -> None:
@@ -249,130 +269,85 @@ class BrainAgeModel:
                 "Use that scheme, or train a model for this one.",
             )
 
+    def _raw(
+        self, people: People, fold_of: np.ndarray, calibration: Calibration | None, visible: np.ndarray
+    ) -> RawAges:
+        """Raw ages of all, each by its fold."""
+        count, regions = len(people), len(self.region_names)
+        whole = RawAges(np.full((count, regions), np.nan), np.full((count, 3), np.nan), np.ones((count, 3)))
+        for index in np.unique(fold_of):
+            rows = np.nonzero(fold_of == index)[0]
+            offset, controls = None, 0
+            if calibration is not None:
+                norms, reference = self.folds[index].norms, self.folds[-1].norms
+                latent = calibration.offset * reference.scale + reference.centre - norms.centre
+                offset, controls = np.nan_to_num(latent / norms.scale), calibration.controls
+            part = self.raw_ages(people.take(rows), index, visible=visible[rows], offset=offset, controls=controls)
+            for values, found in zip(vars(whole).values(), vars(part).values(), strict=True):
+                values[rows] = found
+        return whole
 
-def save_model(model: BrainAgeModel, folder: Path | str) -> None:
-    """Writes a model folder: weights.safetensors, norms.safetensors, model.json (with checksums of all)."""
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    weights, norms = {}, {}
-    for index, fold in enumerate(model.folds):
-        for member, network in enumerate(fold.networks):
-            for key, value in network.state_dict().items():
-                weights[f"fold{index}.network{member}.{key}"] = value.numpy()
-        for item in fields(Norms):
-            norms[f"fold{index}.{item.name}"] = getattr(fold.norms, item.name).astype(np.float32)
-    norms["membership"] = model.membership.astype(np.float32)
-    norms["edges"] = model.edges.astype(np.int32)
-    for state, reference in model.references.items():
-        norms[f"reference.{state}.age_years"] = reference.age_years.astype(np.float32)
-        norms[f"reference.{state}.pad_years"] = reference.pad_years.astype(np.float32)
-    contents = {"weights.safetensors": _packed(weights), "norms.safetensors": _packed(norms)}
-    for name, content in contents.items():
-        (folder / name).write_bytes(content)
-    sites = sorted({site for reference in model.references.values() for site in reference.site})
-    bias = {state: model.errors(state, len(model.folds) - 1)[0] for state in model.references}
-    description = {
-        "format": FORMAT,
-        "name": model.name,
-        "version": model.version,
-        "architecture": model.architecture.as_dict(),
-        "parcels": list(model.parcels),
-        "features": list(model.features),
-        "scheme": model.scheme,
-        "regions": list(model.region_names),
-        "folds": [
-            {"held_out_sites": list(fold.held_out_sites), "networks": len(fold.networks)} for fold in model.folds
-        ],
-        "reference_sites": sites,
-        "reference_site_index": {
-            state: [sites.index(site) for site in reference.site] for state, reference in model.references.items()
-        },
-        "age_bias": {
-            state: {
-                "intercept_years": [round(float(v), 4) for v in value.intercept_years],
-                "slope": [round(float(v), 5) for v in value.slope],
-            }
-            for state, value in bias.items()
-        },
-        "missing_widening": model.missing_widening,
-        "about": model.about,
-        "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()},
-    }
-    write_description(folder, description)
+    def _widening(self, raw: RawAges, view: np.ndarray) -> np.ndarray:
+        """(N, 2R + 1) growth of the intervals of regions, deviations and global age by what is missing or noisy."""
+        own = raw.widening[:, (self.region_sides == "R").astype(int)]
+        whole = np.take_along_axis(raw.widening, view[:, None], axis=1)
+        return np.column_stack([own, np.maximum(own, whole), whole])
 
-
-def _packed(arrays: dict[str, np.ndarray]) -> bytes:
-    """safetensors writes memory as it lies: an array in Fortran order would come back scrambled."""
-    return save_arrays({name: np.ascontiguousarray(array) for name, array in arrays.items()})
-
-
-def load_model(path: Path | str | None = None, scheme: RegionScheme | None = None) -> BrainAgeModel:
-    """Reads a model folder; without a path, the model this software ships.
-
-    Parameters
-    ----------
-    path : folder, or None.
-    scheme : when given, the model must be for the same regions.
-
-    Raises
-    ------
-    InputError : a missing, altered or foreign file, a pickle, or another scheme.
-    """
-    folder = Path(path) if path is not None else shipped("Models", DEFAULT_MODEL)
-    check_contents(folder)
-    description = read_description(folder)
-    contents = checked_contents(folder, description)
-    arrays = {name: arrays_of(folder / name, contents[name]) for name in ARRAY_FILES}
-    with parsing(f"The model {folder}", "Copy the folder again."):
-        if tuple(description["parcels"]) != PARCEL_NAMES and description["architecture"]["node_weights"]:
-            raise InputError(f"The model {folder} has other parcels than this software.", "Train it anew.")
-        model = _build(folder.name, description, arrays["weights.safetensors"], arrays["norms.safetensors"])
-    if scheme is not None:
-        model.check_scheme(scheme)
-    offset_file = folder / DEFAULT_OFFSET_FILE
-    if offset_file.is_file():
-        offset = read_calibration(offset_file)
-        model.check_calibration(offset)
-        object.__setattr__(model, "default_offset", offset)
-    return model
-
-
-def _build(name: str, description: dict, weights: dict, arrays: dict) -> BrainAgeModel:
-    architecture = Architecture(**description["architecture"])
-    edges, membership = arrays["edges"].astype(int), arrays["membership"].astype(float)
-    folds = []
-    for index, fold in enumerate(description["folds"]):
-        networks = []
-        for member in range(fold["networks"]):
-            prefix = f"fold{index}.network{member}."
-            state = {k.removeprefix(prefix): torch.as_tensor(v) for k, v in weights.items() if k.startswith(prefix)}
-            network = RegionalAgeNetwork(architecture, edges, membership)
-            network.load_state_dict(state)
-            networks.append(network.eval())
-        norms = Norms(**{item.name: arrays[f"fold{index}.{item.name}"].astype(float) for item in fields(Norms)})
-        folds.append(Fold(tuple(fold["held_out_sites"]), norms, tuple(networks)))
-    sites = np.array(description["reference_sites"])
-    references = {
-        state: Reference(
-            arrays[f"reference.{state}.age_years"].astype(float),
-            sites[np.array(index, dtype=int)],
-            arrays[f"reference.{state}.pad_years"].astype(float),
+    def _answer(
+        self,
+        people: People,
+        raw: RawAges,
+        dry: RawAges,
+        view: np.ndarray,
+        fluid: np.ndarray,
+        judged: tuple[np.ndarray, ...],
+        state: str,
+    ) -> Ages:
+        missing = np.isnan(people.thickness_mm)
+        lost = missing @ self.membership.T
+        regional = np.where(lost <= DAMAGE_LIMIT_FRACTION, raw.regional_years, np.nan)
+        estimable = np.isfinite(regional)
+        reason = np.full(estimable.shape, "", dtype=object)
+        for row, column in np.argwhere(~estimable):
+            reason[row, column] = f"{100 * lost[row, column]:.0f} % of the region's cortex could not be measured"
+        whole = np.take_along_axis(raw.whole_years, view[:, None], axis=1)[:, 0]
+        half = missing.shape[1] // 2
+        sides_lost = np.stack([missing[:, :half].mean(axis=1), missing[:, half:].mean(axis=1), missing.mean(axis=1)], 1)
+        whole_lost = np.take_along_axis(sides_lost, view[:, None], axis=1)[:, 0]
+        whole = np.where(whole_lost <= DAMAGE_LIMIT_FRACTION, whole, np.nan)
+        regions = len(self.region_names)
+        corrected, lower, upper, percentile = (values[:, :regions] for values in judged)
+        deviating = [np.where(estimable & np.isfinite(whole)[:, None], v[:, regions:-1], np.nan) for v in judged]
+        known = np.isfinite(whole)
+        whole_judged = [np.where(known, v[:, -1], np.nan) for v in judged]
+        global_age = GlobalAge(
+            whole,
+            whole - people.age_years,
+            *whole_judged[:3],
+            whole_judged[3],
+            known,
+            np.where(known, "", [f"{100 * share:.0f} % of the cortex could not be measured" for share in whole_lost]),
+            np.where(known, np.take_along_axis(dry.whole_years, view[:, None], axis=1)[:, 0], np.nan),
+            np.array(READ_FROM)[view],
         )
-        for state, index in description["reference_site_index"].items()
-    }
-    return BrainAgeModel(
-        name=name,
-        architecture=architecture,
-        edges=edges,
-        membership=membership,
-        parcels=tuple(description["parcels"]),
-        features=tuple(description["features"]),
-        region_names=tuple(description["regions"]),
-        scheme=description["scheme"],
-        folds=tuple(folds),
-        references=references,
-        missing_widening=float(description["missing_widening"]),
-        about=description["about"],
-        norms_sha256=description["sha256"]["norms.safetensors"],
-        version=description["version"],
-    )
+        return Ages(
+            self.region_names,
+            regional,
+            regional - people.age_years[:, None],
+            *(np.where(estimable, values, np.nan) for values in (corrected, lower, upper, percentile)),
+            estimable,
+            reason,
+            np.where(estimable, dry.regional_years, np.nan),
+            regional - whole[:, None],
+            *deviating,
+            global_age,
+            fluid.any(axis=1),
+            state,
+            people.route,
+        )
+
+
+def with_errors(model: BrainAgeModel, errors: list[dict[str, ErrorTable]]) -> BrainAgeModel:
+    """The model with error tables, one dict by calibration state per fold."""
+    folds = tuple(replace(fold, errors=own) for fold, own in zip(model.folds, errors, strict=True))
+    return replace(model, folds=folds)

@@ -1,9 +1,4 @@
-"""What local healthy controls tell about a scanner: the offset of every parcel, shrunken towards none.
-
-The offset d of a scanner has a prior covariance S (how the scanners of the norms differ) and n controls with residual
-covariance R give its mean with error R/n: the posterior mean is ``S (S + R/n)^-1 mean residual``, the best linear
-unbiased predictor of a random effect (Robinson 1991). Parcels borrow from each other; few controls move little.
-"""
+"""Calibration of a model to a scanner: from healthy controls to a file that travels."""
 
 from __future__ import annotations
 
@@ -18,80 +13,50 @@ from ...files.atomic_file import write_atomically
 from ...files.atomic_folder import make_folder
 from ...files.input_file import parsing, read_json
 from ..norms.norms import Norms
+from ..norms.scanner import expected_offset
 from ..people import People
+from .route import RouteModel
 
-FORMAT = "regional-brain-age-calibration/1"
-KINDS = ("local", "default offset")
+FORMAT = "regional-brain-age-calibration/2"
 MINIMUM_CONTROLS = 10
 # A scanner whose cortex reads five standard deviations off is no scanner; a million controls nobody has.
 LARGEST_OFFSET, MOST_CONTROLS = 5.0, 1_000_000
 CAUTION_CONTROLS = 100
 
 
-def gain(norms: Norms, controls: int) -> np.ndarray:
-    """(K, K) matrix from the mean residual of this many controls to the expected offset of their scanner."""
-    total = norms.site_covariance + norms.residual_covariance / controls
-    return np.linalg.solve(total, norms.site_covariance).T
-
-
-def remaining_covariance(norms: Norms, controls: int) -> np.ndarray:
-    """(K, K) covariance of what is still unknown of a scanner's offset after this many controls."""
-    if controls == 0:
-        return norms.site_covariance
-    left = norms.site_covariance - gain(norms, controls) @ norms.site_covariance
-    return 0.5 * (left + left.T)
-
-
-def remaining_uncertainty(norms: Norms, controls: int) -> float:
-    """Share (0..1) of the variance of scanner offsets that is still unknown after this many controls."""
-    return float(np.trace(remaining_covariance(norms, controls)) / np.trace(norms.site_covariance))
-
-
-def expected_offset(norms: Norms, residuals: np.ndarray) -> np.ndarray:
-    """(K,) standardised offset of a scanner from residuals (n, K) of its controls, NaN where not measured."""
-    known = np.isfinite(residuals)
-    counts = np.maximum(known.sum(axis=0), 1)
-    mean = np.where(known, residuals, 0.0).sum(axis=0) / counts
-    measured = known.any(axis=0)
-    # A channel no control has is predicted from the others.
-    total = norms.site_covariance + norms.residual_covariance / np.sqrt(np.outer(counts, counts))
-    total = total[np.ix_(measured, measured)]
-    return norms.site_covariance[:, measured] @ np.linalg.solve(total, mean[measured])
-
-
 @dataclass(frozen=True)
 class Calibration:
-    """What is known of a scanner (and pipeline).
+    """What is known of a scanner, measured by one route.
 
     Parameters
     ----------
-    kind : "local" (from controls of the same scanner) or "default offset" (of a pipeline, shipped with a model).
     controls : number of people it rests on.
     offset : (K,) standardised offset to take off measurements.
-    remaining_uncertainty : 0..1, share of the variance of scanner offsets still unknown.
+    route : that measured the controls; patients must be measured by the same.
     model : name of the model it belongs to.
     norms_sha256 : of the norms it was made with; another model has another scale.
     """
 
-    kind: str
     controls: int
     offset: np.ndarray
-    remaining_uncertainty: float
+    route: str
     model: str
     norms_sha256: str
 
     @property
     def caution(self) -> str:
         """A sentence for reports, empty when there is nothing to say."""
-        if self.kind != "local":
-            return "Calibrated with a default offset of the pipeline, not with controls of this scanner."
         if self.controls < CAUTION_CONTROLS:
             return f"Calibrated with {self.controls} controls; {CAUTION_CONTROLS} or more are better."
         return ""
 
 
-def calibrate(norms: Norms, controls: People, model: str, norms_sha256: str) -> Calibration:
+def calibrate(norms: Norms, route: RouteModel | None, controls: People, model: str, norms_sha256: str) -> Calibration:
     """Calibration from healthy controls of one scanner.
+
+    Parameters
+    ----------
+    route : how the controls' route differs from FreeSurfer; None for FreeSurfer itself.
 
     Raises
     ------
@@ -109,16 +74,16 @@ def calibrate(norms: Norms, controls: People, model: str, norms_sha256: str) -> 
             f"The controls are of {len(sites)} sites ({', '.join(sites[:3])}).",
             "Calibrate each scanner with its own controls: one table and one calibration file per site.",
         )
-    standardised = norms.standardise(controls.values.reshape(len(controls), -1))
+    return Calibration(len(controls), offset_of(norms, route, controls), controls.route, model, norms_sha256)
+
+
+def offset_of(norms: Norms, route: RouteModel | None, controls: People) -> np.ndarray:
+    """(K,) standardised offset of the controls' scanner, on FreeSurfer's scale."""
+    standardised = norms.standardise(controls.values)
+    if route is not None:
+        standardised = route.as_freesurfer(standardised)
     residuals = norms.residuals(standardised, controls.age_years, controls.male)
-    return Calibration(
-        "local",
-        len(controls),
-        expected_offset(norms, residuals),
-        remaining_uncertainty(norms, len(controls)),
-        model,
-        norms_sha256,
-    )
+    return expected_offset(norms, residuals, route.error_covariance if route is not None else 0.0)
 
 
 def write_calibration(calibration: Calibration, path: Path | str) -> None:
@@ -134,32 +99,29 @@ def read_calibration(path: Path | str) -> Calibration:
 
     Raises
     ------
-    InputError : not a calibration file, or a broken one.
+    InputError : not a calibration file, one for an earlier model, or a broken one.
     """
     remedy = "Make one with: regional-brain-age calibrate MODEL CONTROLS.csv --out FILE"
     name = f"The calibration {path}"
     content = read_json(path, name, remedy)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise InputError(f"{path} is not a calibration file of this software.", remedy)
+        old = isinstance(content, dict) and str(content.get("format")).startswith(FORMAT.split("/")[0])
+        what = "was made for a model of an earlier version" if old else "is not a calibration file of this software"
+        raise InputError(f"The file {path} {what}.", remedy)
     with parsing(name, remedy):
         calibration = Calibration(
-            str(content["kind"]),
             int(content["controls"]),
             np.asarray(content["offset"], dtype=float),
-            float(content["remaining_uncertainty"]),
+            str(content["route"]),
             str(content["model"]),
             str(content["norms_sha256"]),
         )
-    if calibration.kind not in KINDS:
-        raise InputError(f"{name} is of the kind '{calibration.kind[:40]}', which is not known.", remedy)
-    fewest = MINIMUM_CONTROLS if calibration.kind == "local" else 0
     if calibration.offset.ndim != 1 or not np.isfinite(calibration.offset).all():
         raise InputError(f"{name} has an offset that is no list of numbers.", remedy)
     largest = float(np.abs(calibration.offset).max(initial=0.0))
     for what, value, low, high in (
-        ("controls", calibration.controls, fewest, MOST_CONTROLS),
+        ("controls", calibration.controls, MINIMUM_CONTROLS, MOST_CONTROLS),
         ("largest offset (SD)", largest, 0, LARGEST_OFFSET),
-        ("remaining_uncertainty", calibration.remaining_uncertainty, 0, 1),
     ):
         if not low <= value <= high:
             raise InputError(

@@ -15,10 +15,12 @@ from ...anatomy.parcels import (
     PARCELS_PER_HEMISPHERE,
     destrieux_atlas,
 )
+from ...anatomy.structures import INTRACRANIAL, mirrored_pairs, structure_edges
 from ...errors import InputError
 from ...files.image_checks import mask_from_values
 from ...files.images import read_map
 from ...geometry.coordinates import coordinates_mm, voxel_indices
+from ..features import NODE_NAMES
 
 # Parcels on two banks of a sulcus, or split by a thin gap of the volume atlas, are neighbours on the folded sheet.
 _GAP_MM = 2.5
@@ -50,6 +52,17 @@ def parcel_edges() -> np.ndarray:
             np.add.at(faces, (one[touching] - 1, other[touching] - 1), 1)
         edges.append(np.argwhere(np.triu(faces + faces.T) >= _MINIMUM_FACES))
     return np.concatenate(edges)
+
+
+def brain_edges() -> np.ndarray:
+    """Edges of the whole brain graph, (E, 2) int over `NODE_NAMES`.
+
+    Neighbouring parcels of a hemisphere; structures that touch each other or the cortex on them; every parcel and
+    paired structure with its mirror image; the size of the head with every structure.
+    """
+    head = NODE_NAMES.index(INTRACRANIAL)
+    scaled = np.array([(node, head) for node in range(len(PARCEL_NAMES), head)])
+    return np.concatenate([parcel_edges(), structure_edges(), mirrored_pairs(), scaled])
 
 
 def parcel_centres_mm() -> np.ndarray:

@@ -1,32 +1,37 @@
 """What healthy people not trained on tell about errors: age bias, intervals, percentiles.
 
-The reference is a set of healthy people, each predicted by networks that never saw their site. A PAD is predicted minus
-chronological age.
+The reference is a set of healthy people, each predicted by a model that never saw their site. A PAD is predicted minus
+chronological age; deviations and left-right differences are judged in the same way. What a model keeps of them is a
+table of quantiles by age (`ErrorTable`), no person.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
 COVERAGE = 0.90
+_OLDEST_TOLD_YEARS = 90.0
+# Ages an error table has rows for; between them it is linear.
+TABLE_AGES_YEARS = np.arange(18.0, 99.0, 4.0)
+PERCENTILES = np.array([2.5, *np.arange(5.0, 100.0, 5.0), 97.5])
 # Ages counted as alike for intervals and percentiles; the window widens until it holds enough people.
-_WINDOW_YEARS, _PEOPLE_IN_WINDOW = 7.5, 80
+_WINDOW_YEARS, _PEOPLE_IN_WINDOW = 7.5, 120
 # Few people in a window may happen to lie close together: bounds lie further out by this many SDs of the number
-# of people beyond them, so that about 7 of 10 windows, and not half of them, cover at least what they say (Vovk 2012).
-_LUCK_SD = 0.5
+# of people beyond them, so that more than 8 of 10 windows, and not half of them, cover what they say (Vovk 2012).
+_LUCK_SD = 1.0
 
 
 @dataclass(frozen=True)
 class Reference:
-    """PADs of healthy people out of fold.
+    """Errors of healthy people out of fold.
 
     Parameters
     ----------
     age_years : (N,).
     site : (N,) strings.
-    pad_years : (N, R) PADs: raw, unless something else is said.
+    pad_years : (N, L) PADs (or deviations, or differences) of L quantities: raw, unless something else is said.
     """
 
     age_years: np.ndarray
@@ -43,18 +48,18 @@ class Reference:
 
 @dataclass(frozen=True)
 class AgeBias:
-    """Linear dependence of the raw PAD on age per region (Smith 2019; de Lange & Cole 2020).
+    """Linear dependence of a raw PAD on age (Smith 2019; de Lange & Cole 2020).
 
     Parameters
     ----------
-    intercept_years, slope : (R,) of ``PAD = intercept + slope * age``.
+    intercept_years, slope : (L,) of ``PAD = intercept + slope * age``.
     """
 
     intercept_years: np.ndarray
     slope: np.ndarray
 
     def correct(self, pad_years: np.ndarray, age_years: np.ndarray) -> np.ndarray:
-        """PAD (N, R) less what age alone predicts."""
+        """PAD (N, L) less what age alone predicts."""
         return pad_years - (self.intercept_years + np.outer(age_years, self.slope))
 
     def corrected(self, reference: Reference) -> Reference:
@@ -63,70 +68,117 @@ class AgeBias:
 
 
 def fit_age_bias(reference: Reference) -> AgeBias:
-    """Least squares per region."""
+    """Least squares per quantity."""
     design = np.column_stack([np.ones_like(reference.age_years), reference.age_years])
     coefficients = np.linalg.lstsq(design, reference.pad_years, rcond=None)[0]
     return AgeBias(coefficients[0], coefficients[1])
 
 
-class Errors:
-    """Distribution of corrected PADs of healthy people around an age.
+@dataclass(frozen=True)
+class ErrorTable:
+    """Errors of healthy people by age, as a model keeps them.
 
     Parameters
     ----------
-    reference : their PADs, corrected.
+    intercept_years, slope : (L,) of the age bias.
+    lowest, highest : (A, L) corrected PADs between which 90 % of healthy people of an unseen site lie.
+    quantiles : (A, Q, L) at `PERCENTILES`.
+    youngest_years, oldest_years : of the people, whole years; nobody is told to be older than 90.
     """
 
-    def __init__(self, reference: Reference) -> None:
-        self._age_years, self._site, self._corrected = reference.age_years, reference.site, reference.pad_years
-        self._site_share = _site_share(self._corrected, reference.site)
-        self._windows: dict[int, tuple[np.ndarray, float]] = {}
+    intercept_years: np.ndarray
+    slope: np.ndarray
+    lowest: np.ndarray
+    highest: np.ndarray
+    quantiles: np.ndarray
+    youngest_years: float
+    oldest_years: float
 
-    def window(self, age_years: int) -> tuple[np.ndarray, float]:
-        """Corrected PADs (n, R) of people of about this age, each column sorted, and a factor on their spread.
+    def of_lines(self, lines: np.ndarray) -> ErrorTable:
+        """The table of some of its quantities."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return ErrorTable(**{k: v[..., lines] if isinstance(v, np.ndarray) else v for k, v in values.items()})
+
+    def judge(
+        self, pad_years: np.ndarray, age_years: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Corrected PADs (N, L), the bounds of healthy people of that age, and percentiles.
+
+        Returns
+        -------
+        corrected, lowest, highest, percentile : (N, L) each; percentile is of healthy people with a lower value.
+        """
+        corrected = AgeBias(self.intercept_years, self.slope).correct(pad_years, age_years)
+        lowest, highest = (_between_ages(values, age_years) for values in (self.lowest, self.highest))
+        percentile = np.full(corrected.shape, np.nan)
+        levels = np.concatenate([[1.0], PERCENTILES, [99.0]])
+        for row, steps in enumerate(_between_ages(self.quantiles, age_years)):
+            for line in np.nonzero(np.isfinite(corrected[row]))[0]:
+                own = steps[:, line]
+                reach = max(own[-1] - own[0], 1e-6) / 4
+                ends = np.concatenate([[own[0] - reach], own, [own[-1] + reach]])
+                percentile[row, line] = np.interp(corrected[row, line], ends, levels)
+        return corrected, lowest, highest, percentile
+
+
+def error_table(reference: Reference) -> ErrorTable:
+    """Age bias, bounds and quantiles of a reference."""
+    bias = fit_age_bias(reference)
+    windows = _Windows(bias.corrected(reference))
+    bounds = [windows.bounds(age) for age in TABLE_AGES_YEARS]
+    quantiles = [np.quantile(windows.near(age)[0], PERCENTILES / 100, axis=0) for age in TABLE_AGES_YEARS]
+    return ErrorTable(
+        bias.intercept_years,
+        bias.slope,
+        np.array([low for low, _ in bounds]),
+        np.array([high for _, high in bounds]),
+        np.array(quantiles),
+        float(np.floor(reference.age_years.min())),
+        float(min(np.ceil(reference.age_years.max()), _OLDEST_TOLD_YEARS)),
+    )
+
+
+def _between_ages(values: np.ndarray, age_years: np.ndarray) -> np.ndarray:
+    """Rows of a table by age (A, ...) at these ages (N,), linear between rows."""
+    place = np.interp(age_years, TABLE_AGES_YEARS, np.arange(len(TABLE_AGES_YEARS)))
+    low = np.minimum(place.astype(int), len(TABLE_AGES_YEARS) - 2)
+    part = (place - low).reshape(-1, *[1] * (values.ndim - 1))
+    return (1 - part) * values[low] + part * values[low + 1]
+
+
+class _Windows:
+    """Corrected PADs of healthy people around an age."""
+
+    def __init__(self, reference: Reference) -> None:
+        self._reference = reference
+        self._site_share = _site_share(reference.pad_years, reference.site)
+
+    def near(self, age_years: float) -> tuple[np.ndarray, float]:
+        """Corrected PADs (n, L) of people of about this age, each column sorted, and a factor on their spread.
 
         People of one site share an error; what few sites show says little of a new one. With k sites (effective number)
         in the window the error of a new site has a variance larger by the share of variance between sites over k.
         """
-        if age_years not in self._windows:
-            far = np.abs(self._age_years - age_years)
-            reach = max(_WINDOW_YEARS, np.sort(far)[min(_PEOPLE_IN_WINDOW, len(far)) - 1])
-            near = far <= reach
-            shares = np.unique(self._site[near], return_counts=True)[1] / near.sum()
-            widening = float(np.sqrt(1 + self._site_share * (shares**2).sum()))
-            self._windows[age_years] = (np.sort(self._corrected[near], axis=0), widening)
-        return self._windows[age_years]
+        reference = self._reference
+        far = np.abs(reference.age_years - age_years)
+        reach = max(_WINDOW_YEARS, np.sort(far)[min(_PEOPLE_IN_WINDOW, len(far)) - 1])
+        near = far <= reach
+        shares = np.unique(reference.site[near], return_counts=True)[1] / near.sum()
+        widening = float(np.sqrt(1 + self._site_share * (shares**2).sum()))
+        return np.sort(reference.pad_years[near], axis=0), widening
 
-    def judge(
-        self, corrected_pad_years: np.ndarray, age_years: np.ndarray, coverage: float = COVERAGE
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Conformal bounds and percentiles of corrected PADs (N, R).
-
-        Returns
-        -------
-        lowest, highest : (N, R) corrected PADs between which healthy people of that age lie with this coverage.
-        percentile : (N, R) percentage of healthy people of that age with a lower corrected PAD.
-        """
-        lowest, highest, percentile = (np.empty_like(corrected_pad_years) for _ in range(3))
-        whole_years = np.rint(age_years).astype(int)
-        for age in np.unique(whole_years):
-            rows = np.nonzero(whole_years == age)[0]
-            values, widening = self.window(int(age))
-            count = len(values)
-            tail = (1 - coverage) / 2
-            luck = _LUCK_SD * np.sqrt(count * tail * (1 - tail))
-            rank = min(int(np.ceil((count + 1) * (1 - tail) + luck)) - 1, count - 1)
-            middle = np.median(values, axis=0)
-            lowest[rows] = middle + widening * (values[count - 1 - rank] - middle)
-            highest[rows] = middle + widening * (values[rank] - middle)
-            for region in range(values.shape[1]):
-                below = np.searchsorted(values[:, region], corrected_pad_years[rows, region])
-                percentile[rows, region] = 100 * (below + 0.5) / (count + 1)
-        return lowest, highest, percentile
+    def bounds(self, age_years: float) -> tuple[np.ndarray, np.ndarray]:
+        """Conformal bounds (L,) each."""
+        values, widening = self.near(age_years)
+        count, tail = len(values), (1 - COVERAGE) / 2
+        luck = _LUCK_SD * np.sqrt(count * tail * (1 - tail))
+        rank = min(int(np.ceil((count + 1) * (1 - tail) + luck)) - 1, count - 1)
+        middle = np.median(values, axis=0)
+        return middle + widening * (values[count - 1 - rank] - middle), middle + widening * (values[rank] - middle)
 
 
 def _site_share(corrected: np.ndarray, site: np.ndarray, fewest: int = 10) -> float:
-    """Share of the variance of corrected PADs that lies between sites, averaged over regions (one-way ANOVA)."""
+    """Share of the variance of corrected PADs that lies between sites, averaged over quantities (one-way ANOVA)."""
     names, index, counts = np.unique(site, return_inverse=True, return_counts=True)
     groups = [corrected[index == number] for number in range(len(names)) if counts[number] >= fewest]
     if len(groups) < 2:

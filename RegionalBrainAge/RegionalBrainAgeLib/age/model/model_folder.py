@@ -13,10 +13,12 @@ from ...errors import InputError
 from ...files.atomic_file import write_atomically
 from ...files.input_file import parsing, plain_file
 
-FORMAT = "regional-brain-age-model/1"
-DEFAULT_OFFSET_FILE = "calibration-t1-route.json"
-ARRAY_FILES = ("weights.safetensors", "norms.safetensors")
-_ADDED_FILES = ("MODEL_CARD.md", DEFAULT_OFFSET_FILE)
+FORMAT = "regional-brain-age-model/2"
+CARD_FILE = "MODEL_CARD.md"
+ROUTE_FILES = {"T1": "route-t1.json"}
+FIGURE_FILES = ("error_by_controls.png", "error_by_site.png")
+ARRAY_FILES = ("weights.safetensors", "norms.safetensors", "errors.safetensors")
+_ADDED_FILES = (CARD_FILE, *ROUTE_FILES.values(), *FIGURE_FILES)
 _NO_SEAL = "0" * 64
 
 
@@ -50,19 +52,22 @@ def checked_contents(folder: Path, description: dict) -> dict[str, bytes]:
     return contents
 
 
-def add_file(folder: Path | str, name: str, text: str) -> None:
-    """Puts MODEL_CARD.md or the default offset of the T1 route into a model folder, under its checksums.
+def add_file(folder: Path | str, name: str, content: str | bytes) -> None:
+    """Puts the card, a figure of it or a route model into a model folder, under its checksums.
 
     Parameters
     ----------
-    name : "MODEL_CARD.md" or `DEFAULT_OFFSET_FILE`.
+    name : `CARD_FILE`, one of `FIGURE_FILES` or of the values of `ROUTE_FILES`.
     """
     folder = Path(folder)
     if name not in _ADDED_FILES:
         raise ValueError(f"{name} does not belong into a model folder")
     description = read_description(folder)
-    write_atomically(folder / name, text)
-    description["sha256"][name] = hashlib.sha256(text.encode("utf-8")).hexdigest()
+    content = content.encode("utf-8") if isinstance(content, str) else content
+    part = folder / (name + ".part")
+    part.write_bytes(content)
+    part.replace(folder / name)
+    description["sha256"][name] = hashlib.sha256(content).hexdigest()
     write_description(folder, description)
 
 
@@ -90,6 +95,11 @@ def read_description(folder: Path, wanted_format: str = FORMAT) -> dict:
     seal = description.get("seal") if isinstance(description, dict) else None
     if not isinstance(seal, str) or hashlib.sha256(text.replace(seal, _NO_SEAL).encode()).hexdigest() != seal:
         raise InputError(f"{path} was altered after training.", "Copy the model folder again or train anew.")
+    if wanted_format == FORMAT and description.get("format") == "regional-brain-age-model/1":
+        raise InputError(
+            f"The model folder {folder} is of an earlier software version, which read thickness alone.",
+            "Use the shipped model, or train anew with this version.",
+        )
     if description.get("format") != wanted_format:
         raise InputError(
             f"{path} has the format '{description.get('format')}', needed is '{wanted_format}'.",

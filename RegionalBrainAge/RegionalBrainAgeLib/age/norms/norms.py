@@ -1,29 +1,23 @@
-"""Norms of a healthy population: how thickness depends on age, sex and scanner, as a model people can be drawn from.
+"""Norms of healthy people: how thickness and volumes depend on age, sex and scanner, as a generative model.
 
 Two sources give the same `Norms`: lifespan charts (Rutherford et al. 2022, eLife: warped Bayesian linear regressions,
 formulas in the charts' own documentation) with the residual correlation of real people, or a table of people alone.
 All values are latent: ``latent = sinh(b * asinh(x) + epsilon * b)`` makes the residuals of a chart Gaussian; norms
-from a
-table use b = 1, epsilon = 0, so that latent is the measurement itself.
+from a table use b = 1, epsilon = 0, so that latent is the measurement itself. A node that neither source knows has a
+scale of NaN: standardised, its values are missing.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
-from scipy.interpolate import BSpline
 
-from ...anatomy.parcels import PARCEL_NAMES
-from ...errors import InputError
-from ...files.input_file import parsing, plain_file
 from ..people import People
+from .charts import Charts, spline_basis
 
 AGE_GRID_YEARS = np.arange(2.0, 101.0)
 REFERENCE_AGE_YEARS = 45.0
-_CHART_KNOTS_YEARS = np.linspace(-5.0, 110.0, 5)
 _TABLE_KNOTS_YEARS = np.linspace(0.0, 100.0, 4)
 # Shrinkage of the correlation of residuals towards none, and of the covariance of site offsets towards its diagonal.
 _CORRELATION_SHRINKAGE = 0.05
@@ -35,93 +29,9 @@ _PRIOR_SITES = 10
 _FEWEST_OF_SITE = 10
 
 
-def spline_basis(age_years: np.ndarray, knots_years: np.ndarray = _CHART_KNOTS_YEARS) -> np.ndarray:
-    """Cubic B-splines at these ages, ends repeated, shape (N, len(knots) + 2)."""
-    knots = np.concatenate([[knots_years[0]] * 3, knots_years, [knots_years[-1]] * 3])
-    inside = np.clip(np.atleast_1d(np.asarray(age_years, dtype=float)), knots_years[0], knots_years[-1])
-    return BSpline.design_matrix(inside, knots, 3).toarray()
-
-
-@dataclass(frozen=True)
-class Charts:
-    """Lifespan charts of K parcels and S sites.
-
-    Parameters
-    ----------
-    warp_epsilon, warp_b, residual_sd, intercept, slope, male : (K,) coefficients; residual_sd is latent.
-    spline : (7, K) spline coefficients.
-    sites : names of the sites.
-    site_offsets : (S, K) latent.
-    """
-
-    warp_epsilon: np.ndarray
-    warp_b: np.ndarray
-    residual_sd: np.ndarray
-    intercept: np.ndarray
-    slope: np.ndarray
-    male: np.ndarray
-    spline: np.ndarray
-    sites: tuple[str, ...]
-    site_offsets: np.ndarray
-
-    def latent_mean(self, age_years: np.ndarray, male: np.ndarray) -> np.ndarray:
-        """Latent mean of people of these ages and sexes without a site's offset, shape (N, K)."""
-        linear = self.intercept + np.outer(age_years, self.slope) + np.outer(male, self.male)
-        return linear + spline_basis(age_years) @ self.spline
-
-    def without_sites(self, names: set[str]) -> Charts:
-        """The charts without the offsets of these sites, compared by lower-case name."""
-        kept = np.array([site.lower() not in names for site in self.sites])
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        values["sites"] = tuple(site for site, keep in zip(self.sites, kept, strict=True) if keep)
-        values["site_offsets"] = self.site_offsets[kept]
-        return Charts(**values)
-
-
-def read_charts(path: Path | str) -> Charts:
-    """Reads charts, one row per parcel.
-
-    Raises
-    ------
-    InputError : a missing file, column or parcel.
-    """
-    name = f"The charts {path}"
-    plain_file(path, name)
-    with parsing(name, "Give a UTF-8 CSV with a header."):
-        frame = pd.read_csv(path)
-    needed = ["parcel", "warp_epsilon", "warp_log_b", "log_beta", "intercept", "age", "sex_male"]
-    needed += [f"spline{k}" for k in range(7)]
-    absent = [column for column in needed if column not in frame.columns]
-    if absent:
-        raise InputError(f"The charts {path} lack the column(s) {', '.join(absent)}.", "Give charts in this format.")
-    frame = frame.set_index("parcel")
-    unknown = [name for name in PARCEL_NAMES if name not in frame.index]
-    sites = [column for column in frame.columns if column.startswith("site:")]
-    if unknown or len(sites) < 5:
-        problem = f"lack the parcel {unknown[0]}" if unknown else f"have {len(sites)} site columns"
-        raise InputError(f"The charts {path} {problem}.", "Give charts of all 148 parcels and at least 5 sites.")
-    frame = frame.loc[list(PARCEL_NAMES)]
-    with parsing(name, "Give numbers only."):
-        numbers = frame[needed[1:] + sites].to_numpy(dtype=float)
-    if numbers.shape[0] != len(PARCEL_NAMES) or not np.isfinite(numbers).all():
-        raise InputError(f"{name} have empty cells, or a parcel twice.", "Give every parcel one row of numbers.")
-    warp_b = np.exp(frame["warp_log_b"].to_numpy())
-    return Charts(
-        warp_epsilon=frame["warp_epsilon"].to_numpy(),
-        warp_b=warp_b,
-        residual_sd=warp_b / np.sqrt(np.exp(frame["log_beta"].to_numpy())),
-        intercept=frame["intercept"].to_numpy(),
-        slope=frame["age"].to_numpy(),
-        male=frame["sex_male"].to_numpy(),
-        spline=frame[[f"spline{k}" for k in range(7)]].to_numpy().T,
-        sites=tuple(site.removeprefix("site:") for site in sites),
-        site_offsets=frame[sites].to_numpy().T,
-    )
-
-
 @dataclass(frozen=True)
 class Norms:
-    """A population as a generative model over K channels (parcels, or parcels times features).
+    """A population as a generative model over K channels (the nodes of the brain graph).
 
     Parameters
     ----------
@@ -173,6 +83,8 @@ class Norms:
 
 def norms_from_charts(charts: Charts, people: People) -> Norms:
     """Means, spread and scanner offsets of charts; correlation of residuals of real people within their sites."""
+    known = np.isfinite(charts.residual_sd) & np.isfinite(people.values).any(axis=0)
+    charts = charts.of_nodes(known)
     scale = charts.residual_sd
     reference = charts.site_offsets.mean(axis=0)
     latent = np.stack([charts.latent_mean(AGE_GRID_YEARS, np.full(len(AGE_GRID_YEARS), float(sex))) for sex in (0, 1)])
@@ -189,14 +101,16 @@ def norms_from_charts(charts: Charts, people: People) -> Norms:
         np.ones(len(AGE_GRID_YEARS)),
         _shrink(np.cov(offsets.T), _SITE_SHRINKAGE),
     )
-    draft = _between_charts_and_table(draft, people)
-    return _with_residuals_of(draft, people)
+    values = people.values[:, known]
+    draft = _between_charts_and_table(draft, values, people)
+    return _among_all(_with_residuals_of(draft, values, people), known)
 
 
 def norms_from_people(people: People) -> Norms:
     """Norms fitted to a table: a penalised spline of age, sex and a penalised offset per site, for every channel."""
-    values = people.values.reshape(len(people), -1)
-    values = np.where(np.isnan(values), np.nanmean(values, axis=0), values)
+    known = np.isfinite(people.values).sum(axis=0) >= _FEWEST_OF_SITE
+    measured = people.values[:, known]
+    values = np.where(np.isnan(measured), np.nanmean(measured, axis=0), measured)
     basis = spline_basis(people.age_years, _TABLE_KNOTS_YEARS)
     sites, index = np.unique(people.site, return_inverse=True)
     design = np.hstack([basis, people.male[:, None], np.eye(len(sites))[index]])
@@ -225,16 +139,34 @@ def norms_from_people(people: People) -> Norms:
         np.ones(len(AGE_GRID_YEARS)),
         weight * np.cov(offsets.T) + (1 - weight) * prior,
     )
-    return _with_residuals_of(draft, people)
+    return _among_all(_with_residuals_of(draft, measured, people), known)
 
 
-def _between_charts_and_table(draft: Norms, people: People) -> Norms:
+def _among_all(norms: Norms, known: np.ndarray) -> Norms:
+    """Norms of the known nodes as norms of all: an unknown node has a scale of NaN and goes with no other."""
+    if known.all():
+        return norms
+    count = len(known)
+    vectors = {name: np.zeros(count) for name in ("warp_epsilon", "centre")}
+    vectors |= {"warp_b": np.ones(count), "scale": np.full(count, np.nan)}
+    for name, values in vectors.items():
+        values[known] = getattr(norms, name)
+    mean = np.zeros((*norms.mean.shape[:2], count))
+    mean[:, :, known] = norms.mean
+    covariances = {}
+    for name in ("residual_covariance", "site_covariance"):
+        covariances[name] = np.eye(count)
+        covariances[name][np.ix_(known, known)] = getattr(norms, name)
+    return Norms(mean=mean, residual_growth=norms.residual_growth, **vectors, **covariances)
+
+
+def _between_charts_and_table(draft: Norms, values: np.ndarray, people: People) -> Norms:
     """Norms of a scanner that is as likely to be like those of the table as like those of the charts.
 
     The table's scanners may differ from the charts' as a group (older sequences, another software version): the average
     scanner moves half way towards them and the covariance of offsets grows by what lies between the groups.
     """
-    standardised = draft.standardise(people.values.reshape(len(people), -1))
+    standardised = draft.standardise(values)
     residuals = draft.residuals(standardised, people.age_years, people.male)
     means = []
     for site in np.unique(people.site):
@@ -249,19 +181,19 @@ def _between_charts_and_table(draft: Norms, people: People) -> Norms:
     table = np.nanmean(means, axis=0)
     half = 0.5 * np.where(np.isfinite(table), table, 0.0)
     # The mean stays 0 at the reference age: the shift goes into what standardised 0 means.
-    values = {field.name: getattr(draft, field.name) for field in fields(draft)}
-    values["centre"] = draft.centre + half * draft.scale
-    values["site_covariance"] = draft.site_covariance + np.outer(half, half)
-    return Norms(**values)
+    return replace(
+        draft,
+        centre=draft.centre + half * draft.scale,
+        site_covariance=draft.site_covariance + np.outer(half, half),
+    )
 
 
-def _with_residuals_of(draft: Norms, people: People) -> Norms:
+def _with_residuals_of(draft: Norms, values: np.ndarray, people: People) -> Norms:
     """The draft with covariance and growth of the residuals of real people."""
-    standardised = draft.standardise(people.values.reshape(len(people), -1))
+    standardised = draft.standardise(values)
     residuals = draft.residuals(standardised, people.age_years, people.male)
     covariance, growth = residual_statistics(residuals, people.site, people.age_years)
-    values = {field.name: getattr(draft, field.name) for field in fields(draft)}
-    return Norms(**values | {"residual_covariance": covariance, "residual_growth": growth})
+    return replace(draft, residual_covariance=covariance, residual_growth=growth)
 
 
 def residual_statistics(

@@ -1,9 +1,9 @@
-"""From a table of people to a model: folds of sites, networks, and what healthy people not trained on tell."""
+"""Trains the folds of a model and measures its errors on held-out people."""
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,25 +12,23 @@ import torch
 import torch_geometric
 
 from ... import __version__
-from ...anatomy.parcels import PARCEL_NAMES, PARCELS_PER_HEMISPHERE
 from ...anatomy.regions import RegionScheme, membership
-from ..model.brain_age_model import BrainAgeModel, Fold
-from ..model.calibration import MINIMUM_CONTROLS, Calibration, expected_offset, remaining_uncertainty
-from ..model.graph import Holes, grown_holes, parcel_centres_mm, parcel_edges
-from ..model.intervals import Reference, fit_age_bias
-from ..model.network import Architecture, spread_membership
-from ..norms.closed_form import Surroundings
-from ..norms.norms import Charts, Norms, norms_from_charts, norms_from_people
+from ..model.brain_age_model import REFERENCE_CONTROLS, BrainAgeModel, Fold, with_errors
+from ..model.calibration import MINIMUM_CONTROLS
+from ..model.graph import Holes, brain_edges
+from ..model.intervals import ErrorTable, Reference, error_table
+from ..model.reader import RawAges, Reader
+from ..norms.charts import Charts
+from ..norms.norms import Norms, norms_from_charts, norms_from_people
 from ..people import People
-from .early_stopping import HeldOutPeople
-from .site_folds import same_site, site_folds, stopping_sites
-from .train_network import Population, Recipe, train_network
+from .site_folds import same_site, site_folds
+from .train_network import Recipe, train_network
 
-# Controls a held-out site is calibrated with for the reference errors, and the fewest people left to judge them by.
-REFERENCE_CONTROLS = 20
 _PEOPLE_LEFT = 10
-_GROWN_HOLES = 1000
 _ADULT_YEARS = 18.0
+# People of whom fewer nodes were measured have wider errors, which the intervals account for by themselves.
+_COMPLETE_SHARE = 0.95
+_FEWEST_CALIBRATED = 100
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class Sources:
     ----------
     people : healthy people of a table.
     charts : lifespan charts, or None: norms are then fitted to the people.
-    holes : damage of real lesions, or None: grown patches.
+    holes : damage of real lesions, for evaluations; None where not given.
     """
 
     people: People
@@ -62,72 +60,46 @@ def train_model(
     sources: Sources,
     scheme: RegionScheme,
     recipe: Recipe,
-    seed: int,
     name: str,
     training_data: dict,
+    seed: int = 0,
     progress: Callable[[str, float], None] | None = None,
 ) -> BrainAgeModel:
-    """Trains networks for every fold of sites and for all sites, and measures their errors on the sites they never saw.
+    """Trains a network for every fold of sites and for all, and measures their errors on sites they never saw.
 
     Parameters
     ----------
     training_data : names and sizes of the files, for model.json.
+    seed : of the draw of controls for the errors after calibration; training itself draws nothing.
     """
-    people = sources.people
-    edges, weights = parcel_edges(), membership(scheme)
-    architecture = Architecture(
-        nodes=weights.shape[1],
-        regions=weights.shape[0],
-        features=len(people.features),
-        hops=recipe.hops,
-    )
-    surroundings = parcel_surroundings(edges, weights, recipe.hops, len(people.features))
-    holes = sources.holes or grown_holes(edges, weights.shape[1], _GROWN_HOLES, np.random.default_rng(seed))
+    people, edges = sources.people, brain_edges()
     groups = [*site_folds(people.site, people.age_years, recipe.folds), []]
-    folds, deviations, stopping = [], [], []
-    total = len(groups) * recipe.seeds
+    folds = []
     for index, held_out in enumerate(groups):
+
+        def step(number: int, loss: float, index: int = index, held_out: list[str] = held_out) -> None:
+            if progress is not None and number % 25 == 0:
+                who = f"without {held_out[0]}" if held_out else "all sites"
+                done = (index + number / recipe.steps) / len(groups)
+                progress(f"network {index + 1} of {len(groups)} ({who}), loss {loss:.2f}", done)
+
         norms = norms_without(sources, held_out)
-        rest = people.take(~np.isin(people.site, held_out))
-        population, others, watched = training_people(norms, rest, holes, surroundings, recipe, seed)
-        deviations.append([round(float(value), 2) for value in population.deviation_sd_years])
-        networks = []
-        for member in range(recipe.seeds):
-            done = index * recipe.seeds + member
-
-            def step(number: int, loss: float, done: int = done, held_out: list[str] = held_out) -> None:
-                if progress is not None and number % 50 == 0:
-                    who = f"without {held_out[0]}" if held_out else "all sites"
-                    progress(
-                        f"network {done + 1} of {total} ({who}), loss {loss:.2f}",
-                        (done + number / recipe.steps) / total,
-                    )
-
-            network_seed = 1000 * seed + 10 * index + member
-            network, best = train_network(population, architecture, edges, weights, network_seed, others, step)
-            networks.append(network)
-            stopping.append({"fold": index, **best.as_dict(watched)})
-        folds.append(Fold(tuple(held_out), norms, tuple(networks)))
+        folds.append(Fold(tuple(held_out), norms, train_network(norms, edges, recipe, step)))
     model = BrainAgeModel(
         name=name,
-        architecture=architecture,
-        edges=edges,
-        membership=weights,
-        parcels=PARCEL_NAMES,
-        features=people.features,
+        edges=edges if recipe.neighbours else edges[:0],
+        membership=membership(scheme),
         region_names=tuple(region.name for region in scheme.regions),
         scheme=scheme.name,
         folds=tuple(folds),
-        references={},
-        missing_widening=0.0,
         about={
             "training_data": training_data,
             "people": len(people),
             "sites": len(np.unique(people.site)),
+            "data_sets": _data_sets(people),
             "seed": seed,
             "recipe": asdict(recipe),
-            "deviation_sd_years": deviations,
-            "early_stopping": stopping,
+            "weights_per_network": sum(p.numel() for p in folds[-1].network.parameters()),
             "versions": {
                 "regional-brain-age": __version__,
                 "python": platform.python_version(),
@@ -137,85 +109,86 @@ def train_model(
             },
         },
     )
-    return with_references(model, people, holes, seed)
+    return with_references(model, people, seed)
 
 
-def training_people(
-    norms: Norms,
-    people: People,
-    holes: Holes,
-    surroundings: Surroundings,
-    recipe: Recipe,
-    seed: int,
-    deviation_sd_years: np.ndarray | None = None,
-) -> tuple[Population, HeldOutPeople, list[str]]:
-    """The people to train on, those to stop by, and the sites of the latter, which are not trained on.
-
-    The norms may know the sites stopped by: norms are not what early stopping guards.
-    """
-    watched = stopping_sites(people.site, people.age_years)
-    inside = np.isin(people.site, watched)
-    population = Population(norms, people.take(~inside), holes, surroundings, recipe, deviation_sd_years)
-    return population, population.held_out(people.take(inside), seed), watched
+def _data_sets(people: People) -> dict[str, int]:
+    names, counts = np.unique(people.dataset, return_counts=True)
+    return {str(name): int(count) for name, count in zip(names, counts, strict=True) if name}
 
 
-def parcel_surroundings(edges: np.ndarray, weights: np.ndarray, hops: int, features: int) -> Surroundings:
-    """Reach and places of the channels: parcels, repeated for every further feature."""
-    reach = spread_membership(edges, weights, hops) > 0
-    side = (np.arange(weights.shape[1]) >= PARCELS_PER_HEMISPHERE).astype(int)
-    return Surroundings(
-        np.tile(weights, features) / features,
-        np.tile(reach, features),
-        np.tile(parcel_centres_mm(), (features, 1)),
-        np.tile(side, features),
-    )
-
-
-def with_references(model: BrainAgeModel, people: People, holes: Holes, seed: int) -> BrainAgeModel:
-    """The model with errors on held-out sites, without and with local controls, and how holes widen them."""
-    adults = people.take(people.age_years >= _ADULT_YEARS)
+def with_references(model: BrainAgeModel, people: People, seed: int) -> BrainAgeModel:
+    """The model with the errors of adults on held-out sites, without and with local controls."""
+    adults = people.take((people.age_years >= _ADULT_YEARS) & _complete(people))
+    plain = model.lines(out_of_fold_ages(model, adults), adults.age_years)
+    references = {"none": Reference(adults.age_years, adults.site, plain)}
     rng = np.random.default_rng(seed)
-    plain = out_of_fold_ages(model, adults)
-    model.references["none"] = Reference(adults.age_years, adults.site, plain - adults.age_years[:, None])
-    rows, ages = calibrated_out_of_fold_ages(model, adults, REFERENCE_CONTROLS, rng)
-    if len(rows) >= 100:
-        known = adults.age_years[rows]
-        model.references["local"] = Reference(known, adults.site[rows], ages[rows] - known[:, None])
-    else:
-        model.references["local"] = model.references["none"]
-    values = {**model.__dict__, "missing_widening": _widening_by_holes(model, adults, holes, rng), "_errors": {}}
-    return BrainAgeModel(**values)
+    calibrated = model.lines(calibrated_out_of_fold_ages(model, adults, REFERENCE_CONTROLS, rng), adults.age_years)
+    rows = np.isfinite(calibrated[:, 0])
+    references["local"] = references["none"]
+    if rows.sum() >= _FEWEST_CALIBRATED:
+        references["local"] = Reference(adults.age_years[rows], adults.site[rows], calibrated[rows])
+    return with_errors(model, [_tables(references, set(fold.held_out_sites)) for fold in model.folds])
 
 
-def out_of_fold_ages(model: BrainAgeModel, people: People) -> np.ndarray:
-    """Raw ages (N, R), each person by the networks that did not see the site."""
+def _tables(references: dict[str, Reference], held_out: set[str]) -> dict[str, ErrorTable]:
+    return {state: error_table(reference.without_sites(held_out)) for state, reference in references.items()}
+
+
+def _complete(people: People) -> np.ndarray:
+    """(N,) whether nearly all nodes that anyone has were measured."""
+    known = np.isfinite(people.values)
+    return known[:, known.any(axis=0)].mean(axis=1) >= _COMPLETE_SHARE
+
+
+def out_of_fold_ages(
+    model: BrainAgeModel,
+    people: People,
+    *,
+    visible: np.ndarray | None = None,
+    readers: Sequence[Reader] | None = None,
+) -> RawAges:
+    """Raw ages, each person by the network that did not see the site.
+
+    Parameters
+    ----------
+    visible : (N, K) nodes to look at; see `BrainAgeModel.raw_ages`.
+    readers : one per fold, to read with instead of the networks (baselines).
+    """
+    ages = empty_ages(model, len(people))
     fold_of = model.fold_of_sites(people.site)
-    ages = np.zeros((len(people), len(model.region_names)))
     for index in np.unique(fold_of):
         rows = np.nonzero(fold_of == index)[0]
-        ages[rows] = model.raw_ages(people.take(rows), model.folds[index])
+        seen = None if visible is None else visible[rows]
+        reader = None if readers is None else readers[index]
+        put(ages, rows, model.raw_ages(people.take(rows), index, visible=seen, reader=reader))
     return ages
 
 
 def calibrated_out_of_fold_ages(
-    model: BrainAgeModel, people: People, controls: int, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
+    model: BrainAgeModel,
+    people: People,
+    controls: int,
+    rng: np.random.Generator,
+    *,
+    visible: np.ndarray | None = None,
+    readers: Sequence[Reader] | None = None,
+) -> RawAges:
     """Raw ages after calibration with other people of the same site, networks and norms not having seen it.
 
     Every site of enough people is cut into random halves or smaller parts; each part is calibrated with `controls`
-    people drawn from the others.
-
-    Returns
-    -------
-    rows : indices of the people that got an age. ages : (N, R), NaN elsewhere.
+    people drawn from the others. People of other sites keep NaN.
     """
-    ages = np.full((len(people), len(model.region_names)), np.nan)
+    ages = empty_ages(model, len(people))
     fold_of = model.fold_of_sites(people.site)
     for part, chosen in calibration_parts(people, controls, rng):
-        fold = model.folds[fold_of[part[0]]]
-        local = calibration_of(model, fold, people.take(chosen))
-        ages[part] = model.raw_ages(people.take(part), fold, local)
-    return np.nonzero(np.isfinite(ages[:, 0]))[0], ages
+        fold = int(fold_of[part[0]])
+        seen = None if visible is None else visible[part]
+        reader = None if readers is None else readers[fold]
+        offset = model.offset_of(people.take(chosen), fold)
+        found = model.raw_ages(people.take(part), fold, visible=seen, offset=offset, controls=controls, reader=reader)
+        put(ages, part, found)
+    return ages
 
 
 def calibration_parts(
@@ -236,49 +209,15 @@ def calibration_parts(
             yield part, rng.choice(np.setdiff1d(rows, part), size=controls, replace=False)
 
 
-def calibration_of(model: BrainAgeModel, fold: Fold, controls: People) -> Calibration:
-    """Calibration of a site a fold held out, for measuring: from norms that never saw it; any number of controls.
-
-    The offset is given relative to the norms of the last fold, as in calibration files.
-    """
-    norms, reference = fold.norms, model.folds[-1].norms
-    standardised = norms.standardise(controls.values.reshape(len(controls), -1))
-    offset = expected_offset(norms, norms.residuals(standardised, controls.age_years, controls.male))
-    latent = offset * norms.scale + norms.centre - reference.centre
-    uncertainty = remaining_uncertainty(norms, len(controls))
-    return Calibration("local", len(controls), latent / reference.scale, uncertainty, model.name, model.norms_sha256)
+def empty_ages(model: BrainAgeModel, count: int) -> RawAges:
+    """Raw ages to be filled."""
+    return RawAges(np.full((count, len(model.region_names)), np.nan), np.full((count, 3), np.nan), np.ones((count, 3)))
 
 
-def with_holes(people: People, holes: Holes, rows: np.ndarray) -> People:
-    """The people with the damage of these holes (one index per person)."""
-    values = people.values.copy()
-    values.transpose(0, 2, 1)[holes.missing[rows]] = np.nan
-    return People(
-        people.person,
-        people.site,
-        people.age_years,
-        people.male,
-        people.features,
-        values,
-        holes.lesioned_fraction[rows],
-    )
-
-
-def _widening_by_holes(model: BrainAgeModel, people: People, holes: Holes, rng: np.random.Generator) -> float:
-    """Relative growth of the error of a region per missing share of it, by least squares through no growth at none."""
-    damaged = with_holes(people, holes, rng.integers(0, len(holes), size=len(people)))
-    bias = fit_age_bias(model.references["none"])
-    intact_error, error = (
-        bias.correct(out_of_fold_ages(model, group) - people.age_years[:, None], people.age_years)
-        for group in (people, damaged)
-    )
-    lost = np.isnan(damaged.values).any(axis=1) @ model.membership.T
-    touched = (lost > 0.05) & (lost <= 0.5)
-    if touched.sum() < 100:
-        return 0.0
-    share = lost[touched]
-    growth = np.abs(error[touched]) / np.mean(np.abs(intact_error)) - 1
-    return round(float(max(0.0, share @ growth / (share @ share))), 3)
+def put(ages: RawAges, rows: np.ndarray, found: RawAges) -> None:
+    """Writes the ages of some people into those of all."""
+    for values, own in zip(vars(ages).values(), vars(found).values(), strict=True):
+        values[rows] = own
 
 
 def describe_file(path: Path | str) -> str:

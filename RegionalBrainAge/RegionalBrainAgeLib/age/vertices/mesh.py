@@ -86,6 +86,12 @@ def load_mesh(name: str) -> Mesh:
     return Mesh(name, np.concatenate(edges), points_mm)
 
 
+def sphere_points(side: str) -> np.ndarray:
+    """(10242, 3) vertices of fsaverage5 on the unit sphere; side is "left" or "right"."""
+    points, _ = _surface(f"sphere_{side}.gii.gz")
+    return points / np.linalg.norm(points, axis=1, keepdims=True)
+
+
 def coarser_edges(edges: np.ndarray, count: int) -> np.ndarray:
     """Edges of the next coarser icosahedron, whose vertices are the first `count`.
 

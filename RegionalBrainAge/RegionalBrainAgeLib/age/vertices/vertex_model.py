@@ -18,12 +18,13 @@ from ...errors import InputError
 from ..evaluation.metrics import balanced_mae_years
 from ..model.graph import grown_holes
 from ..model.model_folder import read_description, write_description
-from ..model.network import Architecture, RegionalAgeNetwork
-from ..training.early_stopping import ALL_AGES_YEARS, BestWeights
 from ..training.site_folds import stopping_sites
+from .early_stopping import BestWeights
 from .mesh import Mesh, VertexPeople, load_mesh, mesh_of, vertex_membership
+from .mesh_network import MeshArchitecture, MeshNetwork
 
-FORMAT = "regional-brain-age-vertex-model/1"
+FORMAT = "regional-brain-age-vertex-model/2"
+_ALL_AGES_YEARS = (0, 120)
 _KNEE_YEARS = 5.0
 _PEOPLE_TO_STOP_BY = 200
 
@@ -54,8 +55,8 @@ class VertexModel:
 
     mesh: Mesh
     region_names: tuple[str, ...]
-    architecture: Architecture
-    network: RegionalAgeNetwork
+    architecture: MeshArchitecture
+    network: MeshNetwork
     mean: np.ndarray
     sd: np.ndarray
     about: dict
@@ -88,8 +89,8 @@ class HeldOutOnDisk:
     sd: np.ndarray
 
     @torch.no_grad()
-    def errors_years(self, network: RegionalAgeNetwork) -> tuple[float, float]:
-        """Age-balanced mean absolute error against age; nothing else is taught, so no second distance."""
+    def error_years(self, network: MeshNetwork) -> float:
+        """Age-balanced mean absolute error against age."""
         device, errors, done = next(network.parameters()).device, [], 0
         for values in self.people.chunks(self.rows):
             rows = self.rows[done : done + len(values)]
@@ -97,7 +98,7 @@ class HeldOutOnDisk:
             errors.append(network(*inputs).cpu().numpy() - self.people.age_years[rows, None])
             done += len(values)
         age_years = self.people.age_years[self.rows]
-        return balanced_mae_years(np.concatenate(errors), age_years, ALL_AGES_YEARS, fewest=1), 0.0
+        return balanced_mae_years(np.concatenate(errors), age_years, _ALL_AGES_YEARS, fewest=1)
 
 
 def feature_statistics(people: VertexPeople, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -135,18 +136,17 @@ def train_vertex_model(
     mesh = load_mesh(mesh_of(people))
     membership = vertex_membership(mesh, scheme)
     mean, sd = feature_statistics(people, rows)
-    architecture = Architecture(
+    architecture = MeshArchitecture(
         nodes=len(mesh.points_mm),
         regions=len(membership),
         features=people.features.shape[2],
         hidden=recipe.hidden,
         hops=recipe.hops,
-        node_weights=False,
     )
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    network = RegionalAgeNetwork(architecture, mesh.edges, membership).to(device)
+    network = MeshNetwork(architecture, mesh.edges, membership).to(device)
     optimiser = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
     bins = (people.age_years[rows] // 10).astype(int)
     weights = 1.0 / np.bincount(bins)[bins]
@@ -177,7 +177,7 @@ def train_vertex_model(
             progress(f"loss {float(loss.detach()):.2f}", step / recipe.steps)
         done = step + 1
         look = len(others) and (done % recipe.check_every == 0 or done == recipe.steps)
-        if look and best.check(done, network, held_out):
+        if look and best.check(done, network, held_out.error_years):
             break
     if len(others):
         best.restore(network)
@@ -225,8 +225,8 @@ def load_vertex_model(folder: Path | str, scheme: RegionScheme) -> VertexModel:
     arrays = load_arrays(content)
     mean, sd = arrays.pop("feature_mean").astype(float), arrays.pop("feature_sd").astype(float)
     mesh = load_mesh(description["mesh"])
-    architecture = Architecture(**description["architecture"])
-    network = RegionalAgeNetwork(architecture, mesh.edges, vertex_membership(mesh, scheme))
+    architecture = MeshArchitecture(**description["architecture"])
+    network = MeshNetwork(architecture, mesh.edges, vertex_membership(mesh, scheme))
     network.load_state_dict({key: torch.as_tensor(value) for key, value in arrays.items()})
     return VertexModel(mesh, names, architecture, network.eval(), mean, sd, description["about"])
 
@@ -235,5 +235,5 @@ def _inputs(values: np.ndarray, mean: np.ndarray, sd: np.ndarray, male: np.ndarr
     standardised = (values - mean) / sd
     missing = np.isnan(standardised).any(axis=2)
     standardised = np.where(missing[..., None], 0.0, standardised)
-    arrays = (standardised, missing, np.zeros(missing.shape), male, np.ones(len(male)))
+    arrays = (standardised, missing, male)
     return [torch.as_tensor(np.ascontiguousarray(array), dtype=torch.float32) for array in arrays]

@@ -13,9 +13,12 @@ import jinja2
 import numpy as np
 from markupsafe import Markup
 
+from ...age.features import features_of_parcels
 from ...age.model.brain_age_model import BrainAgeModel
 from ...age.model.calibration import read_calibration
-from ...age.people import People
+from ...age.people import people_of_features
+from ...anatomy.parcels import PARCEL_NAMES, ParcelFeatures
+from ...case.result.result import hemisphere_volumes_ml
 from ...case.result.summary import read_summary
 from ...case.result.tables import PROCESSED_NAME
 from ...errors import InputError
@@ -76,6 +79,12 @@ class Session:
     @property
     def age_years(self) -> float:
         return float(self.summary["case"]["age_years"])
+
+    @property
+    def lesion_volume_ml(self) -> tuple[float, float]:
+        """Of the left and the right hemisphere."""
+        lesion = self.summary["lesion"]
+        return hemisphere_volumes_ml(_number(lesion["volume_ml"]), lesion["side"])
 
     def pads(self) -> dict[str, float]:
         """Corrected PAD (years) by region."""
@@ -167,20 +176,22 @@ def _limits(session: Session, model: BrainAgeModel, rescans: Rescans) -> dict[st
     Rescans were measured for the built-in T1 route only; for FreeSurfer's thickness they stand in (`_limit_from`).
     """
     case = session.summary["case"]
-    default = model.default_offset if _from_t1(session) else None
-    calibration = read_calibration(case["calibration"]) if case["calibration"] else default
+    calibration = read_calibration(case["calibration"]) if case["calibration"] else None
     lesioned = session.parcels("lesioned_fraction")
 
     def pads_of(thickness_mm: np.ndarray) -> np.ndarray:
-        count = len(thickness_mm)
-        people = People(
-            np.full(count, session.case_id),
-            np.full(count, ""),
-            np.full(count, session.age_years),
-            np.full(count, float(case["sex"] == "M")),
-            ("thickness",),
-            thickness_mm[:, None],
-            np.tile(lesioned, (count, 1)),
+        voxels = np.zeros(len(PARCEL_NAMES))
+        features = [
+            features_of_parcels(
+                ParcelFeatures(PARCEL_NAMES, row, lesioned, voxels),
+                session.lesion_volume_ml,
+                "T1" if _from_t1(session) else "FreeSurfer",
+            )
+            for row in thickness_mm
+        ]
+        count = len(features)
+        people = people_of_features(
+            features, [session.case_id] * count, [session.age_years] * count, [case["sex"]] * count
         )
         return model.predict_people(people, calibration).pad_corrected_years
 

@@ -27,12 +27,6 @@ CALIBRATION = {
         "Only contrasts within this patient are safe to read, and only beside the healthy range given for them. "
         "Do not compare these ages with other people's.",
     ),
-    "default offset": (
-        "Only the shipped default offset of the built-in thickness measurement was applied; it was measured on few "
-        "heads and knows nothing of this scanner, which can shift all ages together (by 10 to 35 years, as reported). "
-        "Only contrasts within this patient are safe to read, and only beside the healthy range given for them. "
-        "Do not compare these ages with other people's.",
-    ),
     "local": (
         "The offset of this scanner was estimated from local healthy people. The fewer they were, the more of a shift "
         "common to all regions may remain; contrasts within this patient do not depend on it.",

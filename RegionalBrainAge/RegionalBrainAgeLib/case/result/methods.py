@@ -100,7 +100,6 @@ def _age_sentences(result: CaseResult) -> list[Sentence]:
     calibration = {
         "none": "No calibration to the scanner was used, so PADs of this case stand beside others of the same scanner "
         "only",
-        "default offset": "The route's default offset was used, no calibration from local controls",
         "local": "The model was calibrated with healthy controls of the same scanner",
     }.get(result.calibration, f"Calibration: {result.calibration}")
     sha256 = str(result.model.get("sha256", ""))[:12]

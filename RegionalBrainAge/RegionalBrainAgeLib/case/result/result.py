@@ -86,6 +86,16 @@ class StructureResult:
     lesioned_fraction: float
 
 
+def hemisphere_volumes_ml(volume_ml: float, side: str) -> tuple[float, float]:
+    """Lesion volume of the left and the right hemisphere; a lesion of both counts half in each.
+
+    A lesion whose volume nobody told is not none: it counts as very small.
+    """
+    volume_ml = max(volume_ml, 0.001) if math.isfinite(volume_ml) else 0.001
+    left, right = {"L": (1.0, 0.0), "R": (0.0, 1.0), "bilateral": (0.5, 0.5)}.get(side, (0.0, 0.0))
+    return volume_ml * left, volume_ml * right
+
+
 def side_word(hemisphere: str, lesion_side: str) -> str:
     """How a region's side is called: by the lesion where it has one side, else left or right."""
     if lesion_side in ("L", "R"):
@@ -136,7 +146,7 @@ class CaseResult:
     scheme : name of the region scheme.
     qc : "pass", "review" (look before use) or "fail" (do not use), with the reasons in `warnings`.
     warnings : sentences for the user.
-    calibration : "none", "default offset" (the shipped one of the built-in T1 route) or "local" (from local controls).
+    calibration : "none" or "local" (from local controls).
     model : name, version and sha256 of the model.
     seconds : duration of each step, in order.
     provenance : versions of software, checksums of inputs, parameters, peak memory.

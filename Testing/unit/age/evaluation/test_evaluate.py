@@ -6,9 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from regional_brain_age.__main__ import main
-from RegionalBrainAgeLib.age.evaluation.baselines import balanced_weights, fold_baselines
-from RegionalBrainAgeLib.age.evaluation.card import Examination, model_card
-from RegionalBrainAgeLib.age.evaluation.evaluate import accuracy, calibrated_evaluation, evaluate
+from RegionalBrainAgeLib.age.evaluation.baselines import GLOBAL_RIDGE, balanced_weights, fold_baselines
+from RegionalBrainAgeLib.age.evaluation.card import model_card
+from RegionalBrainAgeLib.age.evaluation.evaluate import MODEL_METHOD, evaluate
+from RegionalBrainAgeLib.age.evaluation.measure_for_card import (
+    NO_MESSAGES,
+    calibrated_people,
+    measure_for_card,
+    methods_where_network_loses,
+)
 from RegionalBrainAgeLib.age.evaluation.metrics import (
     balanced_mae_years,
     between_region_correlation,
@@ -17,9 +23,11 @@ from RegionalBrainAgeLib.age.evaluation.metrics import (
     mean_slope,
     wide_sites,
 )
-from RegionalBrainAgeLib.age.evaluation.perturbations import planted_atrophy, rescan_stability
-from RegionalBrainAgeLib.age.model.brain_age_model import save_model
-from RegionalBrainAgeLib.age.model.intervals import Errors, Reference, fit_age_bias
+from RegionalBrainAgeLib.age.evaluation.perturbations import planted_atrophy, rescan_stability, widened_ventricles
+from RegionalBrainAgeLib.age.model.graph import grown_holes, parcel_edges
+from RegionalBrainAgeLib.age.model.intervals import Reference, error_table, fit_age_bias
+from RegionalBrainAgeLib.age.model.model_files import save_model
+from RegionalBrainAgeLib.age.training.train_model import Sources
 from RegionalBrainAgeLib.anatomy.parcels import PARCEL_NAMES
 
 
@@ -44,9 +52,16 @@ def test_only_sites_of_forty_years_count_as_wide():
 
 
 def test_weights_make_decades_equal():
-    age = np.array([21.0] * 30 + [65.0] * 3)
+    age = np.array([21.0] * 30 + [65.0] * 5)
     weights = balanced_weights(age)
     assert weights[:30].sum() == pytest.approx(weights[30:].sum())
+
+
+def test_one_old_person_is_not_a_decade():
+    age = np.array([21.0] * 30 + [85.0])
+    weights = balanced_weights(age)
+    assert weights[-1] == pytest.approx(6 * weights[0])
+    assert balanced_mae_years(np.where(age > 80, 50.0, 1.0)[:, None], age, (20, 90)) == pytest.approx(1.0)
 
 
 def test_bias_correction_leaves_no_linear_age_effect():
@@ -69,18 +84,20 @@ def test_conformal_intervals_cover_new_people_of_new_sites():
         return rng.uniform(20, 90, len(site)), site.astype(str), pad[:, None]
 
     age, site, pad = people(30)
-    errors = Errors(Reference(age, site, pad))
+    table = error_table(Reference(age, site, pad))
     new_age, _, new_pad = people(200)
-    low, high, percentile = errors.judge(new_pad, new_age)
-    assert 0.87 < np.mean((new_pad >= low) & (new_pad <= high)) < 0.94
+    corrected, low, high, percentile = table.judge(new_pad, new_age)
+    assert 0.87 < np.mean((corrected >= low) & (corrected <= high)) < 0.95
     assert np.mean(percentile) == pytest.approx(50, abs=5)
 
 
 def test_the_percentile_is_the_share_of_people_below():
-    reference = Reference(np.full(100, 50.0), np.full(100, "a"), np.arange(100.0)[:, None])
-    errors = Errors(reference)
-    percentile = errors.judge(np.array([[24.6]]), np.array([50.0]))[2]
-    assert percentile[0, 0] == pytest.approx(25, abs=1)
+    rng = np.random.default_rng(0)
+    age = rng.uniform(20, 90, 4000)
+    table = error_table(Reference(age, np.full(4000, "a"), rng.uniform(0, 100, (4000, 1))))
+    percentile = table.judge(np.array([[25.0], [80.0], [np.nan]]), np.array([50.0, 50.0, 50.0]))[3]
+    assert percentile[:2, 0] == pytest.approx([25, 80], abs=5)
+    assert np.isnan(percentile[2, 0])
 
 
 def test_ridge_knows_ages_where_the_mean_knows_none(made_people, tiny_model):
@@ -88,24 +105,26 @@ def test_ridge_knows_ages_where_the_mean_knows_none(made_people, tiny_model):
     norms = tiny_model.folds[-1].norms
     ages = fold_baselines(made_people.take(~inside), made_people.take(inside), norms, tiny_model.membership)
     true = made_people.age_years[inside]
-    assert mean_correlation(ages["global (ridge, one age)"], true) > 0.7
+    assert mean_correlation(ages[GLOBAL_RIDGE], true) > 0.7
     assert np.ptp(ages["median age"]) == 0
-    assert np.ptp(ages["global (ridge, one age)"], axis=1).max() < 1e-9
+    assert np.ptp(ages[GLOBAL_RIDGE], axis=1).max() < 1e-9
 
 
 def test_evaluation_predicts_people_by_networks_that_did_not_see_their_site(tiny_model, made_people):
     evaluation = evaluate(tiny_model, made_people)
-    fold = tiny_model.folds[0]
-    rows = np.isin(made_people.site, fold.held_out_sites)
-    expected = tiny_model.raw_ages(made_people.take(rows), fold)
-    np.testing.assert_allclose(evaluation.ages.brain_age_years[rows], expected)
-    assert set(evaluation.metrics.method) >= {"graph network", "median age", "ridge", "SVR"}
+    rows = np.isin(made_people.site, tiny_model.folds[0].held_out_sites)
+    expected = tiny_model.raw_ages(made_people.take(rows), 0)
+    np.testing.assert_allclose(evaluation.ages.brain_age_years[rows], expected.regional_years)
+    assert set(evaluation.metrics.method) >= {MODEL_METHOD, "closed form, same norms", "median age", "ridge", "SVR"}
+    drawn = evaluation.metrics[evaluation.metrics.measure.str.contains("20 local controls")]
+    assert (drawn.spread > 0).all()
 
 
 def test_everyone_of_a_large_site_is_judged_once_after_calibration(tiny_model, made_people):
-    people, ages = calibrated_evaluation(tiny_model, made_people, controls=20)
-    assert sorted(people.person) == sorted(made_people.person)
-    assert ages.calibrated == "local"
+    covered, measures = calibrated_people(tiny_model, made_people)
+    assert covered["all"][1] == len(made_people)
+    assert 0.7 < covered["all"][0] <= 1.0
+    assert measures["estimable regions, share"] == 1.0
 
 
 def test_planted_atrophy_and_noise_experiments_give_shares_and_years(tiny_model, made_people):
@@ -116,6 +135,13 @@ def test_planted_atrophy_and_noise_experiments_give_shares_and_years(tiny_model,
     assert shares["rise_years"] > shares["same_side_years"]
     moved = rescan_stability(tiny_model, some)
     assert list(moved.values()) == sorted(moved.values())
+
+
+def test_a_widened_ventricle_beside_a_lesion_moves_no_contralesional_age(tiny_model, made_people):
+    moved = widened_ventricles(tiny_model, made_people.take(np.arange(0, 240, 8)))
+    assert moved["contralesional_largest_years"] < 1e-6
+    assert moved["global_largest_years"] < 1e-6
+    assert moved["ipsilesional_untold_mean_years"] > 0.5
 
 
 def test_the_commands_calibrate_and_evaluate(tiny_model, made_table, tmp_path):
@@ -130,7 +156,7 @@ def test_the_commands_calibrate_and_evaluate(tiny_model, made_table, tmp_path):
     arguments = ["evaluate", str(tmp_path / "model"), str(table), "--calibration", str(local), "--out", str(out)]
     assert main(arguments) == 0
     predictions = pd.read_csv(out / "predictions.csv")
-    assert len(predictions) == 40 * 18
+    assert len(predictions) == 40 * 19
     wanted = ["person", "site", "region", "age_years", "brain_age_years", "pad_years", "pad_corrected_years"]
     assert list(predictions.columns[:9]) == [*wanted, "pad_lower_years", "pad_upper_years"]
     np.testing.assert_allclose(predictions.pad_years, predictions.brain_age_years - predictions.age_years, atol=1e-3)
@@ -138,31 +164,34 @@ def test_the_commands_calibrate_and_evaluate(tiny_model, made_table, tmp_path):
     assert (out / "figures" / "predicted_age.svg").is_file()
 
 
-def test_the_card_tells_where_training_stopped_and_what_was_measured(tiny_model, made_people):
-    planted = planted_atrophy(tiny_model, made_people.take(np.arange(0, 240, 24)))
-    curve = [{"controls": 0, "mae_40_90_years": 9.5, "mae_years": 9.0, "bias_years": 1.0, "people": 240, "sites": 4}]
-    table = {
-        name: accuracy(made_people, np.full((240, 18), age)) for name, age in (("graph network", 50.0), ("x", 60.0))
-    }
-    found = Examination(
-        people=made_people,
-        accuracy=table,
-        wide_sites=["site0"],
-        corrected={"correlation": 0.01},
-        coverage={"all": (0.9, 240)},
-        calibration_curve=curve,
-        planted=planted,
-        stability={0.03: 1.0},
-        holes={},
-        command="regional-brain-age evaluate",
-        notes=["as measured"],
-    )
-    card = model_card(tiny_model, found)
-    for entry in tiny_model.about["early_stopping"]:
-        assert f"| {entry['best_step']} | {entry['curve'][-1]['step']} |" in card
+@pytest.fixture(scope="module")
+def measured(tiny_model, made_people):
+    holes = grown_holes(parcel_edges(), 148, 50, np.random.default_rng(0))
+    return measure_for_card(tiny_model, Sources(made_people, None, holes), "regional-brain-age evaluate m t --card")
+
+
+def test_the_card_says_what_was_measured(tiny_model, measured):
+    card = model_card(tiny_model, measured)
+    planted = measured.planted[MODEL_METHOD]
     assert f"rises by {planted['rise_years']:.2f} years" in card
-    assert "moved away by 12 %" in card
-    assert "as measured" in card
+    assert "regional-brain-age evaluate m t --card" in card
+    for name in measured.accuracy:
+        assert name in card
+    value, spread = measured.accuracy[MODEL_METHOD]["regional: MAE 40-90, age-balanced, years, 20 local controls"]
+    assert f"{value:.2f} ± {spread:.2f}" in card
+
+
+def test_the_card_names_every_line_on_which_the_network_is_not_best():
+    accuracy = {
+        MODEL_METHOD: {"MAE": (5.0, np.nan), "correlation": (0.9, np.nan), "mean error": (3.0, np.nan)},
+        "x": {"MAE": (4.0, np.nan), "correlation": (0.8, np.nan), "mean error": (0.0, np.nan)},
+    }
+    assert methods_where_network_loses(accuracy, ["x"]) == [("MAE", ["x"])]
+
+
+def test_switching_messages_off_costs_accuracy_even_in_made_people(measured):
+    measure = "regional: correlation with age, all people"
+    assert measured.accuracy[MODEL_METHOD][measure][0] > measured.accuracy[NO_MESSAGES][measure][0]
 
 
 def test_nine_controls_end_with_exit_code_two(tiny_model, made_table, tmp_path, capsys):
@@ -262,6 +291,7 @@ def test_train_writes_a_model_that_evaluates(made_table, tmp_path):
     arguments = ["train", str(tmp_path / "people.csv"), "--out", str(tmp_path / "m"), "--steps", "3", "--folds", "2"]
     assert main(arguments) == 0
     assert sorted(path.name for path in (tmp_path / "m").iterdir()) == [
+        "errors.safetensors",
         "model.json",
         "norms.safetensors",
         "weights.safetensors",

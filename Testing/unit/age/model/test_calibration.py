@@ -7,15 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from RegionalBrainAgeLib.age.features import NODE_NAMES
 from RegionalBrainAgeLib.age.model.calibration import (
     calibrate,
-    expected_offset,
     read_calibration,
-    remaining_covariance,
-    remaining_uncertainty,
     write_calibration,
 )
 from RegionalBrainAgeLib.age.norms.norms import draw_population, norms_from_people, square_root
+from RegionalBrainAgeLib.age.norms.scanner import expected_offset, remaining_covariance
 from RegionalBrainAgeLib.errors import InputError
 
 
@@ -38,7 +37,8 @@ def test_the_expected_offset_is_the_regression_of_a_joint_gaussian(norms):
 
 
 def test_more_controls_leave_less_unknown(norms):
-    left = [remaining_uncertainty(norms, count) for count in (0, 10, 20, 50, 1000)]
+    left = [np.trace(remaining_covariance(norms, count)) for count in (0, 10, 20, 50, 1000)]
+    left = np.array(left) / np.trace(norms.site_covariance)
     assert left[0] == 1.0
     assert all(np.diff(left) < 0)
     assert left[-1] < 0.02
@@ -48,7 +48,7 @@ def test_simulated_scanners_are_found_better_with_more_controls(norms):
     rng = np.random.default_rng(3)
     errors = {0: [], 10: [], 50: []}
     for _ in range(20):
-        offset = square_root(norms.site_covariance) @ rng.standard_normal(148)
+        offset = square_root(norms.site_covariance) @ rng.standard_normal(len(NODE_NAMES))
         values, age_years, male = draw_population(replace(norms, site_covariance=0 * norms.site_covariance), 50, rng)
         residuals = norms.residuals(values + offset, age_years, male)
         for count in errors:
@@ -59,7 +59,7 @@ def test_simulated_scanners_are_found_better_with_more_controls(norms):
 
 
 def test_a_parcel_no_control_has_is_still_calibrated_from_the_others(norms):
-    residuals = np.full((20, 148), 1.0)
+    residuals = np.full((20, len(NODE_NAMES)), 1.0)
     residuals[:, 5] = np.nan
     assert 0.2 < expected_offset(norms, residuals)[5] < 1.2
 
@@ -67,7 +67,7 @@ def test_a_parcel_no_control_has_is_still_calibrated_from_the_others(norms):
 def test_calibration_takes_a_scanner_shift_off_the_ages(tiny_model, made_people):
     here = replace(made_people.take(made_people.site == "site1"), site=np.full(60, "new"))
     shifted = here.with_thickness(here.thickness_mm - 0.15)
-    local = calibrate(tiny_model.folds[-1].norms, shifted.take(np.arange(30)), "tiny", tiny_model.norms_sha256)
+    local = calibrate(tiny_model.folds[-1].norms, None, shifted.take(np.arange(30)), "tiny", tiny_model.norms_sha256)
     rest, same = shifted.take(np.arange(30, 60)), here.take(np.arange(30, 60))
     off = [
         np.abs(ages.brain_age_years - tiny_model.predict_people(same).brain_age_years).mean()
@@ -79,31 +79,44 @@ def test_calibration_takes_a_scanner_shift_off_the_ages(tiny_model, made_people)
 def test_nine_controls_are_refused_ten_cautioned_hundred_not(norms, made_people):
     here = replace(made_people, site=np.full(len(made_people), "one"))
     with pytest.raises(InputError, match="9 controls"):
-        calibrate(norms, here.take(np.arange(9)), "m", "")
-    assert "10 controls" in calibrate(norms, here.take(np.arange(10)), "m", "").caution
-    assert calibrate(norms, here.take(np.arange(100)), "m", "").caution == ""
+        calibrate(norms, None, here.take(np.arange(9)), "m", "")
+    assert "10 controls" in calibrate(norms, None, here.take(np.arange(10)), "m", "").caution
+    assert calibrate(norms, None, here.take(np.arange(100)), "m", "").caution == ""
 
 
 def test_controls_of_two_sites_are_refused(norms, made_people):
     with pytest.raises(InputError, match="4 sites"):
-        calibrate(norms, made_people, "m", "")
+        calibrate(norms, None, made_people, "m", "")
 
 
 def test_a_calibration_file_comes_back_and_a_broken_one_is_refused(norms, made_people, tmp_path):
     here = made_people.take(made_people.site == "site2")
-    written = calibrate(norms, here, "m", "abc")
+    written = calibrate(norms, None, here, "m", "abc")
     write_calibration(written, tmp_path / "c.json")
     again = read_calibration(tmp_path / "c.json")
     np.testing.assert_allclose(again.offset, written.offset, atol=1e-6)
     assert again.controls == 60
     content = json.loads((tmp_path / "c.json").read_text(encoding="utf-8"))
-    for change in ({"format": "x"}, {"offset": "x"}, {"remaining_uncertainty": 7}):
+    for change in ({"format": "x"}, {"offset": "x"}, {"controls": 3}):
         (tmp_path / "d.json").write_text(json.dumps(content | change), encoding="utf-8")
         with pytest.raises(InputError, match="calibrat"):
             read_calibration(tmp_path / "d.json")
 
 
 def test_a_calibration_of_another_model_is_refused(tiny_model, made_people):
-    foreign = calibrate(tiny_model.folds[-1].norms, made_people.take(made_people.site == "site0"), "other", "123")
+    foreign = calibrate(tiny_model.folds[-1].norms, None, made_people.take(made_people.site == "site0"), "other", "123")
     with pytest.raises(InputError, match="other"):
         tiny_model.predict_people(made_people, foreign)
+
+
+def test_a_calibration_of_another_route_is_refused(tiny_model, made_people):
+    controls = made_people.take(made_people.site == "site0")
+    local = calibrate(tiny_model.folds[-1].norms, None, controls, "tiny", tiny_model.norms_sha256)
+    with pytest.raises(InputError, match="measured by T1"):
+        tiny_model.predict_people(replace(made_people, route="T1"), local)
+
+
+def test_a_calibration_of_an_earlier_version_is_refused_by_name(tmp_path):
+    (tmp_path / "c.json").write_text('{"format": "regional-brain-age-calibration/1"}', encoding="utf-8")
+    with pytest.raises(InputError, match="earlier version"):
+        read_calibration(tmp_path / "c.json")

@@ -5,13 +5,15 @@ from __future__ import annotations
 import nibabel as nib
 import numpy as np
 import pytest
+from RegionalBrainAgeLib.age.features import NODE_NAMES, NODE_SIDES
 from RegionalBrainAgeLib.age.model.graph import (
+    brain_edges,
     grown_holes,
     parcel_centres_mm,
     parcel_edges,
     project_lesions,
 )
-from RegionalBrainAgeLib.age.model.network import spread_membership
+from RegionalBrainAgeLib.age.vertices.mesh_network import spread_membership
 from RegionalBrainAgeLib.anatomy.parcels import PARCEL_NAMES, destrieux_atlas
 from RegionalBrainAgeLib.errors import InputError
 
@@ -112,3 +114,15 @@ def test_grown_holes_are_connected_patches(edges):
         for _ in patch:
             reached |= {node for node in patch if neighbours[node, list(reached)].any()}
         assert reached == set(patch)
+
+
+def test_the_brain_graph_joins_every_node_and_no_pair_twice():
+    edges = brain_edges()
+    assert len({tuple(sorted(edge)) for edge in edges.tolist()}) == len(edges)
+    assert within_hops(edges, len(NODE_NAMES), 12).all()
+    names = {tuple(sorted((NODE_NAMES[a], NODE_NAMES[b]))) for a, b in edges}
+    assert ("Left-Hippocampus", "Left-Inf-Lat-Vent") in names
+    across = [(a, b) for a, b in edges if {NODE_SIDES[a], NODE_SIDES[b]} == {"L", "R"}]
+    mirrored = [NODE_NAMES[a].replace("lh_", "rh_").replace("Left-", "Right-") == NODE_NAMES[b] for a, b in across]
+    assert len(across) == 87
+    assert all(mirrored)

@@ -33,7 +33,6 @@ class LinearModel:
     """The PAD of every region is -10 years per mm of the first parcel's thickness."""
 
     region_names = REGIONS
-    default_offset = None
 
     def predict_people(self, people, calibration):
         pads = np.repeat(-10 * people.thickness_mm[:, :1], len(REGIONS), axis=1)

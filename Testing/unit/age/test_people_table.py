@@ -1,10 +1,11 @@
-"""Bad tables of people, each with a message that names the place and the remedy."""
+"""Tables of people: as several tools write them; bad ones get a message that names the place and the remedy."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from RegionalBrainAgeLib.age.people import read_people
+from RegionalBrainAgeLib.age.features import NODE_NAMES
+from RegionalBrainAgeLib.age.people_table import matched_people, read_people
 from RegionalBrainAgeLib.anatomy.parcels import PARCEL_NAMES
 from RegionalBrainAgeLib.errors import InputError
 
@@ -129,6 +130,43 @@ def test_an_empty_thickness_is_a_missing_parcel_when_evaluating(made_table, tmp_
     assert np.isnan(people.thickness_mm).sum() == 2
 
 
-def test_a_further_feature_must_be_there_for_all_parcels(made_table, tmp_path):
-    made_table[f"{PARCEL_NAMES[0]}:area"] = 100.0
-    refuse(made_table, tmp_path, ":area")
+def test_volumes_may_be_absent_whole_or_in_part(made_table, tmp_path):
+    made_table["Left-Hippocampus"] = ""
+    made_table = made_table.drop(columns=["Right-Caudate"])
+    made_table.to_csv(tmp_path / "people.csv", index=False)
+    people = read_people(tmp_path / "people.csv", for_training=True)
+    missing = {NODE_NAMES[node] for node in np.nonzero(np.isnan(people.values).all(axis=0))[0]}
+    assert missing == {"Left-Hippocampus", "Right-Caudate"}
+
+
+def test_tables_as_freesurfer_writes_them_are_read_alike(made_table, tmp_path):
+    """`aparcstats2table` and `asegstats2table`: & for _and_, _thickness behind, the identifier in the first column."""
+    made_table.to_csv(tmp_path / "ours.csv", index=False)
+    theirs = made_table.rename(
+        columns={name: name.replace("_and_", "&") + "_thickness" for name in PARCEL_NAMES}
+        | {"person": "lh.aparc.a2009s.thickness", "Left-Thalamus": "Left-Thalamus-Proper"}
+    )
+    theirs["sex"] = np.where(theirs["sex"] == "M", "1", "0")
+    theirs.to_csv(tmp_path / "theirs.csv", index=False)
+    prefixed = made_table.rename(columns={name: f"vol:{name}" for name in NODE_NAMES[148:]})
+    prefixed.to_csv(tmp_path / "prefixed.csv", index=False)
+    ours = read_people(tmp_path / "ours.csv")
+    for other in ("theirs.csv", "prefixed.csv"):
+        read = read_people(tmp_path / other)
+        np.testing.assert_allclose(read.values, ours.values)
+        np.testing.assert_array_equal(read.male, ours.male)
+        np.testing.assert_array_equal(read.person, ours.person)
+
+
+def test_volumes_in_millilitres_are_refused(made_table, tmp_path):
+    made_table["EstimatedTotalIntraCranialVol"] /= 1000
+    refuse(made_table, tmp_path, "EstimatedTotalIntraCranialVol of p000")
+
+
+def test_people_of_two_tables_are_matched_by_name(made_table, tmp_path):
+    made_table.iloc[:30].to_csv(tmp_path / "a.csv", index=False)
+    made_table.iloc[20:60].sample(frac=1, random_state=0).to_csv(tmp_path / "b.csv", index=False)
+    one, other = matched_people(read_people(tmp_path / "a.csv"), read_people(tmp_path / "b.csv"))
+    assert len(one) == 10
+    np.testing.assert_array_equal(one.person, other.person)
+    np.testing.assert_allclose(one.values, other.values)

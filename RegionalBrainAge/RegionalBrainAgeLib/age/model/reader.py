@@ -1,0 +1,140 @@
+"""Reads brains view by view: the regions of each hemisphere from that hemisphere, the global age from one or both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from ..norms.norms import Norms
+from ..norms.reading import (
+    READ_AGES_YEARS,
+    AgeCurves,
+    age_curves,
+    by_visible_nodes,
+    deviation_loads,
+    read_ages,
+    regions_to_shield,
+    standard_errors,
+)
+from .graph import parcel_centres_mm
+from .views import VIEWS, nodes_in_view
+
+
+class Field(Protocol):
+    """What gives the precision of the nodes in view: graph network, closed form or naive Bayes."""
+
+    def precision(
+        self, visible: np.ndarray, controls: int = 0, error_covariance: np.ndarray | None = None
+    ) -> np.ndarray:
+        """(v, v) inverse covariance of the visible nodes (K boolean)."""
+
+
+@dataclass(frozen=True)
+class RawAges:
+    """Ages of n people before anything is said of their errors.
+
+    Parameters
+    ----------
+    regional_years : (n, R). whole_years : (n, 3) by view of `VIEWS`; NaN where nothing is in view.
+    widening : (n, 3) standard error of the age in each view over that with every node in view, at least 1.
+    """
+
+    regional_years: np.ndarray
+    whole_years: np.ndarray
+    widening: np.ndarray
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads people under one set of norms with one field.
+
+    Parameters
+    ----------
+    field : precision of nodes.
+    norms : of the same nodes.
+    curves, loads : see `norms.reading`.
+    region_view : (R,) 0 for regions of the left hemisphere, 1 for those of the right one.
+    shared : (K, R) residual SD of the parcels of every region, 0 elsewhere.
+    shielded : (R,) boolean, see `norms.reading.regions_to_shield`.
+    """
+
+    field: Field
+    norms: Norms
+    curves: AgeCurves
+    loads: np.ndarray
+    region_view: np.ndarray
+    shared: np.ndarray
+    shielded: np.ndarray
+    _errors: dict = field(default_factory=dict, repr=False, compare=False)
+
+    def read(
+        self,
+        standardised: np.ndarray,
+        visible: np.ndarray,
+        male: np.ndarray,
+        controls: int = 0,
+        error_covariance: np.ndarray | None = None,
+    ) -> RawAges:
+        """Ages from standardised values.
+
+        Parameters
+        ----------
+        standardised : (n, K), scanner and route taken off. visible : (n, K) boolean; only these are looked at.
+        controls : number of people the scanner was calibrated with.
+        error_covariance : (K, K) of the route.
+        """
+        count = len(standardised)
+        regional = np.full((count, self.loads.shape[1]), np.nan)
+        whole, widening = np.full((count, len(VIEWS)), np.nan), np.ones((count, len(VIEWS)))
+        visible = visible & np.isfinite(standardised)
+        for number, view in enumerate(VIEWS):
+            for rows, nodes in by_visible_nodes(visible & nodes_in_view(view)):
+                if not nodes.any():
+                    continue
+                precision = self.field.precision(nodes, controls, error_covariance)
+                curves = self.curves.of_nodes(nodes)
+                values = standardised[rows][:, nodes]
+                own = np.nonzero(self.region_view == number)[0]
+                shields = {int(region): self.shared[nodes, region] for region in own if self.shielded[region]}
+                found = read_ages(values, male[rows], precision, curves, self.loads[nodes], shields)
+                whole[rows, number] = found.age_years
+                regional[np.ix_(rows, own)] = found.region_years[:, own]
+                errors = standard_errors(precision, curves) / self._complete_errors(number, controls)
+                at = np.clip(np.rint(found.age_years - READ_AGES_YEARS[0]).astype(int), 0, len(READ_AGES_YEARS) - 1)
+                widening[rows, number] = np.maximum(errors[np.asarray(male[rows], dtype=int), at], 1.0)
+        return RawAges(regional, whole, widening)
+
+    def _complete_errors(self, view: int, controls: int) -> np.ndarray:
+        """(2, A) standard errors with every known node of a view measured by FreeSurfer."""
+        if (view, controls) not in self._errors:
+            nodes = nodes_in_view(VIEWS[view]) & np.isfinite(self.norms.scale)
+            precision = self.field.precision(nodes, controls)
+            self._errors[view, controls] = standard_errors(precision, self.curves.of_nodes(nodes))
+        return self._errors[view, controls]
+
+
+def make_reader(field_: Field, norms: Norms, membership: np.ndarray, region_sides: np.ndarray) -> Reader:
+    """A reader of regions.
+
+    Parameters
+    ----------
+    membership : (R, 148) weights of the parcels. region_sides : (R,) "L" or "R".
+    """
+    parcels = membership.shape[1]
+    side = (np.arange(parcels) >= parcels // 2).astype(int)
+    loads, curves = deviation_loads(norms, membership, parcel_centres_mm(), side), age_curves(norms)
+    region_view = (np.asarray(region_sides) == "R").astype(int)
+    spread = np.sqrt(np.diag(norms.residual_covariance))
+    shared = np.zeros_like(loads)
+    shared[:parcels] = spread[:parcels, None] * (membership.T > 0)
+    shielded = np.zeros(len(membership), dtype=bool)
+    for number in (0, 1):
+        nodes = nodes_in_view(VIEWS[number]) & np.isfinite(norms.scale)
+        low = regions_to_shield(field_.precision(nodes), curves.of_nodes(nodes), loads[nodes], shared[nodes])
+        shielded |= low & (region_view == number)
+    # Both sides of a network are read alike.
+    mirrored = np.roll(membership, parcels // 2, axis=1)
+    shielded |= shielded[(membership @ mirrored.T).argmax(axis=0)]
+    return Reader(field_, norms, curves, loads, region_view, shared, shielded)

@@ -1,0 +1,143 @@
+"""The model of a route: how what it measures differs from what FreeSurfer measures of the same people.
+
+``z_route = bias + gain * z_freesurfer + error``, all in residual SDs of the norms. Read backwards, a measurement
+becomes
+one on FreeSurfer's scale with an error of known covariance, which is added to that of healthy people: an unreliable
+feature weighs little, and the interval of an age is honest without local controls.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ...errors import InputError
+from ...files.input_file import parsing, read_json
+from ..features import NODE_NAMES
+
+FORMAT = "regional-brain-age-route/1"
+_LOADS = 10
+# A node's gain is drawn towards that of all nodes as if this many people had shown it.
+_PRIOR_PEOPLE = 10.0
+_GAIN = (0.25, 1.5)
+_FEWEST_PAIRS = 8
+
+
+@dataclass(frozen=True)
+class RouteModel:
+    """A route beside FreeSurfer.
+
+    Parameters
+    ----------
+    route : name, as in `Features.route`.
+    measured_on : the people it was estimated on, in words.
+    bias, gain : (K,) in the order of `NODE_NAMES`; NaN for a node the route does not measure.
+    error_loads, error_sd : (K, s) and (K,): the covariance of errors is ``loads loads' + diag(sd^2)``.
+    """
+
+    route: str
+    measured_on: str
+    bias: np.ndarray
+    gain: np.ndarray
+    error_loads: np.ndarray
+    error_sd: np.ndarray
+
+    def as_freesurfer(self, standardised: np.ndarray) -> np.ndarray:
+        """Standardised measurements (N, K) of the route on FreeSurfer's scale; NaN where it does not measure."""
+        return (standardised - self.bias) / self.gain
+
+    @property
+    def error_covariance(self) -> np.ndarray:
+        """(K, K) covariance of the errors of `as_freesurfer`; that of an unmeasured node does not matter and is 1."""
+        gain = np.where(np.isfinite(self.gain), self.gain, 1.0)
+        loads = np.nan_to_num(self.error_loads) / gain[:, None]
+        own = np.where(np.isfinite(self.gain), np.nan_to_num(self.error_sd) / gain, 1.0)
+        return loads @ loads.T + np.diag(own**2)
+
+
+def fit_route(route: str, measured_on: str, by_route: np.ndarray, by_freesurfer: np.ndarray) -> RouteModel:
+    """A route model from people measured twice.
+
+    Bias and gain per node are a regression on FreeSurfer's value, the gain drawn towards the mean gain of its kind.
+    Errors that go together across nodes are kept as their strongest components.
+
+    Parameters
+    ----------
+    by_route, by_freesurfer : (n, K) standardised; NaN where not measured.
+
+    Raises
+    ------
+    InputError : fewer than 8 people with both.
+    """
+    both = np.isfinite(by_route) & np.isfinite(by_freesurfer)
+    count = both.sum(axis=0)
+    used = count >= _FEWEST_PAIRS
+    if not used.any():
+        raise InputError(
+            f"No feature was measured by both routes in {_FEWEST_PAIRS} people.", "Give a table of more pairs."
+        )
+    x, y = (np.where(both, values, np.nan)[:, used] for values in (by_freesurfer, by_route))
+    x_mean, y_mean = np.nanmean(x, axis=0), np.nanmean(y, axis=0)
+    sxx = np.nansum((x - x_mean) ** 2, axis=0)
+    sxy = np.nansum((x - x_mean) * (y - y_mean), axis=0)
+    common = float(np.clip(sxy.sum() / sxx.sum(), *_GAIN))
+    gain = np.clip((sxy + _PRIOR_PEOPLE * common) / (sxx + _PRIOR_PEOPLE), *_GAIN)
+    error = (y - y_mean) - gain * (x - x_mean)
+    # Two numbers per node were fitted.
+    error = np.nan_to_num(error) * np.sqrt(count[used] / np.maximum(count[used] - 2, 1))
+    covariance = error.T @ error / count[used].mean()
+    values, vectors = np.linalg.eigh(0.5 * covariance + 0.5 * np.diag(np.diag(covariance)))
+    loads = vectors[:, -_LOADS:] * np.sqrt(np.maximum(values[-_LOADS:], 0.0))
+    own = np.sqrt(np.maximum(np.diag(covariance) - (loads**2).sum(axis=1), 0.05 * np.diag(covariance)))
+    nodes = len(used)
+    result = {name: np.full(nodes, np.nan) for name in ("bias", "gain", "error_sd")}
+    result["bias"][used], result["gain"][used], result["error_sd"][used] = y_mean - gain * x_mean, gain, own
+    all_loads = np.zeros((nodes, loads.shape[1]))
+    all_loads[used] = loads
+    return RouteModel(route, measured_on, error_loads=all_loads, **result)
+
+
+def route_text(model: RouteModel) -> str:
+    """The route model as JSON."""
+
+    def plain(values: np.ndarray) -> list:
+        return [round(float(v), 5) if np.isfinite(v) else None for v in values]
+
+    content = {
+        "format": FORMAT,
+        "route": model.route,
+        "measured_on": model.measured_on,
+        "features": list(NODE_NAMES),
+        "bias": plain(model.bias),
+        "gain": plain(model.gain),
+        "error_sd": plain(model.error_sd),
+        "error_loads": [plain(row) for row in model.error_loads],
+    }
+    return json.dumps(content, indent=1) + "\n"
+
+
+def read_route(path: Path | str) -> RouteModel:
+    """Reads a route model.
+
+    Raises
+    ------
+    InputError : not such a file, other features, or impossible numbers.
+    """
+    remedy = "Make one with: regional-brain-age route PAIRS.csv --out FILE"
+    name = f"The route model {path}"
+    content = read_json(path, name, remedy)
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise InputError(f"The file {path} is not a route model of this software.", remedy)
+    with parsing(name, remedy):
+        if tuple(content["features"]) != NODE_NAMES:
+            raise InputError(f"The route model {path} has other features than this software.", remedy)
+        arrays = {name: np.array(content[name], dtype=float) for name in ("bias", "gain", "error_sd", "error_loads")}
+        model = RouteModel(str(content["route"]), str(content["measured_on"]), **arrays)
+    shapes = [model.bias.shape, model.gain.shape, model.error_sd.shape, model.error_loads.shape[:1]]
+    measured = np.isfinite(model.gain)
+    if any(shape != (len(NODE_NAMES),) for shape in shapes) or not (model.gain[measured] > 0).all():
+        raise InputError(f"The route model {path} holds impossible numbers.", remedy)
+    return model

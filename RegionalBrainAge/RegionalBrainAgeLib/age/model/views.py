@@ -1,0 +1,43 @@
+"""Which nodes may be looked at for which age: each hemisphere by itself, and no fluid that a lesion has widened."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..features import FLUID_NODES, NODE_NAMES, NODE_SIDES
+from ..people import People
+
+VIEWS = ("left", "right", "both")
+READ_FROM = ("left hemisphere", "right hemisphere", "both hemispheres")
+# From this volume on a lesion is taken to pull the midline.
+MIDLINE_LESION_ML = 30.0
+_OWN_FLUID = {side: FLUID_NODES & (side == NODE_SIDES) for side in "LR"}
+_MIDLINE_FLUID = FLUID_NODES & (NODE_SIDES == "M")
+_BESIDE_MIDLINE = np.array([name.endswith(("-Thalamus", "-VentralDC")) for name in NODE_NAMES])
+
+
+def nodes_in_view(view: str) -> np.ndarray:
+    """(K,) boolean: nodes of this view. The midline belongs to all; a hemisphere never sees the other one."""
+    return {"left": NODE_SIDES != "R", "right": NODE_SIDES != "L", "both": np.ones(len(NODE_NAMES), dtype=bool)}[view]
+
+
+def fluid_touched(people: People) -> np.ndarray:
+    """(N, K) boolean: spaces of fluid that a lesion may have widened.
+
+    Lost tissue is replaced by fluid (ex vacuo), which is not ageing. The ventricles and the plexus of a lesioned side
+    count as touched by any lesion; the midline's fluid by a lesion of 30 ml or more, or one in the thalamus or the
+    ventral diencephalon, which border the third ventricle.
+    """
+    sides = people.lesioned_sides
+    touched = np.zeros(people.values.shape, dtype=bool)
+    for number, side in enumerate("LR"):
+        touched |= sides[:, number, None] & _OWN_FLUID[side]
+    large = np.nan_to_num(people.lesion_volume_ml).sum(axis=1) >= MIDLINE_LESION_ML
+    beside = (people.lesioned_fraction[:, _BESIDE_MIDLINE] > 0).any(axis=1)
+    return touched | ((large | beside)[:, None] & _MIDLINE_FLUID)
+
+
+def global_view(people: People) -> np.ndarray:
+    """(N,) number of the view of `VIEWS` the global age is read from: the hemisphere without a lesion, or both."""
+    left, right = people.lesioned_sides.T
+    return np.where(left & ~right, 1, np.where(right & ~left, 0, 2))

@@ -1,0 +1,156 @@
+"""Vertex mode, from a SUBJECTS_DIR: surface features of every person, resampled to fsaverage5, streamed to disk.
+
+Each vertex of a subject belongs to the vertex of fsaverage5 nearest to it on the registered sphere (``sphere.reg``,
+radius
+100 mm); a vertex of fsaverage5 gets the mean of those that belong to it. Features, in this order: cortical thickness
+(mm),
+white surface area (mm2, summed over what belongs to a vertex), mean curvature (1/mm), sulcal depth (mm), grey/white
+intensity contrast (%).
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from scipy.spatial import cKDTree
+
+from ...errors import InputError
+from ...files.atomic_folder import make_folder
+from ...files.input_file import parsing
+from ...files.tables import read_table
+from ..subjects import facts_of, person_column, subject_folder
+from .mesh import VERTICES_PER_HEMISPHERE, sphere_points
+
+MESH = "fsaverage5"
+FEATURES = ("thickness", "area", "curv", "sulc", "w-g.pct.mgh")
+_SUMMED = ("area",)
+_SIDES = ("lh", "rh")
+
+
+def write_vertex_features(
+    subjects_dir: Path | str,
+    participants: Path | str,
+    out: Path | str,
+    progress: Callable[[str, float], None] | None = None,
+) -> tuple[int, list[str]]:
+    """Writes ``features.npy`` (people, 20484, 5) and ``people.csv`` into a folder.
+
+    A feature a subject does not have (FastSurfer writes no grey/white contrast) is NaN.
+
+    Returns
+    -------
+    people : number written. skipped : one sentence per person who was left out.
+
+    Raises
+    ------
+    InputError : no such folder or column, or nobody could be read.
+    """
+    folder, rows = Path(subjects_dir), read_table(participants)
+    key = person_column(participants, rows)
+    people, skipped, start = [], [], time.monotonic()
+    out = Path(out)
+    make_folder(out)
+    count = VERTICES_PER_HEMISPHERE[MESH]
+    part = out / "features.part.npy"
+    shape = (len(rows), 2 * count, len(FEATURES))
+    values = np.lib.format.open_memmap(part, "w+", np.float32, shape)
+    targets = [cKDTree(sphere_points(side)) for side in ("left", "right")]
+    for number, row in enumerate(rows):
+        name = row[key].strip()
+        try:
+            age_years, sex = facts_of(row, name)
+            values[len(people)] = subject_features(subject_folder(folder, name), targets)
+            people.append((name, row.get("site", "").strip() or "site", age_years, sex))
+        except InputError as error:
+            skipped.append(f"{name}: {error}")
+        if progress is not None:
+            left_s = (time.monotonic() - start) / (number + 1) * (len(rows) - number - 1)
+            progress(f"person {number + 1} of {len(rows)}, about {math.ceil(left_s / 60)} min left", number / len(rows))
+    if not people:
+        del values
+        part.unlink()
+        raise InputError(f"Nobody of {participants} could be read from {folder}.", skipped[0] if skipped else "")
+    _shorten(values, part, out / "features.npy", len(people))
+    with (out / "people.csv").open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(["person", "site", "age", "sex"])
+        writer.writerows(people)
+    return len(people), skipped
+
+
+def subject_features(folder: Path, targets: list[cKDTree]) -> np.ndarray:
+    """(20484, 5) features of one subject on fsaverage5; NaN for a feature the folder does not hold.
+
+    Parameters
+    ----------
+    targets : trees of the vertices of the fsaverage5 spheres, left and right.
+
+    Raises
+    ------
+    InputError : no registered sphere or thickness, or a damaged file.
+    """
+    sides = []
+    for side, tree in zip(_SIDES, targets, strict=True):
+        surf = folder / "surf"
+        needed = [surf / f"{side}.sphere.reg", surf / f"{side}.thickness"]
+        absent = next((path for path in needed if not path.exists()), None)
+        if absent is not None:
+            raise InputError(f"There is no {absent}.", "Run recon-all or FastSurfer's surface part on this subject.")
+        with parsing(f"The surfaces of {folder}"):
+            points, _ = nib.freesurfer.read_geometry(needed[0])
+            points = points / np.linalg.norm(points, axis=1, keepdims=True)
+            owner = tree.query(points)[1]
+            columns = []
+            for feature in FEATURES:
+                path = surf / f"{side}.{feature}"
+                values = _vertex_values(path) if path.exists() else np.full(len(points), np.nan)
+                if len(values) != len(points):
+                    raise ValueError(f"{path.name} has {len(values)} vertices, the sphere {len(points)}")
+                columns.append(resampled(values, owner, tree.n, points, tree.data, summed=feature in _SUMMED))
+            sides.append(np.stack(columns, axis=1))
+    return np.concatenate(sides).astype(np.float32)
+
+
+def resampled(
+    values: np.ndarray, owner: np.ndarray, count: int, points: np.ndarray, targets: np.ndarray, *, summed: bool
+) -> np.ndarray:
+    """Values (n,) of a subject's vertices on `count` target vertices: mean, or sum, of those that belong to each.
+
+    A target that nothing belongs to gets the value of the nearest vertex (an equal share of nothing for sums: 0).
+    """
+    number = np.bincount(owner, minlength=count)
+    total = np.bincount(owner, weights=values, minlength=count)
+    if summed:
+        return total
+    result = np.divide(total, number, out=np.full(count, np.nan), where=number > 0)
+    empty = np.nonzero(number == 0)[0]
+    if len(empty):
+        result[empty] = values[cKDTree(points).query(targets[empty])[1]]
+    return result
+
+
+def _vertex_values(path: Path) -> np.ndarray:
+    if path.suffix == ".mgh":
+        return np.asarray(nib.load(path).dataobj, dtype=float).ravel()
+    return np.asarray(nib.freesurfer.read_morph_data(path), dtype=float)
+
+
+def _shorten(values: np.memmap, part: Path, path: Path, count: int) -> None:
+    """The first people of a memory-mapped file as a file of its own name."""
+    values.flush()
+    if count == len(values):
+        del values
+        part.replace(path)
+        return
+    whole = np.lib.format.open_memmap(path, "w+", np.float32, (count, *values.shape[1:]))
+    for number in range(count):
+        whole[number] = values[number]
+    whole.flush()
+    del values
+    part.unlink()

@@ -1,0 +1,94 @@
+"""SUBJECTS_DIR to tables: made FreeSurfer folders come back as people; unreadable ones are named and left out."""
+
+from __future__ import annotations
+
+import nibabel as nib
+import numpy as np
+import pytest
+from regional_brain_age.__main__ import main
+from RegionalBrainAgeLib.age.features import NODE_NAMES
+from RegionalBrainAgeLib.age.people_table import read_people
+from RegionalBrainAgeLib.age.subjects import read_subjects
+from RegionalBrainAgeLib.anatomy.parcels import PARCEL_NAMES
+from RegionalBrainAgeLib.anatomy.structures import STRUCTURE_CODES
+from RegionalBrainAgeLib.errors import InputError
+
+
+def make_subject(folder, thickness_mm, volumes=True):
+    """Statistics as FreeSurfer writes them."""
+    (folder / "stats").mkdir(parents=True)
+    header = "# ColHeaders StructName NumVert SurfArea GrayVol ThickAvg ThickStd MeanCurv GausCurv FoldInd CurvInd\n"
+    for side in ("lh", "rh"):
+        rows = [
+            f"{name[3:].replace('_and_', '&')} 100 60 200 {thickness_mm[number]:.4f} 0.5 0.1 0.02 1 0.5"
+            for number, name in enumerate(PARCEL_NAMES)
+            if name.startswith(side)
+        ]
+        (folder / "stats" / f"{side}.aparc.a2009s.stats").write_text(header + "\n".join(rows) + "\n", encoding="utf-8")
+    if volumes:
+        lines = ["# Measure EstimatedTotalIntraCranialVol, eTIV, words, 1500000.0, mm^3"]
+        lines.append("# ColHeaders  Index SegId NVoxels Volume_mm3 StructName")
+        lines += [f"1 {code} 9 {1000.0 + code} {name}" for name, code in STRUCTURE_CODES.items()]
+        (folder / "stats" / "aseg.stats").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+@pytest.fixture
+def subjects(tmp_path):
+    rng = np.random.default_rng(0)
+    for name in ("sub-01", "02", "sub-03"):
+        make_subject(tmp_path / "subjects" / name, rng.uniform(2, 3, 148), volumes=name != "02")
+    (tmp_path / "participants.tsv").write_text(
+        "participant_id\tage\tsex\tsite\nsub-01\t40\tF\tA\n02\t50\t1\tA\n03\t60\tmale\tB\n04\t70\tF\tB\n05\told\tF\tB\n",
+        encoding="utf-8",
+    )
+    return tmp_path
+
+
+def test_people_come_with_thickness_and_the_volumes_there_are(subjects):
+    people, skipped = read_subjects(subjects / "subjects", subjects / "participants.tsv")
+    assert people.person.tolist() == ["sub-01", "02", "03"]
+    assert people.site.tolist() == ["A", "A", "B"]
+    assert people.male.tolist() == [0.0, 1.0, 1.0]
+    assert people.values[0, NODE_NAMES.index("Left-Hippocampus")] == 1017.0
+    assert np.isnan(people.values[1, 148:]).all()
+    assert [line.split(":")[0] for line in skipped] == ["04", "05"]
+
+
+def test_the_table_command_writes_what_train_reads(subjects):
+    out = subjects / "people.csv"
+    arguments = ["table", str(subjects / "subjects"), str(subjects / "participants.tsv"), "--out", str(out)]
+    assert main(arguments) == 0
+    read = read_people(out)
+    people, _ = read_subjects(subjects / "subjects", subjects / "participants.tsv")
+    np.testing.assert_allclose(read.values, people.values, atol=1e-3)
+    np.testing.assert_array_equal(read.age_years, people.age_years)
+
+
+def test_a_folder_nobody_can_be_read_from_is_refused(subjects):
+    with pytest.raises(InputError, match="Nobody"):
+        read_subjects(subjects / "absent", subjects / "participants.tsv")
+
+
+def test_vertex_features_of_a_sphere_are_those_at_its_places(subjects):
+    """A subject whose sphere is fsaverage5's own, turned in vertex order: features come back in fsaverage5's order."""
+    pytest.importorskip("nilearn")
+    from RegionalBrainAgeLib.age.vertices.mesh import read_vertex_people, sphere_points
+
+    order = np.random.default_rng(0).permutation(10242)
+    for name, number in (("sub-01", 1.0), ("sub-03", 3.0)):
+        surf = subjects / "subjects" / name / "surf"
+        surf.mkdir()
+        for side, word in (("lh", "left"), ("rh", "right")):
+            points = 100 * sphere_points(word)[order]
+            nib.freesurfer.write_geometry(surf / f"{side}.sphere.reg", points, np.array([[0, 1, 2]]))
+            nib.freesurfer.write_morph_data(surf / f"{side}.thickness", number + points[:, 2] / 100)
+            nib.freesurfer.write_morph_data(surf / f"{side}.area", np.full(len(points), 0.5))
+    out = subjects / "vertices"
+    arguments = ["vertices", str(subjects / "subjects"), str(subjects / "participants.tsv"), "--out", str(out)]
+    assert main(arguments) == 0
+    people = read_vertex_people(out / "people.csv", out / "features.npy")
+    assert people.person.tolist() == ["sub-01", "03"]
+    assert people.features.shape == (2, 20484, 5)
+    np.testing.assert_allclose(people.features[1, :10242, 0], 3.0 + sphere_points("left")[:, 2], atol=1e-3)
+    np.testing.assert_allclose(people.features[0, :, 1], 0.5)
+    assert np.isnan(people.features[:, :, 2:]).all()
