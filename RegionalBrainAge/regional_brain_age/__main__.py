@@ -21,7 +21,7 @@ from RegionalBrainAgeLib.progress import LOG
 from RegionalBrainAgeLib.structures import cli as structure_commands
 
 from . import bids_app
-from .common_options import add_common_options, messages, with_config
+from .common_options import add_common_options, messages, words_from_config
 
 EXIT_CODES = "Exit codes: 0 ok, 1 failure, 2 bad usage or input, 3 case(s) failed."
 # Each has add_parsers(subparsers) and imports what is heavy inside its functions, so that --help is quick.
@@ -72,9 +72,11 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     """
     parser = build_parser()
     commands = parser._subparsers._group_actions[0].choices
+    tables = {**commands, "bids": bids_app.build_parser()}
     if bids_app.is_bids_app_call(argv, commands):
-        return bids_app.build_parser().parse_args(argv)
-    return parser.parse_args(with_config(argv, commands))
+        return tables["bids"].parse_args([*argv, *words_from_config(argv, tables, "bids")])
+    more = words_from_config(argv, tables, argv[0]) if argv and argv[0] in commands else []
+    return parser.parse_args([*argv, *more])
 
 
 def _run(args: argparse.Namespace, argv: Sequence[str]) -> int:

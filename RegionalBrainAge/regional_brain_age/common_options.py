@@ -8,7 +8,7 @@ import difflib
 import logging
 import sys
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from RegionalBrainAgeLib.errors import InputError
@@ -71,46 +71,54 @@ def messages(args: argparse.Namespace) -> Iterator[None]:
         LOG.level, LOG.propagate = before
 
 
-def with_config(argv: Sequence[str], commands: dict[str, argparse.ArgumentParser]) -> list[str]:
-    """The arguments with those of ``--config FILE.toml`` put in front, so that what was typed comes first.
+def words_from_config(argv: Sequence[str], tables: Mapping[str, argparse.ArgumentParser], table: str) -> list[str]:
+    """What ``--config FILE.toml`` adds to the arguments: its options without those that were typed; put it at the end.
 
     A key is an option's name (``memory-per-case = 4``; ``_`` for ``-`` is fine); a table named like the command
-    (``[batch]``) holds for that command alone. true gives a switch, a list an option of several values.
+    (``[batch]``, ``[bids]`` for the BIDS-App) holds for that command alone. true gives a switch, a list an option of
+    several values.
+
+    Parameters
+    ----------
+    tables : parser of every command, by the name of its table.
+    table : the command that is called.
 
     Raises
     ------
     InputError : the file cannot be read, or has an option that the command does not know.
     """
-    argv = list(argv)
     path = _config_path(argv)
-    if path is None or not argv or argv[0] not in commands:
-        return argv
-    command = argv[0]
+    if path is None:
+        return []
     try:
         settings = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise InputError(f"The settings {path} cannot be read: {reason}.", "Give a TOML file in UTF-8.") from error
     known = {
-        name: action
-        for action in commands[command]._actions
-        for name in (text.lstrip("-") for text in action.option_strings if text.startswith("--"))
-        if action.dest not in _NOT_IN_A_FILE
+        name.lstrip("-"): action
+        for action in tables[table]._actions
+        for name in action.option_strings
+        if name.startswith("--") and action.dest not in _NOT_IN_A_FILE
     }
-    chosen = {key: value for key, value in settings.items() if not isinstance(value, dict)}
-    unknown_tables = [k for k, v in settings.items() if isinstance(v, dict) and k not in commands]
+    unknown_tables = [key for key, value in settings.items() if isinstance(value, dict) and key not in tables]
     if unknown_tables:
         raise InputError(f"The settings {path} have a table [{unknown_tables[0]}]; no command is called so.")
-    chosen |= settings.get(command, {})
+    chosen = {key: value for key, value in settings.items() if not isinstance(value, dict)} | settings.get(table, {})
     words: list[str] = []
     for key, value in chosen.items():
         name = key.replace("_", "-")
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
-            hint = f"Did you mean {near[0]}?" if near else f"See: regional-brain-age {command} --help"
-            raise InputError(f"The settings {path} have {key}, which is no option of '{command}'.", hint)
-        words += _words(path, name, value, switch=known[name].nargs == 0)
-    return [command, *words, *argv[1:]]
+            hint = f"Did you mean {near[0]}?" if near else "See --help for its options."
+            raise InputError(f"The settings {path} have {key}, which is no option of '{table}'.", hint)
+        more = _words(path, name, value, switch=known[name].nargs == 0)
+        words += [] if _typed(argv, known[name]) else more
+    return words
+
+
+def _typed(argv: Sequence[str], action: argparse.Action) -> bool:
+    return any(word == name or word.startswith(f"{name}=") for word in argv for name in action.option_strings)
 
 
 def _config_path(argv: Sequence[str]) -> Path | None:

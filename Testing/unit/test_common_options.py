@@ -76,6 +76,13 @@ def test_a_settings_file_gives_options_and_the_command_line_comes_first(tmp_path
     assert (args.threads, args.age, args.tract, args.verbose) == (3, "70", ["l.nii", "r.nii"], True)
 
 
+def test_a_settings_file_serves_the_bids_app_too(tmp_path):
+    settings = tmp_path / "settings.toml"
+    settings.write_text('quiet = true\n[bids]\nparticipant-label = ["01", "02"]\nthreads = 3\n', encoding="utf-8")
+    args = command_line.parse(["--threads=4", "data", "out", "participant", "--config", str(settings)])
+    assert (args.participant_label, args.threads, args.quiet) == (["01", "02"], 4, True)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
