@@ -27,6 +27,7 @@ from ..errors import CaseError, InputError
 from ..files.atomic_folder import case_folder
 from ..files.checksum import checksum
 from ..geometry.image import Image, bounding_box, cropped, same_grid
+from ..head.image_grade import grade_image
 from ..lesion.measures import region_loads, summarise_lesion
 from ..lesion.tract_loads import tract_load, weighted_tract_load
 from ..resources import shipped
@@ -178,6 +179,7 @@ def estimate(
         lesion=lesion,
         scheme=scheme.name,
         qc=quality.verdict,
+        image_grade=grade_image(scan.t1, head.volumes.brain, head.lesion).as_dict() if head and scan else None,
         warnings=(
             *notes,
             *(head.warnings if head else ()),

@@ -153,6 +153,7 @@ class CaseResult:
     asymmetries : left minus right of every network beside what healthy people show.
     global_age : of the brain as a whole; None where the model gives none.
     structures : rows of the structures table; none where volumes were not measured.
+    image_grade : noise, contrast, resolution and motion ringing of the image, see `head.image_grade`; None without one.
     folder : where the files lie; None before writing.
     """
 
@@ -169,6 +170,7 @@ class CaseResult:
     provenance: Mapping[str, object] = field(default_factory=dict)
     asymmetries: tuple[Asymmetry, ...] = ()
     global_age: GlobalAgeResult | None = None
+    image_grade: Mapping[str, object] | None = None
     structures: tuple[StructureResult, ...] = ()
     folder: Path | None = None
 
