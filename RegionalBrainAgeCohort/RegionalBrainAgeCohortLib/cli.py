@@ -11,6 +11,7 @@ from RegionalBrainAgeLib.files.input_file import parsing, plain_file, read_json
 from RegionalBrainAgeLib.progress import LOG, progress_lines
 
 from .data.motor_scales import SCALES
+from .data.settings import ENGINES, ERROR_CHOICES
 
 EPILOG = """\
 Writes to OUT: mixed_models.tsv, loads.tsv, group_differences.tsv, classifiers.tsv, importance.tsv, sem_paths.tsv,
@@ -52,7 +53,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--include-qc-failed", action="store_true", default=None, help="use cases that failed QC")
     how.add_argument("--scheme", metavar="TSV", help="region scheme for the brain maps (default: the shipped one)")
     how.add_argument("--network", metavar="CODE", help="network of the default path model (default: fpn)")
-    how.add_argument("--model", metavar="FILE", help="path model in lavaan syntax: a file, or the text itself")
+    how.add_argument("--model", metavar="FILE", help="path model: a file in lavaan syntax, its text, or published")
+    how.add_argument("--sem-errors", choices=ERROR_CHOICES, help="standard errors of the path model (default: auto)")
+    how.add_argument("--sem-groups", metavar="COLUMN", help="column of groups whose paths are compared, as sex")
+    how.add_argument("--sem-engine", choices=ENGINES, help="who fits the path model (default: own)")
     how.add_argument("--missing", choices=("auto", "listwise", "fiml"), help="missing data in the path model")
     how.add_argument("--bootstrap", metavar="N", type=int, help="bootstrap draws of the path model (default: 5000)")
     how.add_argument("--no-cluster", action="store_true", default=None, help="draw cases, not whole sites")
@@ -80,7 +84,7 @@ def run_command(args: argparse.Namespace) -> int:
         return 0
     for finding in result.cohort.findings:
         LOG.warning(f"{finding.level}: {finding.sentence}")
-    for note in result.sem_notes:
+    for note in [*result.sem_notes, *(result.sem.notes if result.sem else ())]:
         LOG.warning(f"note: {note}")
     for name, why in result.skipped.items():
         LOG.warning(f"warning: {name} skipped. {why}")
@@ -113,6 +117,9 @@ def settings_of(args: argparse.Namespace):
         "sem_network": args.network.lower() if args.network else None,
         "sem_model": _model_text(args.model),
         "sem_missing": args.missing,
+        "sem_errors": args.sem_errors,
+        "sem_groups": args.sem_groups,
+        "sem_engine": args.sem_engine,
         "sem_draws": args.bootstrap,
         "sem_cluster": False if args.no_cluster else None,
         "folds": args.folds,

@@ -15,6 +15,8 @@ from RegionalBrainAgeLib.errors import Cancelled, InputError, RegionalBrainAgeEr
 from .data.cohort_table import Cohort
 from .result import AnalysisResult, tested, untested_reasons
 from .sem import path_model as sem
+from .sem.groups import compare_groups
+from .sem.language import parse_model
 from .sem.model_texts import default_model, published_model, reverse_model, thickness_model
 from .statistics import classification, mixed_models, model_checks
 from .statistics.formula_models import formula_models
@@ -118,12 +120,17 @@ def path_models(result: AnalysisResult, tell: Tell) -> None:
         result.sem_notes.append("There is one site: the bootstrap draws cases instead of sites.")
     elif cluster and sites < 10 and settings.sem_draws:
         result.sem_notes.append(f"Only {sites} sites are drawn by the bootstrap: its intervals are rough.")
-    if cluster:
+    errors = settings.sem_errors
+    if errors == "auto":
+        errors = "cluster" if cluster else "robust"
+    if cluster or errors == "cluster":
         data = data[data["site"].notna()]
+    _refuse_ordinal(result, text)
 
     def fit(model: str, begin: float, share: float) -> sem.SemResult:
         return sem.fit_sem(
-            model, data, missing=settings.sem_missing, draws=settings.sem_draws, cluster=cluster, seed=settings.seed,
+            model, data, missing=settings.sem_missing, errors=errors, draws=settings.sem_draws,
+            cluster="site" if cluster or errors == "cluster" else None, seed=settings.seed, engine=settings.sem_engine,
             progress=lambda fraction: tell(begin + share * fraction),
         )  # fmt: skip
 
@@ -140,6 +147,11 @@ def path_models(result: AnalysisResult, tell: Tell) -> None:
 
     result.sem = fit(text, 0.0, 0.4)
     result.tables["sem_paths"], result.tables["sem_fit"] = result.sem.paths, result.sem.fit
+    result.tables["sem_r2"] = result.sem.r2
+    if len(result.sem.modification):
+        result.tables["sem_modification"] = result.sem.modification
+    if result.sem.scores is not None:
+        result.tables["factor_scores"] = data.loc[result.sem.scores.index, ["case_id"]].join(result.sem.scores)
     turned, plain = reverse_model(text), thickness_model(text, cohort.thicknesses)
     if turned is None:
         result.sem_notes.append(
@@ -149,6 +161,13 @@ def path_models(result: AnalysisResult, tell: Tell) -> None:
         result.sem_reversed = also("reversed", turned, 0.4, 0.3)
     if plain is not None:
         result.sem_thickness = also("thickness", plain, 0.7, 0.3)
+    if settings.sem_groups:
+        try:
+            within = _model_text(result, data, without=("sex_M",) if settings.sem_groups in ("sex", "sex_M") else ())
+            tables = compare_groups(within, data, settings.sem_groups, settings.sem_missing)
+            result.tables["sem_groups"], result.tables["sem_groups_test"] = tables
+        except (RegionalBrainAgeError, ArithmeticError, ValueError, np.linalg.LinAlgError) as error:
+            result.sem_notes.append(f"The groups of {settings.sem_groups} could not be compared: {error}")
 
 
 STEPS: dict[str, Callable[[AnalysisResult, Tell], None]] = {
@@ -196,8 +215,22 @@ def _need_fits(result: AnalysisResult, *names: str) -> None:
         )
 
 
-def _model_text(result: AnalysisResult, data: pd.DataFrame) -> str:
-    """The path model asked for: the user's, the published chain, or the default."""
+def _refuse_ordinal(result: AnalysisResult, text: str) -> None:
+    """Maximum likelihood takes outcomes as continuous: a motor outcome of a few grades is not."""
+    levels = result.cohort.motor_levels
+    if levels and any(p.op in ("~", "=~") and "motor" in (p.lhs, p.rhs) for p in parse_model(text).parameters):
+        scale = result.settings.scale
+        name = scale.title if scale else "motor outcome"
+        raise InputError(
+            f"The {name} has {levels} ordered grades, and the path model takes its variables as continuous: its "
+            "estimates and tests would be wrong.",
+            "Use an outcome of many points (Fugl-Meyer, ARAT, NIHSS) or a path model without the motor outcome; group "
+            "differences and classifiers use the grades as two classes and are not affected.",
+        )
+
+
+def _model_text(result: AnalysisResult, data: pd.DataFrame, without: tuple[str, ...] = ()) -> str:
+    """The path model asked for: the user's, the published chain, or the default (without the covariates `without`)."""
     settings = result.settings
     text = settings.sem_model.strip()
     if text == "published":
@@ -205,6 +238,8 @@ def _model_text(result: AnalysisResult, data: pd.DataFrame) -> str:
     if text:
         return text
     varying = [name for name in ("age", "sex_M") if data[name].nunique() > 1]
+    if without:
+        return default_model(_network(result), [name for name in varying if name not in without])
     if len(varying) < 2:
         result.sem_notes.append("Age or sex is the same in every case: the path model does without it.")
     return default_model(_network(result), varying)

@@ -158,12 +158,16 @@ def _sem(result: AnalysisResult) -> str:
     origin = {"": "this software's default path model", "published": "the published path model"}.get(
         chosen, "the user's path model"
     )
+    plain = "observed" if fit.missing == "fiml" else "expected"
+    errors = {
+        "expected": f"standard errors from the {plain} information",
+        "robust": "robust (sandwich, MLR) standard errors",
+        "cluster": "robust standard errors clustered by site (sandwich)",
+    }[fit.errors]
     missing = (
-        "full-information maximum likelihood; cases lacking an exogenous variable were left out; standard errors "
-        "from the "
-        "observed information"
+        f"full-information maximum likelihood; cases lacking an exogenous variable were left out; {errors}"
         if fit.missing == "fiml"
-        else "complete cases; standard errors from the expected information"
+        else f"complete cases; {errors}"
     )
     drawn = "whole sites" if settings.sem_cluster and result.cohort.data["site"].nunique() > 1 else "cases"
     bootstrap = (
@@ -177,8 +181,11 @@ def _sem(result: AnalysisResult) -> str:
         f"sem(). "
         "Estimates are given raw and standardised (all variables) with delta-method standard errors. "
         + bootstrap
-        + "Fit: likelihood-ratio chi-square, CFI, TLI, RMSEA with 90 % interval, SRMR, AIC and BIC. Site enters by the "
-        "bootstrap only, not as a variable. "
+        + "Fit: likelihood-ratio chi-square, CFI, TLI, RMSEA with 90 % interval, SRMR, AIC and BIC. "
+        "Site is not a variable of the model; it enters by "
+        + ("standard errors, scaled test and bootstrap. " if fit.errors == "cluster" else "the bootstrap only. ")
+        + fit.opinion.sentence()
+        + " "
         + ("The reversed model turns every path that leaves the motor outcome. " if result.sem_reversed else "")
         + ("The thickness model has each region's thickness in the place of its PAD. " if result.sem_thickness else "")
         + direction(result)

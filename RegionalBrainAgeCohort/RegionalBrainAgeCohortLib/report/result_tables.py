@@ -49,7 +49,8 @@ _SEM = {
     "defined. A text beginning with = carries an apostrophe, so that a spreadsheet does not run it.",
     "rhs": "Variable on the right of the formula; empty for an intercept.",
     "estimate": "Maximum-likelihood estimate in the variables' own units.",
-    "se": "Standard error: expected information for complete data, observed information with missing data; 0 = fixed.",
+    "se": "Standard error; 0 = fixed. The report says whether it is that of the expected information (observed with "
+    "missing data), robust, or clustered by site.",
     "z": "estimate / se.",
     "p": "Two-sided p-value.",
     "ci_low": "Lower end of the 95 % interval, estimate - 1.96 se.",
@@ -222,6 +223,34 @@ MEANINGS: dict[str, dict[str, str]] = {
     "sem_reversed_fit": _FIT,
     "sem_thickness_paths": _SEM,
     "sem_thickness_fit": _FIT,
+    "sem_r2": {"variable": "Dependent variable.", "r2": "Share of its variance that the model explains."},
+    "sem_modification": {
+        "lhs": "Variable on the left of what the model leaves out.",
+        "op": "~ path from rhs to lhs, ~~ residual covariance.",
+        "rhs": "Variable on the right.",
+        "mi": "Modification index: fall of chi2 if this were freed alone.",
+        "epc": "Expected value of the freed parameter.",
+        "p": "p-value of mi (1 degree of freedom), not corrected: a model changed by it must be tested on other data.",
+    },
+    "factor_scores": {
+        "case_id": "Case; the other columns are its scores on the latent variables (semopy, MAP), about 0."
+    },
+    "sem_groups": {
+        "group": "Group.",
+        **{name: _SEM[name] for name in ("lhs", "op", "rhs", "estimate", "p")},
+        "se": "Standard error, expected information.",
+        "n": "Cases of the group.",
+    },
+    "sem_groups_test": {
+        "groups": "Groups, with their cases.",
+        "chi2_difference": "Likelihood-ratio test of equal paths in all groups.",
+        "df": "Its degrees of freedom.",
+        "p": "Its p-value; small means that at least one path differs.",
+        "chi2_free": "Chi-square of the model with its own paths in every group.",
+        "chi2_equal": "Chi-square of the model with the same paths in all groups.",
+        "df_free": "Degrees of freedom of the former.",
+        "df_equal": "Degrees of freedom of the latter.",
+    },
     "data_check": {"level": "warning or note.", "finding": "What was found in the table."},
     "cases_left_out": {"case_id": "Case not used.", "reason": "Why."},
 }
@@ -254,7 +283,8 @@ def tsv_text(table: pd.DataFrame) -> str:
 def write_result(folder: Path, name: str, table: pd.DataFrame) -> list[Path]:
     """Write NAME.tsv and NAME.json; every column is described. Returns the two paths."""
     known = MEANINGS[name]
-    described = {c: {"Description": known.get(c, f"Probability of severe, {c}.")} for c in table.columns}
+    named = "Score on the latent variable" if name == "factor_scores" else "Probability of severe,"
+    described = {c: {"Description": known.get(c, f"{named} {c}.")} for c in table.columns}
     paths = [folder / f"{name}.tsv", folder / f"{name}.json"]
     write_atomically(paths[0], tsv_text(table))
     write_atomically(paths[1], json.dumps(described, indent=2) + "\n")

@@ -25,7 +25,7 @@ class Pattern:
     """Sums over the cases that have the same variables observed, for B data sets.
 
     columns : (k,) positions among the observed variables. n : (B,) cases. sums : (B, k). products : (B, k, k) sums of
-    cross products; about the mean when the model has no intercepts.
+    cross products about the pattern's own mean, so that large means cost no digits.
     """
 
     columns: np.ndarray
@@ -52,13 +52,17 @@ class Moments:
         return Moments(patterns, self.x_mean[index], self.x_cov[index])
 
 
-def moments_of(data: np.ndarray, exogenous: Sequence[int], means: bool, weights: np.ndarray | None = None) -> Moments:
+def moments_of(data: np.ndarray, exogenous: Sequence[int], weights: np.ndarray | None = None) -> Moments:
     """Moments of `data` (n, p; NaN missing) for every row of `weights` (B, n) of case counts; None is the data as is.
 
     Without intercepts all values must be present. Exogenous columns must be complete.
     """
     weights = np.ones((1, len(data))) if weights is None else np.asarray(weights, float)
     seen = np.isfinite(data)
+    centre = np.array(
+        [column[known].mean() if known.any() else 0.0 for column, known in zip(data.T, seen.T, strict=True)]
+    )
+    data = data - centre
     patterns = []
     for key in np.unique(seen, axis=0):
         rows = (seen == key).all(axis=1)
@@ -69,15 +73,15 @@ def moments_of(data: np.ndarray, exogenous: Sequence[int], means: bool, weights:
         n, sums = weight.sum(axis=1), weight @ part
         k = columns.size
         products = (weight @ (part[:, :, None] * part[:, None, :]).reshape(len(part), k * k)).reshape(-1, k, k)
-        if not means:
-            products = products - sums[:, :, None] * sums[:, None, :] / n[:, None, None]
-        patterns.append(Pattern(columns, n, sums, products))
+        products -= sums[:, :, None] * sums[:, None, :] / np.maximum(n, 1)[:, None, None]
+        patterns.append(Pattern(columns, n, sums + n[:, None] * centre[columns], products))
     x = data[:, list(exogenous)]
     total = weights.sum(axis=1)[:, None]
     x_mean = weights @ x / total
     k = x.shape[1]
     x_cov = (weights @ (x[:, :, None] * x[:, None, :]).reshape(len(x), k * k) / total).reshape(len(weights), k, k)
-    return Moments(tuple(patterns), x_mean, x_cov - x_mean[:, :, None] * x_mean[:, None, :])
+    x_cov = x_cov - x_mean[:, :, None] * x_mean[:, None, :]
+    return Moments(tuple(patterns), x_mean + centre[list(exogenous)], x_cov)
 
 
 class Structure:
@@ -196,13 +200,8 @@ class Structure:
         """Cross products about the model mean (about the sample mean when the model has no intercepts)."""
         if not self.specification.means:
             return pattern.products
-        cross = pattern.sums[:, :, None] * mean[:, None, :]
-        return (
-            pattern.products
-            - cross
-            - np.swapaxes(cross, 1, 2)
-            + pattern.n[:, None, None] * mean[:, :, None] * mean[:, None, :]
-        )
+        away = pattern.sums / np.maximum(pattern.n, 1)[:, None] - mean
+        return pattern.products + pattern.n[:, None, None] * away[:, :, None] * away[:, None, :]
 
     def start(self, data_mean: np.ndarray, data_cov: np.ndarray) -> np.ndarray:
         """(q,) starting values from the mean (p,) and covariance (p, p) of the available data."""

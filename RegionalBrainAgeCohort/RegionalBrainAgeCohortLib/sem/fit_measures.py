@@ -27,6 +27,9 @@ MEASURES = {
     "bic": ("bic", "Bayesian criterion; smaller is better"),
     "n_parameters": ("npar", "free parameters"),
     "n": ("ntotal", "cases used"),
+    "chi2_scaled": ("chisq.scaled", "chi2 scaled for data that are not normal (and sites); n/a where not asked for"),
+    "scaling_factor": ("chisq.scaling.factor", "chi2 divided by chi2_scaled"),
+    "p_scaled": ("pvalue.scaled", "p-value of chi2_scaled"),
 }
 
 
@@ -74,6 +77,7 @@ def fit_measures(
     n_parameters: int,
     n: float,
     srmr_value: float,
+    scaling_factor: float = float("nan"),
 ) -> dict[str, float]:
     """All measures of `MEASURES`; the four log likelihoods are joint over all observed variables and the exogenous."""
     chi2, base = max(0.0, 2 * (saturated - log_likelihood)), max(0.0, 2 * (saturated - baseline))
@@ -100,4 +104,7 @@ def fit_measures(
         "bic": -2 * conditional + np.log(n) * n_parameters,
         "n_parameters": n_parameters,
         "n": n,
+        "chi2_scaled": chi2 / scaling_factor if scaling_factor > 0 else float("nan"),
+        "scaling_factor": scaling_factor,
+        "p_scaled": float(stats.chi2.sf(chi2 / scaling_factor, df)) if scaling_factor > 0 else float("nan"),
     }

@@ -83,6 +83,13 @@ class Specification:
         return 1 + max((p.free for p in self.parameters), default=-1)
 
     @property
+    def degrees_of_freedom(self) -> int:
+        """Sample moments that are not fixed to the sample, minus free parameters."""
+        p, x = len(self.observed), len(self.exogenous)
+        means = p - x if self.means else 0
+        return p * (p + 1) // 2 - x * (x + 1) // 2 + means - self.n_free
+
+    @property
     def endogenous(self) -> tuple[str, ...]:
         return tuple(name for name in self.observed if name not in self.exogenous)
 

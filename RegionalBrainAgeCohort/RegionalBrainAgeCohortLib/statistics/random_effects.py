@@ -25,7 +25,6 @@ from .random_intercept import fit_random_intercept
 
 AGREEMENT = 1e-6
 _MOST_CROSSED = 3000  # several grouping factors need the covariance of all cases at once
-_ROUNDS = 4
 _NAME = r"[A-Za-z_]\w*"
 
 
@@ -153,12 +152,14 @@ def _iterative(
     outer, correlated, inner = _arrange(terms, groups)
     slopes = {name: max(float(used[name].std()), 1e-300) for name in correlated.slopes} if correlated else {}
     columns, labels = [], []
+    # About its mean a slope is hardly correlated with the intercept, which the search needs; turned back below.
+    middle = {name: float(used[name].mean()) if correlated.intercept else 0.0 for name in slopes}
     if correlated is not None:
         if correlated.intercept:
             columns.append(np.ones(len(y)))
             labels.append("Intercept")
         for name, unit in slopes.items():
-            columns.append(used[name].to_numpy(float) / unit)
+            columns.append((used[name].to_numpy(float) - middle[name]) / unit)
             labels.append(name)
     effects = np.column_stack(columns) if columns else None
     components = {}
@@ -181,11 +182,14 @@ def _iterative(
     scale = float(found.scale)
     cov_re = np.atleast_2d(found.cov_re) if effects is not None else np.empty((0, 0))
     variances = []
-    units = [slopes.get(label, 1.0) for label in labels]
+    back = np.diag([1 / slopes.get(label, 1.0) for label in labels])
+    if "Intercept" in labels:
+        back[0, 1:] = [-middle[name] / slopes[name] for name in labels[1:]]
+    cov_re = back @ cov_re @ back.T if labels else cov_re
     for i, first in enumerate(labels):
         for j in range(i, len(labels)):
             pair = first if i == j else f"{first}:{labels[j]}"
-            variances.append({"group": outer, "term": pair, "variance": cov_re[i, j] / units[i] / units[j]})
+            variances.append({"group": outer, "term": pair, "variance": cov_re[i, j]})
     for (group, term), value in zip(components, np.atleast_1d(found.vcomp), strict=True):
         variances.append({"group": group, "term": term, "variance": float(value)})
     estimate, se = _fixed_effects(model, found)
@@ -247,21 +251,21 @@ def _start(y: np.ndarray, design: np.ndarray, groups: dict[str, pd.Series], mode
     return MixedLMParams.from_components(fe, cov_re=cov_re, vcomp=np.full(model.k_vc, ratio))
 
 
+_OPTIMISERS = (
+    (("lbfgs", {"pgtol": 1e-9, "factr": 10.0, "maxiter": 300}), ("bfgs", {"gtol": 1e-8, "maxiter": 300})),
+    (("bfgs", {"gtol": 1e-9, "maxiter": 300}), ("nm", {"xtol": 1e-9, "ftol": 1e-10, "maxiter": 400})),
+)
+
+
 def _two_optimisers(model: MixedLM, start: MixedLMParams) -> object:
-    """The fit on which a quasi-Newton and a simplex search agree; each round restarts both from the better one."""
-    best = None
+    """The fit on which two searches agree: two quasi-Newton ones, or one of them and a simplex from the better end."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        for _ in range(_ROUNDS):
+        for pair in _OPTIMISERS:
             found = []
-            for method, options in (
-                ("bfgs", {"gtol": 1e-9, "maxiter": 2000}),
-                ("nm", {"xtol": 1e-10, "ftol": 1e-12, "maxiter": 20000}),
-            ):
+            for method, options in pair:
                 try:
-                    found.append(
-                        model.fit(start_params=start, reml=True, method=method, do_cg=True, full_output=True, **options)
-                    )
+                    found.append(model.fit(start_params=start, reml=True, method=method, **options))
                 except (np.linalg.LinAlgError, ValueError, ArithmeticError):
                     continue
             found = [fit for fit in found if np.isfinite(fit.llf)]
