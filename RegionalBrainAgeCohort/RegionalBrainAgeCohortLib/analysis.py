@@ -27,7 +27,10 @@ from .report.result_tables import MEANINGS, write_result
 from .result import AnalysisResult
 
 Progress = Callable[[str, float], None]
-_SHARES = {"mixed": 0.02, "formula": 0.02, "loads": 0.06, "groups": 0.02, "sem": 0.08, "classifiers": 0.68}
+_SHARES = {
+    **{"mixed": 0.02, "formula": 0.02, "loads": 0.06, "groups": 0.02, "sem": 0.08},
+    **{"classifiers": 0.6, "sensitivity": 0.07, "participants": 0.01},
+}
 _PACKAGES = (
     *("numpy", "scipy", "pandas", "scikit-learn", "statsmodels", "semopy", "matplotlib", "regional-brain-age"),
 )
@@ -96,7 +99,7 @@ def analyse(cohort: Cohort, settings: Settings, tell: Progress) -> AnalysisResul
     result = AnalysisResult(cohort, settings)
     begin = 0.02
     for family, step in STEPS.items():
-        if family in settings.families or (family == "formula" and (settings.formula or settings.random)):
+        if _wanted(family, settings):
             start = time.perf_counter()
 
             def inner(fraction: float, family: str = family, begin: float = begin) -> None:
@@ -117,8 +120,19 @@ def analyse(cohort: Cohort, settings: Settings, tell: Progress) -> AnalysisResul
     return result
 
 
+def _wanted(step: str, settings: Settings) -> bool:
+    """Whether a step of `STEPS` is asked for: a family by its name, the others by what they need."""
+    needs = {
+        "formula": bool(settings.formula or settings.random),
+        "sensitivity": "mixed" in settings.families,
+        "participants": True,
+    }
+    return needs.get(step, step in settings.families)
+
+
 def write(result: AnalysisResult, out_dir: Path, tell: Progress) -> None:
     """Write tables with sidecars, figures and the report; files of an earlier run that this one lacks are removed."""
+    from .report.checklists import strobe, tripod_ai
     from .report.figures import draw_all
     from .report.methods_file import write_methods
     from .report.page import write_report
@@ -133,6 +147,9 @@ def write(result: AnalysisResult, out_dir: Path, tell: Progress) -> None:
     findings = [{"level": f.level, "finding": f.sentence} for f in result.cohort.findings]
     findings += [{"level": "warning", "finding": f"{name}: {why}"} for name, why in result.skipped.items()]
     result.tables["data_check"] = pd.DataFrame(findings, columns=["level", "finding"])
+    result.tables["strobe"] = strobe(result)
+    if result.classification is not None:
+        result.tables["tripod_ai"] = tripod_ai(result)
     if len(result.cohort.left_out):
         result.tables["cases_left_out"] = result.cohort.left_out
     (out_dir / "figures").mkdir(exist_ok=True)

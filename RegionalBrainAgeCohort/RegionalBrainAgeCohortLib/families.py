@@ -18,8 +18,9 @@ from .sem import path_model as sem
 from .sem.groups import compare_groups
 from .sem.language import parse_model
 from .sem.model_texts import default_model, published_model, reverse_model, thickness_model
-from .statistics import classification, mixed_models, model_checks
+from .statistics import classification, descriptives, mixed_models, model_checks
 from .statistics.formula_models import formula_models
+from .statistics.sensitivity import sensitivity
 
 Tell = Callable[[float], None]
 TITLES = {
@@ -29,6 +30,8 @@ TITLES = {
     "groups": "Group differences",
     "sem": "Structural equation model",
     "classifiers": "Classifiers",
+    "sensitivity": "Sensitivity",
+    "participants": "Participants",
 }
 
 
@@ -170,9 +173,52 @@ def path_models(result: AnalysisResult, tell: Tell) -> None:
             result.sem_notes.append(f"The groups of {settings.sem_groups} could not be compared: {error}")
 
 
+def sensitivity_table(result: AnalysisResult, tell: Tell) -> None:
+    """Lesion volume and the motor groups under other choices, one at a time."""
+    cohort, settings = result.cohort, result.settings
+    outcomes = cohort.pads or cohort.thicknesses
+    if TITLES["mixed"] in result.skipped or not outcomes:
+        raise InputError("The models of lesion volume were not fitted.", "See why above.")
+    known = cohort.data["severe"].notna().any() if "severe" in cohort.data.columns else False
+    result.tables["sensitivity"] = sensitivity(
+        cohort.data, outcomes, settings.covariates, settings.cut if known else None, settings.seed, tell
+    )
+
+
+def participants(result: AnalysisResult, tell: Tell) -> None:
+    """Table 1, sites, missing data and the flow of cases."""
+    cohort, data = result.cohort, result.cohort.data
+    basic = ["age", "sex", "lesion_side", "days_post_stroke", "lesion_volume_ml", "motor", "load_cst"]
+    basic += [*result.settings.covariates, *result.settings.group_covariates]
+    described = [name for name in dict.fromkeys(basic) if name in data.columns and name != "log_lesion_volume"]
+    result.tables["table_one"] = descriptives.table_one(data, described)
+    result.tables["table_one_sites"] = descriptives.table_by_site(data)
+    measured = [*described, "site", *cohort.loads, *cohort.pads, *cohort.thicknesses]
+    result.tables["missing_data"] = descriptives.missing_data(data, list(dict.fromkeys(measured)))
+    result.tables["flow"] = _flow(result)
+
+
+def _flow(result: AnalysisResult) -> pd.DataFrame:
+    cohort, tables = result.cohort, result.tables
+    steps = [("rows of the table", cohort.rows_read)]
+    steps += [(f"left out: {why}", -n) for why, n in cohort.left_out["reason"].value_counts().items()]
+    steps += [("cases used", len(cohort.data)), ("with a site", int(cohort.data["site"].notna().sum()))]
+    if "severe" in cohort.data.columns:
+        steps.append(("with a motor outcome", int(cohort.data["severe"].notna().sum())))
+    for name, title in (("mixed_models", "models of lesion volume"), ("loads", "models of loads")):
+        if name in tables and len(tested(tables[name])):
+            n = tested(tables[name])["n"]
+            steps.append((f"{title}: fewest to most", f"{int(n.min())} to {int(n.max())}"))
+    if result.classification is not None:
+        steps.append(("classifiers", len(result.classification.predictions)))
+    if result.sem is not None:
+        steps.append(("path model", result.sem.n))
+    return pd.DataFrame([{"step": step, "cases": str(n)} for step, n in steps])
+
+
 STEPS: dict[str, Callable[[AnalysisResult, Tell], None]] = {
     "mixed": mixed, "formula": own_formula, "loads": loads, "groups": groups, "sem": path_models,
-    "classifiers": classifiers,
+    "classifiers": classifiers, "sensitivity": sensitivity_table, "participants": participants,
 }  # fmt: skip
 
 

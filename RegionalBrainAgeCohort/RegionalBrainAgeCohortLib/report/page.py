@@ -18,6 +18,7 @@ from ..sem.fit_measures import MEASURES
 from ..statistics.classification import NESTED
 from .figure_style import Picture, signed, words
 from .methods import direction, methods
+from .supplement import sections
 
 if TYPE_CHECKING:
     from ..result import AnalysisResult
@@ -61,6 +62,7 @@ def report_html(result: AnalysisResult, figures: dict[str, Picture]) -> str:
         fit_rows=_fit_rows(result),
         methods=methods(result),
         direction=direction(result),
+        supplement=sections(result),
         tables=sorted(result.tables),
     )
 

@@ -1,0 +1,148 @@
+"""The tables a reviewer asks for, as they are printed: who was studied, what was checked, checklists, abbreviations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from .figure_style import signed, words
+
+if TYPE_CHECKING:
+    from ..result import AnalysisResult
+
+_NETWORKS = {
+    "smn": "sensorimotor network", "fpn": "frontoparietal network", "dan": "dorsal attention network",
+    "van": "ventral attention and language network", "sal": "salience network", "dmn": "default mode network",
+    "aud": "auditory network", "vis": "visual network", "lim": "limbic network",
+}  # fmt: skip
+_ABBREVIATIONS = {
+    "AIC, BIC": "Akaike's and Bayesian information criterion",
+    "AUC": "area under the receiver operating characteristic (ROC) curve",
+    "CFI, TLI": "comparative fit index, Tucker-Lewis index",
+    "CST": "corticospinal tract",
+    "FDR": "false discovery rate (Benjamini-Hochberg)",
+    "FIML": "full-information maximum likelihood",
+    "GEE": "generalised estimating equations",
+    "ICC": "intraclass correlation, the share of unexplained variance between sites",
+    "ipsi, contra": "ipsilesional, contralesional: on the side of the lesion, on the other side",
+    "ML, REML": "(restricted) maximum likelihood",
+    "PAD": "predicted age difference, brain age minus chronological age",
+    "RMSEA, SRMR": "root mean square error of approximation, standardised root mean square residual",
+    "SD, SE": "standard deviation, standard error",
+}
+_MOST_ROWS = 40
+
+
+@dataclass(frozen=True)
+class Section:
+    """A printed table: title, one sentence, column heads and rows of text; the first column is text."""
+
+    title: str
+    note: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def sections(result: AnalysisResult) -> list[Section]:
+    """Every table of the supplement that this run has."""
+    tables = result.tables
+    found = [
+        _section(tables.get("table_one"), "Table 1: who was studied", "Mild and severe motor impairment apart; the "
+                 "standardised difference does not grow with the number of cases.", {"variable": words}),
+        _section(tables.get("flow"), "Flow of cases", "From the table's rows to the cases of each analysis."),
+        _section(tables.get("table_one_sites"), "Table 1 by site", ""),
+        _section(_some_missing(tables.get("missing_data")), "Missing data", "Variables that some cases lack, in percent of "
+                 "the cases used.", {"variable": words}),
+        _section(_headline(tables.get("sensitivity")), "Sensitivity", "Lesion volume and the outcome of the largest "
+                 "effect, each row with one choice changed; all outcomes: sensitivity.tsv.", {"outcome": words}),
+        _section(_checks(tables.get("model_checks")), "Checks of the volume models", "Second program (statsmodels), "
+                 "other standard errors (GEE), collinearity, residuals, influence and power; all columns: "
+                 "model_checks.tsv.", {"outcome": words}),
+        _section(tables.get("formula_models"), "Model of your own formula", "", {"outcome": words}),
+        _section(_first(tables.get("sem_r2")), "Path model: variance explained", "", {"variable": words}),
+        _section(_first(tables.get("sem_modification"), 8), "Path model: what it leaves out", "Modification indices, largest "
+                 "first. A model changed by them must be tested on other data.", {"lhs": words, "rhs": words}),
+        _section(tables.get("sem_groups_test"), "Path model: are the groups' paths equal?", ""),
+        _section(_benefit(tables.get("decision_curve")), "Decision curve", "Net benefit per person of acting above each "
+                 "threshold of risk; acting on nobody has 0."),
+        _section(tables.get("strobe"), "STROBE checklist, filled from this run", ""),
+        _section(tables.get("tripod_ai"), "TRIPOD+AI checklist, filled from this run", ""),
+        _abbreviations(result),
+    ]  # fmt: skip
+    return [section for section in found if section is not None]
+
+
+def _section(
+    table: pd.DataFrame | None, title: str, note: str, say: dict[str, Callable[[str], str]] | None = None
+) -> Section | None:
+    if table is None or not len(table):
+        return None
+    say = say or {}
+    rows = tuple(
+        tuple(
+            say.get(column, _text)(value) if isinstance(value, str) else _text(value) for column, value in row.items()
+        )
+        for row in table.head(_MOST_ROWS).to_dict("records")
+    )
+    if len(table) > _MOST_ROWS:
+        note = f"{note} The first {_MOST_ROWS} of {len(table)} rows.".strip()
+    return Section(title, note, tuple(str(name).replace("_", " ") for name in table.columns), rows)
+
+
+def _text(value: object) -> str:
+    if value is None or (isinstance(value, float | np.floating) and not np.isfinite(value)):
+        return "–"
+    if isinstance(value, float | np.floating):
+        size = abs(float(value))
+        if size >= 1e5 or 0 < size < 5e-4:
+            return f"{value:.1e}".replace("-", "−")
+        return signed(float(value), 0 if float(value).is_integer() and size >= 1 else 3)
+    return str(value)
+
+
+def _some_missing(table: pd.DataFrame | None) -> pd.DataFrame | None:
+    return None if table is None else table[table["missing"] > 0]
+
+
+def _first(table: pd.DataFrame | None, rows: int = 20) -> pd.DataFrame | None:
+    return None if table is None else table.head(rows)
+
+
+def _headline(table: pd.DataFrame | None) -> pd.DataFrame | None:
+    """The outcome whose reported effect is the surest."""
+    if table is None or not len(table):
+        return None
+    reported = table[(table["analysis"] == "as reported") & table["p"].notna()]
+    if not len(reported):
+        return None
+    outcome = reported.loc[reported["p"].astype(float).idxmin(), "outcome"]
+    return table[table["outcome"] == outcome].drop(columns=["status"])
+
+
+def _checks(table: pd.DataFrame | None) -> pd.DataFrame | None:
+    if table is None:
+        return None
+    away = (table["log_likelihood"] - table["statsmodels_log_likelihood"]).abs()
+    shown = table[
+        ["outcome", "estimate", "gee_estimate", "gee_p", "largest_vif", "r2_marginal", "r2_conditional",
+         "residual_skewness", "largest_cook", "estimate_without_it", "smallest_detectable"]
+    ]  # fmt: skip
+    return shown.assign(statsmodels_log_likelihood_differs_by=away)
+
+
+def _benefit(table: pd.DataFrame | None) -> pd.DataFrame | None:
+    if table is None:
+        return None
+    wide = table.pivot(index="threshold", columns="classifier", values="net_benefit").reset_index()
+    return wide[wide["threshold"].isin([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7])]
+
+
+def _abbreviations(result: AnalysisResult) -> Section:
+    known = _ABBREVIATIONS | {
+        network.upper(): _NETWORKS[network] for network in result.cohort.networks if network in _NETWORKS
+    }
+    return Section("Abbreviations", "", ("abbreviation", "meaning"), tuple(sorted(known.items())))
