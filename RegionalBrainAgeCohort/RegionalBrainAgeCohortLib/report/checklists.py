@@ -82,7 +82,7 @@ def tripod_ai(result: AnalysisResult) -> pd.DataFrame:
          f"Seed {settings.seed}, settings: analysis.json; the rest: the authors."),
         ("19", "Patient and public involvement", AUTHORS),
         ("20", "Participants", "Flow of cases; Table 1."),
-        ("21-22", "Model development and specification", "Models are not stored: they are judged, not offered for use."),
+        ("21-22", "Model development and specification", "Models are judged, not stored or offered for use."),
         ("23", "Performance",
          f"AUC {row['auc']:.3f} (by sites {row['site_boot_ci_low']:.3f} to {row['site_boot_ci_high']:.3f}), "
          f"calibration in the large {row['calibration_in_the_large']:.2f}, slope {row['calibration_slope']:.2f}, Brier "

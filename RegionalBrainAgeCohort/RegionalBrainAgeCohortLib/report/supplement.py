@@ -55,8 +55,8 @@ def sections(result: AnalysisResult) -> list[Section]:
                  "standardised difference does not grow with the number of cases.", {"variable": words}),
         _section(tables.get("flow"), "Flow of cases", "From the table's rows to the cases of each analysis."),
         _section(tables.get("table_one_sites"), "Table 1 by site", ""),
-        _section(_some_missing(tables.get("missing_data")), "Missing data", "Variables that some cases lack, in percent of "
-                 "the cases used.", {"variable": words}),
+        _section(_some_missing(tables.get("missing_data")), "Missing data", "Variables that some cases lack, in "
+                 "percent of the cases used.", {"variable": words}),
         _section(_headline(tables.get("sensitivity")), "Sensitivity", "Lesion volume and the outcome of the largest "
                  "effect, each row with one choice changed; all outcomes: sensitivity.tsv.", {"outcome": words}),
         _section(_checks(tables.get("model_checks")), "Checks of the volume models", "Second program (statsmodels), "
@@ -64,11 +64,11 @@ def sections(result: AnalysisResult) -> list[Section]:
                  "model_checks.tsv.", {"outcome": words}),
         _section(tables.get("formula_models"), "Model of your own formula", "", {"outcome": words}),
         _section(_first(tables.get("sem_r2")), "Path model: variance explained", "", {"variable": words}),
-        _section(_first(tables.get("sem_modification"), 8), "Path model: what it leaves out", "Modification indices, largest "
-                 "first. A model changed by them must be tested on other data.", {"lhs": words, "rhs": words}),
+        _section(_first(tables.get("sem_modification"), 8), "Path model: what it leaves out", "Modification indices, "
+                 "largest first. A model changed by them must be tested on other data.", {"lhs": words, "rhs": words}),
         _section(tables.get("sem_groups_test"), "Path model: are the groups' paths equal?", ""),
-        _section(_benefit(tables.get("decision_curve")), "Decision curve", "Net benefit per person of acting above each "
-                 "threshold of risk; acting on nobody has 0."),
+        _section(_benefit(tables.get("decision_curve")), "Decision curve", "Net benefit per person of acting above "
+                 "each threshold of risk; acting on nobody has 0."),
         _section(tables.get("strobe"), "STROBE checklist, filled from this run", ""),
         _section(tables.get("tripod_ai"), "TRIPOD+AI checklist, filled from this run", ""),
         _abbreviations(result),
