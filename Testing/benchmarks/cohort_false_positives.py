@@ -42,7 +42,7 @@ def main() -> None:
         loads = [c for c in data.columns if c.startswith(("load_ipsi_", "load_contra_"))] + ["load_cst"]
         table = load_models(data, pads, loads)
         found.append([(table[name] < 0.05).sum() for name in ("p_fdr", "unadjusted_p_fdr")])
-        if len(found) % 20 == 0 or len(found) == args.cohorts:
+        if len(found) % 10 == 0 or len(found) == args.cohorts:
             counts = np.array(found)
             shares = ", ".join(
                 f"{name}: {100 * (counts[:, k] > 0).mean():.1f} % of cohorts, {counts[:, k].mean():.2f} pairs each"

@@ -10,12 +10,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from random_cohort import random_table
 from regional_brain_age import __main__ as program
 from RegionalBrainAgeCohortLib import analysis
 from RegionalBrainAgeCohortLib.cli import summary
+from RegionalBrainAgeCohortLib.data.cohort_table import read_cohort
 from RegionalBrainAgeCohortLib.data.settings import Settings
 from RegionalBrainAgeCohortLib.families import STEPS
+from RegionalBrainAgeCohortLib.report.page import report_html
 from RegionalBrainAgeCohortLib.report.result_tables import MEANINGS, text_of
+from RegionalBrainAgeCohortLib.result import count_sentence
 from RegionalBrainAgeCohortLib.simulate import NETWORKS, TRUE_EFFECTS, simulate_cohort, write_cohort
 from RegionalBrainAgeLib.case.result.tables import processed_columns
 from RegionalBrainAgeLib.errors import Cancelled, InputError
@@ -283,6 +287,70 @@ def test_classifiers_that_one_severe_case_cannot_teach_are_skipped(tmp_path):
     frame.to_csv(tmp_path / "two.csv", index=False)
     result = analysis.run(tmp_path / "two.csv", tmp_path / "out", Settings(families=("classifiers",)))
     assert "for training" in result.skipped["Classifiers"]
+
+
+def analysed(frame: pd.DataFrame, folder: Path, **settings) -> analysis.AnalysisResult:
+    """Tables of an analysis without figures and files."""
+    frame.to_csv(folder / "cases.csv", index=False)
+    chosen = Settings(families=("mixed", "loads", "groups", "sem"), sem_draws=0, **settings)
+    return analysis.analyse(read_cohort(folder / "cases.csv", chosen), chosen, lambda *_: None)
+
+
+def test_a_table_of_lesions_alone_gets_what_it_allows_and_says_what_it_does_not(tmp_path):
+    frame = pd.read_csv(REFERENCE_DATA / "typical.csv")
+    result = analysed(frame[[c for c in frame.columns if not c.startswith("pad_")]], tmp_path)
+    assert "no PAD" in result.skipped["Lesion volume and PAD"]
+    assert "no PAD" in result.skipped["Lesion loads and PAD"]
+    assert set(result.tables["group_differences"]["variable"].str.split("_").str[0]) == {"load"}
+    assert "pad_ipsi_fpn" in result.skipped["Structural equation model"]
+    html = report_html(result, {})
+    assert "Not done. There is no PAD" in html
+    assert "PADs related to lesion volume" not in html
+
+
+def test_a_table_of_thickness_alone_is_analysed_as_thickness(tmp_path):
+    frame = pd.read_csv(REFERENCE_DATA / "typical.csv")
+    frame = frame.rename(columns=lambda c: c.replace("pad_", "thickness_"))
+    result = analysed(frame, tmp_path)
+    assert "thickness_models" in result.tables
+    assert "mixed_models" not in result.tables
+    assert set(result.tables["sensitivity"]["outcome"]) >= {"thickness_ipsi_fpn"}
+    report_html(result, {})
+
+
+def test_an_outcome_of_a_few_grades_is_refused_by_name_where_it_would_be_taken_as_continuous(tmp_path):
+    frame = pd.read_csv(REFERENCE_DATA / "typical.csv")
+    frame["motor"] = np.clip(np.round(6 * (1 - frame["motor"])), 0, 6)
+    result = analysed(frame, tmp_path, motor="mrs")
+    assert "modified Rankin scale has 7 ordered grades" in result.skipped["Structural equation model"]
+    assert result.tables["group_differences"]["n_severe"].max() == (frame["motor"] >= 3).sum()
+
+
+def test_what_a_reviewer_asks_for_is_in_the_report(out):
+    html = (out / "report.html").read_text(encoding="utf-8")
+    for title in ("Table 1: who was studied", "Flow of cases", "Sensitivity", "Checks of the volume models",
+                  "STROBE checklist", "Abbreviations", "Path model: variance explained"):  # fmt: skip
+        assert title in html, title
+    assert "semopy agrees at these estimates" in html
+    flow = pd.read_csv(out / "flow.tsv", sep="\t").set_index("step")["cases"]
+    assert flow["rows of the table"] == "90"
+    assert flow["cases used"] == "88"
+    checks = pd.read_csv(out / "model_checks.tsv", sep="\t")
+    assert abs(checks["log_likelihood"] - checks["statsmodels_log_likelihood"]).max() < 1e-6
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_small_random_tables_end_in_tables_or_sentences(seed, tmp_path):
+    """Holes, constants, copies, one site, one class: more of them in benchmarks/cohort_random_tables.py."""
+    try:
+        result = analysed(random_table(seed), tmp_path)
+    except InputError:
+        return
+    assert not [why for why in result.skipped.values() if "unexpected fault" in why]
+    for name in ("mixed_models", "loads", "group_differences"):
+        table = result.tables.get(name)
+        if table is not None and table["p"].isna().all():
+            assert "not done" in count_sentence(table)
 
 
 def test_what_is_said_of_the_reversed_model_are_its_numbers(out):
