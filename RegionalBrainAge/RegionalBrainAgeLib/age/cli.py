@@ -1,4 +1,4 @@
-"""Commands ``train``, ``evaluate``, ``table``, ``vertices`` and ``route``."""
+"""Commands ``train``, ``evaluate``, ``table`` and ``vertices``."""
 
 from __future__ import annotations
 
@@ -62,16 +62,6 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
     vertices.add_argument("participants", type=Path, help="participants.tsv (or .csv): participant_id, age, sex, site")
     vertices.add_argument("--out", type=Path, required=True, help="folder for features.npy and people.csv")
     vertices.set_defaults(func=run_vertices)
-
-    route = subparsers.add_parser("route", help="estimate how a route's features differ from FreeSurfer's")
-    route.add_argument("model", type=Path, help="model folder, or 'default' for the shipped one")
-    route.add_argument("freesurfer", type=Path, help="table of people as FreeSurfer measures them")
-    route.add_argument("by_route", type=Path, help="table of the same people as the route measures them")
-    route.add_argument("--name", default="T1", help="name of the route (default T1)")
-    route.add_argument("--measured-on", required=True, help="the people, in words")
-    route.add_argument("--out", type=Path, required=True, help="route model to write (JSON)")
-    route.add_argument("--install", action="store_true", help="put it into the model folder")
-    route.set_defaults(func=run_route)
 
 
 def run_train(args: argparse.Namespace) -> int:
@@ -195,26 +185,6 @@ def run_vertices(args: argparse.Namespace) -> int:
     for line in skipped:
         LOG.info(line)
     LOG.info(f"{args.out}: {count} people, {len(skipped)} left out")
-    return 0
-
-
-def run_route(args: argparse.Namespace) -> int:
-    """Writes a route model from people measured twice."""
-    from ..files.atomic_file import write_atomically
-    from ..resources import shipped
-    from .model.model_files import DEFAULT_MODEL, load_model
-    from .model.model_folder import ROUTE_FILES, add_file
-    from .model.route import fit_route, route_text
-    from .people_table import matched_people, read_people
-
-    model = load_model(_folder(args.model))
-    one, other = matched_people(read_people(args.freesurfer), read_people(args.by_route))
-    norms = model.folds[-1].norms
-    found = fit_route(args.name, args.measured_on, norms.standardise(other.values), norms.standardise(one.values))
-    write_atomically(args.out, route_text(found))
-    if args.install:
-        add_file(_folder(args.model) or shipped("Models", DEFAULT_MODEL), ROUTE_FILES[args.name], route_text(found))
-    LOG.info(f"{args.out}: {len(one)} people measured twice")
     return 0
 
 

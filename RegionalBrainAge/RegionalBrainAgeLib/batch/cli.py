@@ -1,4 +1,4 @@
-"""The commands ``batch``, ``qc`` and ``calibrate``."""
+"""The commands ``batch``, ``qc``, ``calibrate`` and ``route``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Exit codes: 0 ok, 1 failure, 2 bad usage or input, 3 some cases failed."""
 
 
 def add_parsers(subparsers: argparse._SubParsersAction) -> None:
-    """Add ``batch``, ``qc`` and ``calibrate`` to the command line."""
+    """Add ``batch``, ``qc``, ``calibrate`` and ``route`` to the command line."""
     batch = subparsers.add_parser(
         "batch",
         help="many patients, on this machine or a cluster",
@@ -82,6 +82,16 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
     quality.add_argument("out", metavar="OUT", type=Path, help="output folder of a batch")
     quality.add_argument("--decisions", metavar="qc.tsv", type=Path, help="file saved from the quality page")
     quality.set_defaults(func=run_qc_command)
+
+    route = subparsers.add_parser("route", help="estimate how what a route measures differs from FreeSurfer")
+    route.add_argument("model", type=Path, help="model folder, or 'default' for the shipped one")
+    route.add_argument("people", type=Path, help="healthy people measured by the route: a table, or a folder of cases")
+    route.add_argument("--freesurfer", type=Path, help="table of the same people by FreeSurfer; without it, ages tell")
+    route.add_argument("--name", default="T1", choices=("T1",), help="name of the route (default T1)")
+    route.add_argument("--measured-on", required=True, help="the people, in words")
+    route.add_argument("--out", type=Path, required=True, help="route model to write (JSON)")
+    route.add_argument("--install", action="store_true", help="put it into the model folder")
+    route.set_defaults(func=run_route)
 
     calibrate = subparsers.add_parser("calibrate", help="calibrate a model to a scanner from healthy controls")
     calibrate.add_argument("model", type=Path, help="model folder, or 'default' for the shipped one")
@@ -187,4 +197,30 @@ def run_calibrate(args: argparse.Namespace) -> int:
     )
     write_calibration(calibration, args.out)
     LOG.info(f"{args.out}: {len(controls)} controls. {calibration.caution}".strip())
+    return 0
+
+
+def run_route(args: argparse.Namespace) -> int:
+    """Writes a route model."""
+    from ..age.model.model_files import DEFAULT_MODEL, load_model
+    from ..age.model.model_folder import ROUTE_FILES, add_file
+    from ..age.model.route import fit_route, fit_route_by_age, route_text
+    from ..age.people_table import matched_people, read_people
+    from ..files.atomic_file import write_atomically
+    from ..resources import shipped
+    from .controls import read_controls
+
+    folder = None if str(args.model) == "default" else args.model
+    norms = load_model(folder).folds[-1].norms
+    people = read_controls(args.people)
+    if args.freesurfer:
+        one, people = matched_people(read_people(args.freesurfer), people)
+        by_route, by_freesurfer = norms.standardise(people.values), norms.standardise(one.values)
+        found = fit_route(args.name, args.measured_on, by_route, by_freesurfer)
+    else:
+        found = fit_route_by_age(args.name, args.measured_on, norms, people)
+    write_atomically(args.out, route_text(found))
+    if args.install:
+        add_file(folder or shipped("Models", DEFAULT_MODEL), ROUTE_FILES[args.name], route_text(found))
+    LOG.info(f"{args.out}: {len(people)} people")
     return 0

@@ -17,6 +17,8 @@ import numpy as np
 from ...errors import InputError
 from ...files.input_file import parsing, read_json
 from ..features import NODE_NAMES
+from ..norms.norms import Norms
+from ..people import People
 
 FORMAT = "regional-brain-age-route/1"
 _LOADS = 10
@@ -24,6 +26,10 @@ _LOADS = 10
 _PRIOR_PEOPLE = 10.0
 _GAIN = (0.25, 1.5)
 _FEWEST_PAIRS = 8
+# From people of known age alone: the fewest, their span, and how firmly a gain is held at 1 (in squared residual SDs).
+_FEWEST_BY_AGE, _AGE_SPAN_YEARS, _PRIOR_PEOPLE_BY_AGE = 20, 30.0, 20.0
+# No route measures better than this share of the variance of healthy people.
+_LEAST_ERROR = 0.05
 
 
 @dataclass(frozen=True)
@@ -96,6 +102,50 @@ def fit_route(route: str, measured_on: str, by_route: np.ndarray, by_freesurfer:
     result = {name: np.full(nodes, np.nan) for name in ("bias", "gain", "error_sd")}
     result["bias"][used], result["gain"][used], result["error_sd"][used] = y_mean - gain * x_mean, gain, own
     all_loads = np.zeros((nodes, loads.shape[1]))
+    all_loads[used] = loads
+    return RouteModel(route, measured_on, error_loads=all_loads, **result)
+
+
+def fit_route_by_age(route: str, measured_on: str, norms: Norms, people: People) -> RouteModel:
+    """A route model from healthy people of known ages measured by the route alone, without FreeSurfer.
+
+    What the norms expect at a person's age stands for FreeSurfer's value. Bias and gain per node are a regression on
+    it,
+    the gain drawn towards 1, which a node that hardly changes with age keeps. What varies more than healthy people do
+    is the route's error. The people's scanner cannot be told from the route: its offset is in the bias, and the norms'
+    doubt about a scanner stays as it is.
+
+    Raises
+    ------
+    InputError : fewer than 20 people, or of less than 30 years of age span.
+    """
+    if len(people) < _FEWEST_BY_AGE or np.ptp(people.age_years) < _AGE_SPAN_YEARS:
+        raise InputError(
+            f"{len(people)} people, {np.ptp(people.age_years):.0f} years apart, cannot tell a route.",
+            f"Give at least {_FEWEST_BY_AGE} healthy people of all ages, or a table of the same people by FreeSurfer.",
+        )
+    measured = norms.standardise(people.values)
+    expected = norms.expected(people.age_years, people.male)
+    count = np.isfinite(measured).sum(axis=0)
+    used = count >= _FEWEST_BY_AGE
+    y, x = measured[:, used], np.where(np.isfinite(measured), expected, np.nan)[:, used]
+    x_mean, y_mean = np.nanmean(x, axis=0), np.nanmean(y, axis=0)
+    sxx, sxy = np.nansum((x - x_mean) ** 2, axis=0), np.nansum((x - x_mean) * (y - y_mean), axis=0)
+    gain = np.clip((sxy + _PRIOR_PEOPLE_BY_AGE) / (sxx + _PRIOR_PEOPLE_BY_AGE), *_GAIN)
+    residual = np.nan_to_num(y - y_mean - gain * (x - x_mean))
+    spread = np.nanmedian(np.abs(residual), axis=0) / 0.6745
+    residual = np.clip(residual, -4 * spread, 4 * spread)
+    healthy = norms.residual_covariance[np.ix_(used, used)] * np.outer(gain, gain)
+    excess = residual.T @ residual / (count[used].mean() - 2) - healthy
+    own = np.maximum(np.diag(excess), _LEAST_ERROR * np.diag(healthy))
+    values, vectors = np.linalg.eigh(0.5 * excess + 0.5 * np.diag(own))
+    # Few people: only the strongest common error is more than chance.
+    loads = vectors[:, -1:] * np.sqrt(max(values[-1] - np.median(values), 0.0))
+    loads *= np.minimum(1.0, np.sqrt(0.5 * own) / np.maximum(np.abs(loads[:, 0]), 1e-9))[:, None]
+    sd = np.sqrt(own - (loads**2).sum(axis=1))
+    result = {name: np.full(len(used), np.nan) for name in ("bias", "gain", "error_sd")}
+    result["bias"][used], result["gain"][used], result["error_sd"][used] = y_mean - gain * x_mean, gain, sd
+    all_loads = np.zeros((len(used), 1))
     all_loads[used] = loads
     return RouteModel(route, measured_on, error_loads=all_loads, **result)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from RegionalBrainAgeLib.age.features import NODE_NAMES
-from RegionalBrainAgeLib.age.model.route import fit_route, read_route, route_text
+from RegionalBrainAgeLib.age.model.route import fit_route, fit_route_by_age, read_route, route_text
+from RegionalBrainAgeLib.age.norms.norms import draw_population, norms_from_people
 from RegionalBrainAgeLib.errors import InputError
 
 NODES = len(NODE_NAMES)
@@ -55,3 +57,28 @@ def test_too_few_pairs_are_refused():
     truth, by_route = measured_twice(7)
     with pytest.raises(InputError, match="both routes"):
         fit_route("T1", "made people", by_route, truth)
+
+
+def test_people_of_known_age_tell_a_route_without_freesurfer(made_people):
+    """Simulated from norms: bias .5, gain .7 where age tells it, and an error of .6 SD are found again."""
+    norms = norms_from_people(made_people)
+    still = replace(norms, site_covariance=0 * norms.site_covariance)
+    rng = np.random.default_rng(0)
+    values, age_years, male = draw_population(still, 240, rng)
+    by_route = 0.5 + 0.7 * values + 0.6 * rng.standard_normal(values.shape)
+    people = replace(made_people, age_years=age_years, male=male, values=norms.measurement(by_route))
+    model = fit_route_by_age("T1", "made people", norms, people)
+    told = (
+        np.abs(norms.expected(np.array([80.0]), np.array([0])) - norms.expected(np.array([20.0]), np.array([0])))[0] > 1
+    )
+    assert told.sum() > 50
+    assert np.median(model.bias) == pytest.approx(0.5, abs=0.15)
+    assert np.median(model.gain[told]) == pytest.approx(0.7, abs=0.12)
+    error = np.sqrt(np.diag(model.error_covariance)) * model.gain
+    assert np.median(error[told]) == pytest.approx(0.6, abs=0.12)
+
+
+def test_too_few_people_or_years_are_refused(made_people):
+    norms = norms_from_people(made_people)
+    with pytest.raises(InputError, match="cannot tell a route"):
+        fit_route_by_age("T1", "x", norms, made_people.take(np.arange(12)))
