@@ -79,6 +79,8 @@ class Scorer:
                 ),
                 hemisphere_volumes_ml(person.lesion.volume_ml, person.lesion.side),
                 "T1" if from_t1 else "FreeSurfer",
+                volumes_mm3=person.volumes_mm3,
+                intracranial_volume_mm3=person.intracranial_mm3,
             )
             for person in group
         ]

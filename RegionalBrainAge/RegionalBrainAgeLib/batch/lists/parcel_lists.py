@@ -7,6 +7,8 @@ Two forms of CSV:
 * wide, the normative format: one column per parcel with its thickness in mm, optionally ``<parcel>:lesioned_fraction``;
   ``person`` may stand for case_id.
 
+Volumes of structures are optional: columns as in a table for training (``Left-Hippocampus``, with or without
+``vol:``), or the table of structures a case left beside its parcels.
 Optional columns named as in processed_cases.csv are taken over: lesion_side, lesion_volume_ml, load_cst,
 load_cst_weighted, ``load_ipsi_*`` and ``load_contra_*``. So an old processed_cases.csv with a column
 ``parcels`` added can be scored with a new model.
@@ -21,6 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from ...anatomy.parcels import PARCEL_NAMES
+from ...anatomy.structures import INTRACRANIAL, STRUCTURE_NAMES
 from ...case.case import Case, case_from_text, path_from_text
 from ...case.result.result import LesionResult
 from ...case.result.tables import LARGEST_LESION_ML, LESION_SIDES
@@ -32,6 +35,7 @@ from .case_list import FailedCase, named_rows, open_list, refuse_repeat, with_se
 
 LESIONED = "lesioned_fraction"
 _THICKEST_MM = 10.0
+_STRUCTURES = (*STRUCTURE_NAMES, INTRACRANIAL)
 _INDEX = {name: index for index, name in enumerate(PARCEL_NAMES)}
 
 
@@ -47,6 +51,7 @@ class Measured:
     lesion : volume, side and tract loads as far as they were given, otherwise NaN.
     loads : lesion load by (network in lower case, "L" or "R") as far as given.
     from_t1 : whether the thickness is of this software's T1 route.
+    volumes_mm3, intracranial_mm3 : (30,) of structures and of the head, NaN where not given.
     """
 
     line: int
@@ -56,6 +61,8 @@ class Measured:
     lesion: LesionResult
     loads: Mapping[tuple[str, str], float]
     from_t1: bool
+    volumes_mm3: np.ndarray
+    intracranial_mm3: float
 
 
 def is_parcel_list(header: Sequence[str]) -> bool:
@@ -115,19 +122,46 @@ def _measured(fields: dict[str, str], path: Path, line: int, freesurfer_thicknes
         source = path_from_text(fields["parcels"], "parcels", path.parent)
         plain_file(source, f"The parcel table {source}", "Check the path in the column parcels.")
         thickness_mm, lesioned = _read_parcels(source)
+        volumes = _read_structures(source)
     else:
         source = path
         thickness_mm = _numbers(fields, PARCEL_NAMES)
         named = [f"{name}:{LESIONED}" for name in PARCEL_NAMES]
         lesioned = np.nan_to_num(_numbers(fields, named)) if named[0] in fields else np.zeros(len(PARCEL_NAMES))
+        volumes = _volumes(fields)
     thickness_mm = _checked(thickness_mm, lesioned)
     lesion, loads = _lesion(fields, lesioned)
     own = ("case_id", "age", "sex", "site", "days_post_stroke", "motor", "calibration")
     case = case_from_text({name: fields.get(name) for name in own} | {"freesurfer": str(source.resolve())}, path.parent)
     from_t1 = _measured_on_t1(source)
     return Measured(
-        line, case, thickness_mm, lesioned, lesion, loads, not freesurfer_thickness if from_t1 is None else from_t1
+        line,
+        case,
+        thickness_mm,
+        lesioned,
+        lesion,
+        loads,
+        not freesurfer_thickness if from_t1 is None else from_t1,
+        volumes[:-1],
+        float(volumes[-1]),
     )
+
+
+def _volumes(fields: Mapping[str, str]) -> np.ndarray:
+    """(31,) volumes (mm3) of structures and of the head from columns named as in tables for training."""
+    plain = {name.removeprefix("vol:"): text for name, text in fields.items()}
+    values = _numbers({name: plain.get(name, "") for name in _STRUCTURES}, _STRUCTURES)
+    if (values < 0).any():
+        raise InputError("A volume is below 0.", "Give cubic millimetres.")
+    return np.where(values > 0, values, np.nan)
+
+
+def _read_structures(parcels: Path) -> np.ndarray:
+    """The same from the table of structures a case left beside its parcels; NaN where there is none."""
+    source = parcels.with_name(parcels.name.removesuffix("_parcels.tsv") + "_structures.tsv")
+    if source == parcels or not source.is_file():
+        return np.full(len(_STRUCTURES), np.nan)
+    return _volumes({row["structure"]: row["volume_mm3"] for row in read_table(source)})
 
 
 def _read_parcels(source: Path) -> tuple[np.ndarray, np.ndarray]:
