@@ -23,7 +23,7 @@ from ..run.tables import FAILED_NAME
 from ..run.tables import QUALITY_PAGE_NAME as PAGE_NAME
 from .decisions import read_decisions
 from .outliers import METRICS, case_metrics, find_outliers
-from .thumbnails import KINDS
+from .thumbnails import KINDS, REPORT_PICTURES, shrunk
 
 _TEMPLATE = Path(__file__).with_name("quality_page.html")
 
@@ -110,7 +110,7 @@ def _rows(out_dir: Path, cases: list[dict[str, str]]) -> list[PageRow]:
                 lesion_ml=_volume_ml(case["lesion_volume_ml"]),
                 answer=summary.get("answer", "") if summary else "",
                 warnings=tuple(summary["warnings"]) if summary else wrong,
-                pictures=_pictures(store, name),
+                pictures=_pictures(store, out_dir, name),
                 metrics=values,
                 outlying=tuple(outlying),
             )
@@ -136,12 +136,15 @@ def _volume_ml(text: str | None) -> float:
         return math.nan
 
 
-def _pictures(store: Store, name: str) -> dict[str, str]:
+def _pictures(store: Store, out_dir: Path, name: str) -> dict[str, str]:
+    """A case's small pictures; without any (FreeSurfer's statistics alone), those of its report made small."""
     pictures = {}
     for kind in KINDS:
         path = store.thumbnail_path(name, kind)
-        if path.exists():
-            pictures[kind] = "data:image/jpeg;base64," + base64.b64encode(path.read_bytes()).decode()
+        figure = out_dir / name / "figures" / f"{name}_{REPORT_PICTURES.get(kind)}.jpg"
+        content = path.read_bytes() if path.exists() else shrunk(figure) if figure.exists() else None
+        if content is not None:
+            pictures[kind] = "data:image/jpeg;base64," + base64.b64encode(content).decode()
     return pictures
 
 

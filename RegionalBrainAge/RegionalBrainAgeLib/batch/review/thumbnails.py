@@ -24,12 +24,24 @@ KINDS = {
     "lesion": "lesion",
     "regions": "regions",
 }
+# The picture of a report that shows the same.
+REPORT_PICTURES = {"mask": "mask", "registration": "registration", "tissue": "thickness", "regions": "map"}
+_SHRUNK_PIXELS = 560
 _SPACING_MM = 1.5
 _MARGIN_MM = 6.0
 # The middle sagittal slice shows little cortex, the middle axial one the midbrain.
 _OFF_MIDDLE_MM = np.array([25.0, 0.0, 10.0])
 _BRAIN_RGB, _PARCEL_RGB = palette.rgb(palette.BRAIN_OUTLINE), palette.rgb(palette.PARCEL_BORDER)
 _JPEG_QUALITY = 72
+
+
+def shrunk(path: Path) -> bytes:
+    """A picture of a report as a small JPEG."""
+    with Picture.open(path) as picture:
+        picture.thumbnail((_SHRUNK_PIXELS, _SHRUNK_PIXELS))
+        stream = io.BytesIO()
+        picture.save(stream, "JPEG", quality=_JPEG_QUALITY)
+    return stream.getvalue()
 
 
 def draw_thumbnails(case_folder: Path, t1: Path) -> dict[str, bytes]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ...files.wording import listed, plain
 from ..result.result import CaseResult
-from .reading import Reading, calibrated, contrasts, has_deviations, regions, withheld
+from .reading import Reading, calibrated, contrasts, regions, withheld
 
 
 def answer(result: CaseResult) -> str:
@@ -20,14 +20,10 @@ def answer(result: CaseResult) -> str:
     reason = withheld(result)
     if reason:
         return f"No age is read here: {reason}. Lesion, loads and thickness are shown."
-    sentences = _calibrated(result) if calibrated(result) else _uncalibrated(result)
+    sentences = _calibrated(result) if calibrated(result) else [_of_sides(result), _of_regions(result)]
     if result.qc != "pass":
         sentences.append("Check the image first: see the notes below.")
     return " ".join(sentences)
-
-
-def _uncalibrated(result: CaseResult) -> list[str]:
-    return [_of_sides(result), *([_of_regions(result)] if has_deviations(result) else [])]
 
 
 def _calibrated(result: CaseResult) -> list[str]:

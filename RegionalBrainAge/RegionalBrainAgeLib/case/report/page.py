@@ -16,7 +16,7 @@ from ...files.wording import ABSENT, RESEARCH_USE, SIMULATED, listed, percent, p
 from ..result.result import CaseResult
 from .answer import answer, global_interval_years
 from .range_bar import axis, axis_limit, range_bar
-from .reading import calibrated, contrasts, has_deviations, regions, withheld
+from .reading import calibrated, contrasts, regions, withheld
 from .texts import ABBREVIATIONS, CALIBRATED, CALIBRATION, CITATION, LIMITS, NETWORK_NAMES, SIDE_NAMES, UNCALIBRATED
 
 FOLDER = Path(__file__).parent
@@ -43,9 +43,8 @@ def report_html(result: CaseResult, pictures: Mapping[str, bytes], viewer: str =
         lesion_side=SIDE_NAMES[result.lesion.side],
         calibrated=calibrated(result),
         calibration_title=CALIBRATED if calibrated(result) else UNCALIBRATED,
-        calibration_text=CALIBRATION[result.calibration][0],
+        calibration_text=CALIBRATION["local" if calibrated(result) else "none"],
         withheld=withheld(result),
-        by_region=calibrated(result) or has_deviations(result),
         grade=result.image_grade,
         drawn_on=drawn_on,
         not_readable=_not_readable(result),

@@ -70,25 +70,8 @@ def regions(result: CaseResult) -> dict[str, Reading]:
     """
     if withheld(result):
         return dict.fromkeys((row.region for row in result.regions), NOTHING)
-    if not calibrated(result) and not has_deviations(result):
-        return _of_one_side(result)
     of_row = _pad if calibrated(result) else _deviation
     return {row.region: of_row(row) if row.estimable else NOTHING for row in result.regions}
-
-
-def has_deviations(result: CaseResult) -> bool:
-    """Whether the model gave each region's deviation from this brain as a whole."""
-    return any(math.isfinite(row.deviation_corrected_years) for row in result.regions)
-
-
-def _of_one_side(result: CaseResult) -> dict[str, Reading]:
-    """The contrasts, on the ipsilesional (or left) regions; the other side is what they are compared with."""
-    found, first = contrasts(result), result.lesion.side if result.one_sided else "L"
-    other = Reading(0.0, -math.inf, math.inf)
-    return {
-        row.region: (found[row.network] if row.hemisphere == first else other) if row.estimable else NOTHING
-        for row in result.regions
-    }
 
 
 def _pad(row: RegionResult) -> Reading:

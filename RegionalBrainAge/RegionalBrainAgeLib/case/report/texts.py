@@ -24,12 +24,12 @@ CALIBRATED = "Calibrated with local controls"
 CALIBRATION = {
     "none": (
         "A scanner the model has never seen can shift all ages together; shifts of 10 to 35 years have been reported. "
-        "Only contrasts within this patient are safe to read, and only beside the healthy range given for them. "
-        "Do not compare these ages with other people's.",
+        "Only comparisons within this patient are safe to read, side against side and region against the whole brain, "
+        "and only beside the healthy range given for them. Do not compare these ages with other people's."
     ),
     "local": (
         "The offset of this scanner was estimated from local healthy people. The fewer they were, the more of a shift "
-        "common to all regions may remain; contrasts within this patient do not depend on it.",
+        "common to all regions may remain; comparisons within this patient do not depend on it."
     ),
 }
 LIMITS = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import re
@@ -196,3 +197,15 @@ def test_a_reviewer_sorts_decides_saves_and_the_file_takes_effect(tmp_path):
     (tmp_path / name).write_text(saved, encoding="utf-8")
     assert saved.splitlines()[1:] == ["P03\treject\tn/a\tn/a", "P05\taccept\tDr A\tok then"]
     assert apply_decisions(tmp_path) == {"accept": 1, "reject": 1, "unknown": 0}
+
+
+def test_a_case_without_thumbnails_shows_its_reports_pictures_made_small(tmp_path):
+    Store(tmp_path)
+    write_processed(tmp_path, processed_columns(NETWORKS), ["F1"], {"F1": {"case_id": "F1"}})
+    figures = tmp_path / "sub-F1" / "figures"
+    figures.mkdir(parents=True)
+    Picture.fromarray(np.zeros((400, 1456, 3), np.uint8)).save(figures / "sub-F1_map.jpg")
+    page = write_quality_page(tmp_path).read_text(encoding="utf-8")
+    found = re.findall(r'src="data:image/jpeg;base64,([^"]+)" alt="(\w+) of F1"', page)
+    assert [kind for _, kind in found] == ["regions"]
+    assert max(Picture.open(io.BytesIO(base64.b64decode(found[0][0]))).size) == 560

@@ -110,7 +110,7 @@ def test_the_report_says_what_a_reader_must_know(pictures):
     text = Document(report_html(made_up_result(), pictures)).text
     assert text.count(RESEARCH_USE) == 2
     assert "Not calibrated" in text
-    assert "Only contrasts within this patient are safe" in text
+    assert "Only comparisons within this patient are safe" in text
     assert "62 % of the region's cortex could not be measured" in text
     assert "holds 800 ml" in text
     assert "−3.0" in text  # a real minus sign
