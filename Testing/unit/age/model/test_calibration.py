@@ -7,13 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from drawn_people import draw_population, square_root
 from RegionalBrainAgeLib.age.features import NODE_NAMES
 from RegionalBrainAgeLib.age.model.calibration import (
     calibrate,
     read_calibration,
     write_calibration,
 )
-from RegionalBrainAgeLib.age.norms.norms import draw_population, norms_from_people, square_root
+from RegionalBrainAgeLib.age.norms.norms import norms_from_people
 from RegionalBrainAgeLib.age.norms.scanner import expected_offset, remaining_covariance
 from RegionalBrainAgeLib.errors import InputError
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from drawn_people import draw_population
 from RegionalBrainAgeLib.age.features import NODE_NAMES
 from RegionalBrainAgeLib.age.model.route import fit_route, fit_route_by_age, read_route, route_text
-from RegionalBrainAgeLib.age.norms.norms import draw_population, norms_from_people
+from RegionalBrainAgeLib.age.norms.norms import norms_from_people
 from RegionalBrainAgeLib.errors import InputError
 
 NODES = len(NODE_NAMES)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from drawn_people import draw_population
 from RegionalBrainAgeLib.age.norms.charts import read_charts, spline_basis
 from RegionalBrainAgeLib.age.norms.norms import (
     AGE_GRID_YEARS,
-    draw_population,
     norms_from_charts,
     norms_from_people,
     residual_statistics,

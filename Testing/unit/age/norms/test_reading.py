@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from drawn_people import draw_population
 from RegionalBrainAgeLib.age.norms import reading
 from RegionalBrainAgeLib.age.norms.closed_form import ClosedForm, NaiveBayes
-from RegionalBrainAgeLib.age.norms.norms import draw_population, norms_from_people
+from RegionalBrainAgeLib.age.norms.norms import norms_from_people
 from RegionalBrainAgeLib.age.norms.reading import (
     READ_AGES_YEARS,
     AgeCurves,
