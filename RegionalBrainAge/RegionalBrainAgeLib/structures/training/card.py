@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from ...files.wording import RESEARCH_USE
 from .train import TrainingSettings
-
-RESEARCH_USE = "Research use only. Not approved for clinical use. Not a diagnosis, not for treatment decisions."
 
 
 def model_card(
