@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -55,4 +56,5 @@ def case_fingerprint(case: Case, notes: tuple[str, ...], settings: Mapping[str, 
     """
     facts = {name: value for name, value in asdict(case).items() if name not in FILE_FIELDS}
     inputs = {name: checksum(path)["sha256"] for name in FILE_FIELDS if (path := getattr(case, name)) is not None}
-    return {**settings, "facts": facts, "inputs": inputs, "notes": list(notes)}
+    # As a record gives it back: in JSON a tuple is a list.
+    return json.loads(json.dumps({**settings, "facts": facts, "inputs": inputs, "notes": notes}))
