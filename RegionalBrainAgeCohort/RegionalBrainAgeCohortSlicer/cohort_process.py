@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-NEEDED_BY_COHORTS = {"sklearn": "scikit-learn"}
+NEEDED_BY_COHORTS = {"sklearn": "scikit-learn", "statsmodels": "statsmodels", "semopy": "semopy"}
 
 
 def main(arguments: list[str]) -> int:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from RegionalBrainAgeLib.case.result.tables import LARGEST_LESION_ML
+from RegionalBrainAgeLib.case.result.tables import LARGEST_LESION_ML, measured_networks
 from RegionalBrainAgeLib.errors import InputError
 from RegionalBrainAgeLib.files.words import MISSING_WORDS, same_numbers, sex_of
 
@@ -25,7 +25,6 @@ from .settings import Settings
 from .text_table import is_numeric, read_text, to_numbers
 
 _TEXT_COLUMNS = ("case_id", "site", "sex", "lesion_side", "calibrated", "qc", "model", "version")
-_MEASURED = re.compile(r"(pad|load|thickness)_(ipsi|contra)_(.+)")
 # A volume beyond any brain is in cubic millimetres; a third of the ages beyond a life are in days or months.
 _OLDEST_YEARS, _WRONG_UNIT_FRACTION = 120.0, 1 / 3
 REQUIRED = ("case_id", "site", "age", "sex")
@@ -98,7 +97,7 @@ def read_cohort(path: Path | str, settings: Settings | None = None) -> Cohort:
     findings: list[Finding] = []
     frame = read_text(path, findings)
     _check_header(path, frame)
-    networks = tuple(dict.fromkeys(m.group(3) for m in map(_MEASURED.fullmatch, frame.columns) if m))
+    networks = tuple(measured_networks(frame.columns))
     rows_read = len(frame)
     for column in frame.columns.intersection(_TEXT_COLUMNS):
         keep = {"none"} if column == "lesion_side" else set()
@@ -139,7 +138,7 @@ def _check_header(path: Path, frame: pd.DataFrame) -> None:
         if name not in frame.columns:
             near = f" (there is '{lower[name]}': column names are lower case)" if name in lower else ""
             raise InputError(f"{path.name} has no column '{name}'{near}.", _EXPECTED)
-    if not any(_MEASURED.fullmatch(c) for c in frame.columns):
+    if not measured_networks(frame.columns):
         raise InputError(
             f"{path.name} has no column pad_ipsi_<network>, load_ipsi_<network> or thickness_ipsi_<network>.", _EXPECTED
         )

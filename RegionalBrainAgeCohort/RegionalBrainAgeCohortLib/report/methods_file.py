@@ -30,11 +30,11 @@ def _keys(result: AnalysisResult) -> list[str]:
     """The papers behind the analyses that were possible."""
     keys = ["park2026", "delange2020"]
     if {"mixed_models", "loads", "group_differences"} & set(result.tables):
-        keys += ["bates2015", "kuznetsova2017", "benjamini1995"]
+        keys += ["bates2015", "kuznetsova2017", "benjamini1995", "seabold2010"]
     if "loads" in result.tables:
         keys.append("zhu2010")
     if result.classification is not None:
-        keys += ["pedregosa2011", "delong1988"]
+        keys += ["pedregosa2011", "delong1988", "obuchowski1997", "vickers2006", "seabold2010"]
     if result.sem is not None:
-        keys.append("rosseel2012")
+        keys += ["rosseel2012", "igolkina2020"]
     return keys

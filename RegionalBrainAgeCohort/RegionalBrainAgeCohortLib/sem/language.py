@@ -22,7 +22,6 @@ from RegionalBrainAgeLib.errors import InputError
 
 NAME = r"[A-Za-z_.][\w.]*"
 _OPERATOR = re.compile(r"=~|~~|:=|<~|==|~\*~|~|\||<|>|%")
-_SUPPORTED = ("=~", "~", "~~", ":=")
 _REFUSED = {
     "==": "constraints written with == are not supported: give parameters the same label instead",
     "<": "inequality constraints are not supported",
@@ -88,10 +87,6 @@ class Specification:
         p, x = len(self.observed), len(self.exogenous)
         means = p - x if self.means else 0
         return p * (p + 1) // 2 - x * (x + 1) // 2 + means - self.n_free
-
-    @property
-    def endogenous(self) -> tuple[str, ...]:
-        return tuple(name for name in self.observed if name not in self.exogenous)
 
 
 def parse_model(text: str, means: bool = False) -> Specification:

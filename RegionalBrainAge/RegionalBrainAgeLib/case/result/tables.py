@@ -127,6 +127,15 @@ def networks_of(header: Iterable[str]) -> list[str]:
     return list(found)
 
 
+_MEASURED_COLUMN = re.compile(r"(pad|load|thickness)_(ipsi|contra)_(.+)")
+
+
+def measured_networks(header: Iterable[str]) -> list[str]:
+    """Networks with a PAD, a lesion load or a thickness by side of the lesion, in the order they appear in a header."""
+    matches = map(_MEASURED_COLUMN.fullmatch, header)
+    return list(dict.fromkeys(match.group(3) for match in matches if match))
+
+
 def describe_processed(networks: Sequence[str]) -> Meanings:
     """Meaning and unit of every column of processed_cases.csv."""
     known = {**_BEFORE_NETWORKS, **_AFTER_LOADS, **_AFTER_NETWORKS}
