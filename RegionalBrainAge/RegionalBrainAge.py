@@ -237,7 +237,7 @@ class RegionalBrainAgeWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             begun = self.estimate.running or has_case
             reviewing = patient_done and (self.review.begun or begun)
             self._open_section(self.ui.patientSection, not reviewing)
-            self._open_section(self.ui.reviewSection, patient_done and not (review_done and begun))
+            self._open_section(self.ui.reviewSection, patient_done and not (begun and (review_done or not self.review.begun)))
             self._open_section(self.ui.estimateSection, (ready and not has_case) or self.estimate.running)
             self._open_section(self.ui.resultsSection, has_case)
             self._open_section(self.ui.saveSection, has_case)

@@ -105,14 +105,14 @@ class ConsoleMixin:
         run_library([command, *source, "--out", str(out_dir), *extra])
         return Path(out_dir)
 
-    def openCase(self, folder: str | Path, overlay: str = "pad", t1_volume=None) -> CaseFolder:
+    def openCase(self, folder: str | Path, overlay: str = "reading", t1_volume=None) -> CaseFolder:
         """Show the folder of a finished case: overlay, legend, 3D regions, table and plot."""
         case = read_case_folder(folder)
         at_once(open_case(case, t1_volume))
         if case_nodes.find(case.case_id, "regions") is not None:
             at_once(show_overlay(case.case_id, overlay))
         show_case_in_views(case.case_id, 0.8, LAYOUT_ID)
-        fit_views()
+        fit_views(case.case_id)
         return case_in_scene(case.case_id)
 
 

@@ -59,6 +59,6 @@ class RegionalBrainAgeParameterNode:
     workingFolder: pathlib.Path
     estimateRunning: str
     caseShown: str
-    overlay: str = "pad"
+    overlay: str = "reading"
     overlayOpacityPercent: Annotated[int, WithinRange(0, 100)] = 80
     outputFolder: pathlib.Path

@@ -71,7 +71,7 @@ def show_map(chosen: CoefficientMap, template_folder: Path) -> Steps:
     yield "colours"
     show_case_in_views(TEMPLATE_CASE, 0.8, LAYOUT_WITHOUT_TABLES_ID)
     yield "views"
-    fit_views()
+    fit_views(TEMPLATE_CASE)
 
 
 def _load_template(folder: Path, regions: list[dict]) -> Steps:

@@ -144,7 +144,7 @@ def main() -> None:
     print(f"  {ui.progressLabel.text()}")
     print(f"  {ui.warningsLabel.text()}")
     picture("4-results", ui.resultsSection)
-    for key in ("load", "width", "thickness", "pad"):
+    for key in ("load", "width", "thickness", "reading"):
         choose = lambda key=key: ui.overlayCombo.setCurrentIndex(ui.overlayCombo.findData(key))  # noqa: E731
         step(f"overlay {key}", choose, lambda: not panel.results.showing)
         picture(f"4-results-{key}")

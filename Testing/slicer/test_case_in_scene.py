@@ -9,13 +9,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import slicer
-from made_case import STRAIGHT, made_case, oblique
+from made_case import STRAIGHT, made_case, oblique, outside
 
 AFFINES = {"straight": STRAIGHT, "oblique and left-handed": oblique()}
 NAMES = list(AFFINES)
 
 
-def show(host, made, overlay="pad", opacity=1.0):
+def show(host, made, overlay="reading", opacity=1.0):
     from RegionalBrainAgeSlicer.scene import slice_views
     from RegionalBrainAgeSlicer.scene.case_folder import read_case_folder
     from RegionalBrainAgeSlicer.scene.case_scene import open_case, show_overlay
@@ -25,7 +25,7 @@ def show(host, made, overlay="pad", opacity=1.0):
     at_once(open_case(case))
     at_once(show_overlay(case.case_id, overlay))
     slice_views.show_case_in_views(case.case_id, opacity)
-    slice_views.fit_views()
+    slice_views.fit_views(case.case_id)
     return case
 
 
@@ -36,10 +36,12 @@ def pixel(host, ras, view="Red") -> np.ndarray:
 
 
 def pad_colours(made) -> dict[int, np.ndarray]:
-    from RegionalBrainAgeSlicer.scene.colour_scales import pad_scale
+    from RegionalBrainAgeLib.figures.palette import NEUTRAL, YearsScale, rgb, years_limit
 
-    scale = pad_scale(made.pads.values())
-    return {label: np.array([round(255 * c) for c in scale.rgb(v)]) for label, v in made.pads.items()}
+    unusual = {label: pad for label, pad in made.pads.items() if outside(label, pad)}
+    scale = YearsScale(years_limit(unusual.values()))
+    tinted = {label: scale.colours(np.array([pad]), np.array([True]))[0] for label, pad in unusual.items()}
+    return {label: np.round(255 * tinted.get(label, rgb(NEUTRAL))) for label in made.pads}
 
 
 @pytest.fixture
@@ -62,11 +64,12 @@ def test_a_region_not_estimable_and_the_lesion_differ_from_pad_zero(host, made):
     lesion = pixel(host, made.lesion_centre_ras)
     zero = pixel(host, made.centres_ras[9])
     head = pixel(host, (0.0, 0.0, 0.0))
-    seen = {"not estimable": absent, "lesion": lesion, "PAD 0": zero, "head without a region": head}
+    seen = {"not estimable": absent, "lesion": lesion, "nothing to report": zero}
     for one in seen:
         for other in seen:
             assert one == other or np.abs(seen[one] - seen[other]).max() > 40, f"{one} looks like {other}: {seen}"
     assert absent.max() - absent.min() <= 12, "not estimable is grey"
+    assert head.max() - head.min() == 0, "no colour outside the regions"
 
 
 def test_there_is_no_veil_outside_the_regions(host, made):
@@ -91,10 +94,11 @@ def test_the_legend_is_drawn_with_the_scale_and_can_be_told_from_none(host, made
     _rows, columns = np.nonzero(changed)
     assert changed.sum() > 500
     assert columns.min() > 0.6 * view.size[0], "the legend lies at the right edge"
-    blue = np.abs(shown - np.array([5, 48, 148])).max(axis=2)[changed].min()
-    red = np.abs(shown - np.array([153, 0, 13])).max(axis=2)[changed].min()
-    assert blue < 20
-    assert red < 20
+    assert hidden[changed].max() < 60, "beside the head, not over it"
+    from RegionalBrainAgeLib.figures.palette import OLDER, YOUNGER, rgb
+
+    for end in (YOUNGER[-1], OLDER[-1]):
+        assert np.abs(shown - 255 * rgb(end)).max(axis=2)[changed].min() < 20, "both ends of the scale"
 
 
 def test_regions_in_3d_have_the_colours_of_the_table(host, made):
@@ -111,7 +115,7 @@ def test_regions_in_3d_have_the_colours_of_the_table(host, made):
         if row.estimable:
             assert np.abs(seen - colours[row.label]).max() <= 1
         else:
-            assert np.ptp(seen) == 0
+            assert np.ptp(seen) < 10, "a grey"
     host.three_d.look_from((1, 0.2, 0.3))
     picture = host.three_d.picture().astype(int)
     saturated = (picture.max(axis=2) - picture.min(axis=2)) > 90
@@ -123,10 +127,9 @@ def test_the_other_overlays_show_their_own_numbers(host, made, overlay):
     case = show(host, made, overlay)
     from RegionalBrainAgeSlicer.scene.overlays import overlay_by_key
 
-    chosen = overlay_by_key(overlay)
-    scale = chosen.color_scale(case)
+    chosen = overlay_by_key(case, overlay)
     row = case.rows[11]
-    wanted = np.array([round(255 * c) for c in scale.rgb(chosen.value(row))])
+    wanted = np.array([round(255 * c) for c in chosen.scale.rgb(chosen.values[row.label])])
     assert np.abs(pixel(host, made.centres_ras[row.label]) - wanted).max() <= 3
 
 
@@ -177,7 +180,7 @@ def test_two_cases_live_in_one_scene(host, tmp_path):
     show(host, other)
     assert case_nodes.case_ids() == ["one", "other"]
     for made, case_id in ((one, "one"), (other, "other")):
-        at_once(show_overlay(case_id, "pad"))
+        at_once(show_overlay(case_id, "reading"))
         slice_views.show_case_in_views(case_id, 1.0)
         for label in (1, 18):
             assert np.abs(pixel(host, made.centres_ras[label]) - pad_colours(made)[label]).max() <= 3
@@ -198,15 +201,22 @@ def test_the_slices_jump_into_the_region_asked_for(host, made):
         assert abs((ras - centre) @ normal) < 0.01
 
 
-def test_the_paired_plot_goes_from_ipsi_to_contralesional(host, made):
+def test_the_dumbbell_plot_shows_both_sides_beside_the_healthy_range(host, made):
     case = show(host, made)
     from RegionalBrainAgeSlicer.scene import case_nodes
 
     chart = case_nodes.find("made", "plot")
-    assert chart.GetNumberOfPlotSeriesNodes() == 9
-    assert chart.GetXAxisTitle() == "0 = ipsilesional, 1 = contralesional"
-    table = chart.GetNthPlotSeriesNode(0).GetTableNode().GetTable()
-    smn = table.GetColumnByName("SMN")
-    assert (smn.GetValue(0), smn.GetValue(1)) == (case.rows[0].pad_corrected_years, case.rows[1].pad_corrected_years)
+    series = [chart.GetNthPlotSeriesNode(i) for i in range(chart.GetNumberOfPlotSeriesNodes())]
+    assert [one.GetName() for one in series] == ["healthy range", "difference", "ipsilesional", "contralesional"]
+    years = {
+        one.GetName(): [one.GetTableNode().GetTable().GetColumnByName("years").GetValue(i) for i in range(3)]
+        for one in series
+    }
+    left, right = case.rows[0].pad_corrected_years, case.rows[1].pad_corrected_years
+    assert years["difference"][:2] == [left, right]
+    assert years["healthy range"][:2] == [right - 8.0, right + 8.0]
+    assert np.isnan(years["difference"][2]), "a gap before the next network"
+    assert chart.GetXAxisTitle().startswith("1 SMN   2 FPN")
+    assert chart.GetYAxisTitle() == "PAD (years)"
     picture = host.plot.picture(chart)
     assert (picture.min(axis=2) < 200).sum() > 1000

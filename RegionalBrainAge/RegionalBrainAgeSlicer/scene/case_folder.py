@@ -1,4 +1,4 @@
-"""Reads what a finished case left on disk. Standard library only: nothing here needs Slicer or the science packages."""
+"""Reads what a finished case left on disk. Nothing here needs Slicer or the science packages."""
 
 from __future__ import annotations
 
@@ -7,8 +7,17 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 from RegionalBrainAgeLib.errors import InputError
+
+# Columns that hold numbers; those of the second list are missing in folders of older versions.
+_NUMBERS = (
+    "brain_age_years pad_corrected_years pad_lower_years pad_upper_years pad_percentile load_fraction thickness_mm"
+).split()
+_NEWER_NUMBERS = (
+    "deviation_corrected_years deviation_lower_years deviation_upper_years deviation_percentile"
+).split()
 
 
 @dataclass(frozen=True)
@@ -29,6 +38,10 @@ class RegionRow:
     reason: str
     load_fraction: float
     thickness_mm: float
+    deviation_corrected_years: float = math.nan
+    deviation_lower_years: float = math.nan
+    deviation_upper_years: float = math.nan
+    deviation_percentile: float = math.nan
 
     @property
     def interval_width_years(self) -> float:
@@ -36,8 +49,20 @@ class RegionRow:
 
 
 @dataclass(frozen=True)
+class Contrast:
+    """Ipsi- minus contralesional (without one lesioned side: left minus right) of a network, beside 90 % of healthy."""
+
+    difference_years: float
+    lower_years: float
+    upper_years: float
+
+
+@dataclass(frozen=True)
 class CaseFolder:
-    """A case as written by ``regional-brain-age case``: where its files lie and the rows of its regions table."""
+    """A case as written by ``regional-brain-age case``: where its files lie and the rows of its regions table.
+
+    It has what `RegionalBrainAgeLib.case.report.reading` asks of a case, so that panel and report read numbers alike.
+    """
 
     path: Path
     name: str
@@ -62,6 +87,46 @@ class CaseFolder:
         return self.lesion_side in ("L", "R")
 
     @property
+    def regions(self) -> tuple[RegionRow, ...]:
+        return self.rows
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Networks of the scheme in its order."""
+        return tuple(dict.fromkeys(row.network for row in self.rows))
+
+    @property
+    def lesion(self) -> SimpleNamespace:
+        return SimpleNamespace(side=self.lesion_side)
+
+    @property
+    def case(self) -> SimpleNamespace:
+        return SimpleNamespace(simulated=tuple((self.facts.get("case") or {}).get("simulated") or ()))
+
+    @property
+    def calibration(self) -> str:
+        return self.facts.get("calibration") or "none"
+
+    @property
+    def qc(self) -> str:
+        return self.facts.get("qc") or "pass"
+
+    @property
+    def answer(self) -> str:
+        """What was found, in words; empty in folders of older versions."""
+        return self.facts.get("answer") or ""
+
+    def contrast(self, network: str) -> Contrast | None:
+        """The network's difference between the sides, or None if it was not made."""
+        found = next((a for a in self.facts.get("asymmetries") or () if a.get("network") == network), None)
+        if found is None or found.get("difference_years") is None:
+            return None
+        numbers = [float(found[key]) for key in ("difference_years", "lower_years", "upper_years")]
+        if self.lesion_side == "R":
+            numbers = [-numbers[0], -numbers[2], -numbers[1]]
+        return Contrast(*numbers)
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         return tuple(self.facts.get("warnings") or ())
 
@@ -70,10 +135,7 @@ class CaseFolder:
         first = self.lesion_side if self.one_sided else "L"
         by_place = {(row.network, row.hemisphere): row for row in self.rows}
         second = "R" if first == "L" else "L"
-        return [
-            (network, by_place[network, first], by_place[network, second])
-            for network in dict.fromkeys(row.network for row in self.rows)
-        ]
+        return [(network, by_place[network, first], by_place[network, second]) for network in self.networks]
 
 
 def read_case_folder(path: Path | str) -> CaseFolder:
@@ -106,9 +168,6 @@ def read_case_folder(path: Path | str) -> CaseFolder:
 
 
 def _row(label: int, cells: dict[str, str]) -> RegionRow:
-    numbers = (
-        "brain_age_years pad_corrected_years pad_lower_years pad_upper_years pad_percentile load_fraction thickness_mm"
-    )
     return RegionRow(
         label=label,
         region=cells["region"],
@@ -117,7 +176,8 @@ def _row(label: int, cells: dict[str, str]) -> RegionRow:
         side=_text(cells["side"]),
         estimable=cells["estimable"].strip().lower() in ("true", "1"),
         reason=_text(cells["reason"]),
-        **{name: _number(cells[name]) for name in numbers.split()},
+        **{name: _number(cells[name]) for name in _NUMBERS},
+        **{name: _number(cells.get(name) or "") for name in _NEWER_NUMBERS},
     )
 
 

@@ -4,31 +4,109 @@ from __future__ import annotations
 
 import math
 
+from RegionalBrainAgeLib.case.report import reading
+from RegionalBrainAgeLib.files.wording import ABSENT, signed
 from slicer.i18n import tr as _
 
 from .case_folder import CaseFolder, RegionRow
 
-COLUMNS = ("Region", "Side", "PAD", "Interval", "Pct.", "Load %", "mm", "Note")
-COLUMN_MEANINGS = (
-    "",
-    "Side of the lesion (ipsi) or the other side (contra)",
-    "Predicted age difference, corrected (years)",
-    "90 % interval of the PAD (years)",
-    "Percentile of the PAD among healthy people",
-    "Share of the region that is lesioned (%)",
-    "Cortical thickness (mm)",
-    "",
-)
 _SHORT_SIDE = {"ipsilesional": "ipsi", "contralesional": "contra"}
 
 
-def cells_of(case: CaseFolder, row: RegionRow) -> list:
-    """Text or rounded numbers in the order of `COLUMNS`; what is not known is empty."""
-    side = _(_SHORT_SIDE[row.side]) if row.side in _SHORT_SIDE else row.hemisphere
-    load = 0.0 if math.isnan(row.load_fraction) else round(100.0 * row.load_fraction, 1)
-    thickness = "" if math.isnan(row.thickness_mm) else round(row.thickness_mm, 2)
+def columns_of(case: CaseFolder) -> list[tuple[str, str]]:
+    """Title and meaning of every column."""
+    if reading.calibrated(case):
+        value = ("PAD", _("Predicted age difference of the region, corrected (years)"))
+    else:
+        value = (_("Dev."), _("Deviation of the region from this brain as a whole, corrected (years)"))
+    sides = _("ipsilesional minus contralesional") if case.one_sided else _("left minus right")
+    return [
+        (_("Region"), _("Network and hemisphere")),
+        value,
+        (_("healthy"), _("90 % of healthy people of that age lie between these")),
+        (_("Sides"), _("Difference between the sides of the network, {sides} (years)").format(sides=sides)),
+        (_("healthy"), _("90 % of healthy people of that age have a difference between these")),
+        (_("Side"), _("Side of the lesion (ipsi) or the other side (contra)")),
+        (_("Load %"), _("Share of the region that is lesioned (%)")),
+        ("mm", _("Cortical thickness (mm)")),
+        (_("Pct."), _("Percentile among healthy people")),
+        (_("Note"), ""),
+    ]
+
+
+def rows_of(case: CaseFolder) -> list[list]:
+    """Text or rounded numbers in the order of `columns_of`, a list per region; what is not known is a dash."""
+    values, contrasts = reading.regions(case), reading.contrasts(case)
+    only_sides = not (reading.calibrated(case) or reading.has_deviations(case))
+    first = case.lesion_side if case.one_sided else "L"
+    rows = []
+    for row in case.rows:
+        value = reading.NOTHING if only_sides else values[row.region]
+        contrast = contrasts[row.network] if row.hemisphere == first else reading.NOTHING
+        percentile = row.pad_percentile if reading.calibrated(case) else row.deviation_percentile
+        rows.append(
+            [
+                row.region,
+                *_with_range(value),
+                *_with_range(contrast),
+                _(_SHORT_SIDE[row.side]) if row.side in _SHORT_SIDE else row.hemisphere,
+                0.0 if math.isnan(row.load_fraction) else round(100.0 * row.load_fraction, 1),
+                _rounded(row.thickness_mm, 2),
+                _rounded(percentile, 0) if value.estimable else ABSENT,
+                row.reason,
+            ]
+        )
+    return rows
+
+
+def reasons_of(case: CaseFolder) -> str:
+    """Regions that cannot be estimated, with the reason; empty if all can."""
+    by_reason: dict[str, list[str]] = {}
+    for row in case.rows:
+        if not row.estimable:
+            by_reason.setdefault(row.reason, []).append(row.region)
+    parts = [f"{', '.join(regions)}: {reason}" for reason, regions in by_reason.items()]
+    return _("Not estimable: {reasons}").format(reasons=" ".join(parts)) if parts else ""
+
+
+def describe(case: CaseFolder, row: RegionRow) -> str:
+    """A region in words."""
+    where = f"{row.region} ({row.side or row.hemisphere})"
     if not row.estimable:
-        return [row.region, side, _("not estimable"), "", "", load, thickness, row.reason]
-    interval = f"{row.pad_lower_years:+.0f} … {row.pad_upper_years:+.0f}"
-    percentile = "" if math.isnan(row.pad_percentile) else round(row.pad_percentile)
-    return [row.region, side, round(row.pad_corrected_years, 1), interval, percentile, load, thickness, row.reason]
+        return _("{where}: not estimable. {reason}").format(where=where, reason=row.reason)
+    value, contrast = reading.regions(case)[row.region], reading.contrasts(case)[row.network]
+    parts = []
+    if value.estimable and reading.calibrated(case):
+        parts.append(
+            _("brain age {age:.1f} years, PAD {pad} (healthy {low} to {high})").format(
+                age=row.brain_age_years, pad=signed(value.value_years), **_ends(value)
+            )
+        )
+    elif value.estimable and reading.has_deviations(case):
+        parts.append(
+            _("{years} years from this brain as a whole (healthy {low} to {high})").format(
+                years=signed(value.value_years), **_ends(value)
+            )
+        )
+    if contrast.estimable:
+        parts.append(
+            _("the sides of {network} differ by {years} (healthy {low} to {high})").format(
+                network=row.network, years=signed(contrast.value_years), **_ends(contrast)
+            )
+        )
+    parts.append(_("lesion load {load:.1f} %").format(load=100.0 * row.load_fraction))
+    return f"{where}: {'; '.join(parts)}."
+
+
+def _ends(found: reading.Reading) -> dict[str, str]:
+    return {"low": signed(found.low_years, 0), "high": signed(found.high_years, 0)}
+
+
+def _with_range(found: reading.Reading) -> tuple[float | str, str]:
+    if not found.estimable:
+        return ABSENT, ""
+    return round(found.value_years, 1), f"{signed(found.low_years, 0)}…{signed(found.high_years, 0)}"
+
+
+def _rounded(number: float, digits: int) -> float | str:
+    return ABSENT if math.isnan(number) else (round(number, digits) if digits else round(number))

@@ -12,7 +12,8 @@ from slicer.i18n import tr as _
 from ..work.chunked_work import Steps
 from . import case_nodes
 from .case_folder import CaseFolder
-from .case_table import case_in_scene, show_plot, show_table
+from .case_plot import show_plot
+from .case_table import case_in_scene, show_table
 from .label_files import Labels, box_around, label_node, read_labels
 from .overlays import overlay_by_key, show_values
 from .region_segments import color_segments, show_segments
@@ -79,8 +80,8 @@ def show_overlay(case_id: str, key: str) -> Steps:
     case = case_in_scene(case_id)
     if case is None or case_nodes.find(case_id, "regions") is None:
         raise InputError(_("The case {case} is not in this scene.").format(case=case_id), _("Open its case folder."))
-    overlay = overlay_by_key(key)
-    values, scale = overlay.values(case), overlay.color_scale(case)
+    overlay = overlay_by_key(case, key)
+    values, scale = overlay.values, overlay.scale
     yield from show_values(case_id, f"{case.name} {overlay.title}", values, scale)
     color_segments(case_id, {row.region: scale.rgb(values[row.label]) for row in case.rows if row.label in values})
     yield overlay.title

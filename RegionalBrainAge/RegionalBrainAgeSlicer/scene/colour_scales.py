@@ -8,14 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import slicer
 import vtk
+from RegionalBrainAgeLib.figures import palette
 
-_DIVERGING = ((0.02, 0.19, 0.58), (0.26, 0.58, 0.90), (0.97, 0.97, 0.97), (0.96, 0.50, 0.30), (0.60, 0.00, 0.05))
-_SEQUENTIAL = ((0.99, 0.95, 0.80), (0.98, 0.65, 0.28), (0.80, 0.20, 0.18), (0.35, 0.02, 0.20))
-_THICKNESS = ((0.19, 0.07, 0.33), (0.13, 0.44, 0.55), (0.37, 0.79, 0.38), (0.99, 0.91, 0.14))
-# Away from every colour of the scales, so that neither is taken for a number.
-NOT_ESTIMABLE_RGB = (0.45, 0.45, 0.45)
-LESION_RGB = (0.72, 0.20, 0.92)
-_STEPS = 256
+NOT_ESTIMABLE_RGB = tuple(float(c) for c in palette.rgb(palette.NOT_ESTIMABLE))
+LESION_RGB = tuple(float(c) for c in palette.rgb(palette.LESION))
+# Share of a scale at zero that has the colour of "nothing to report": wider than the steps in which a view draws colours.
+_NOTHING = 0.012
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,7 @@ class ColorScale:
     name : name of the colour node.
     title : what the legend says.
     low, high : ends of the window, in the quantity's unit.
-    stops : RGB colours (0..1) spread evenly from low to high.
+    points : (value, "#rrggbb") from low to high; between them colours run straight.
     labels : how many numbers the legend shows, ends included.
     """
 
@@ -35,14 +33,15 @@ class ColorScale:
     title: str
     low: float
     high: float
-    stops: tuple[tuple[float, float, float], ...]
+    points: tuple[tuple[float, str], ...]
     label_format: str = "%g"
     labels: int = 5
 
     def rgb(self, value: float) -> tuple[float, float, float]:
         """Colour (0..1) of a value; values beyond the ends get the ends' colours."""
-        place = np.linspace(self.low, self.high, len(self.stops))
-        return tuple(float(np.interp(value, place, [stop[c] for stop in self.stops])) for c in range(3))
+        values, colours = zip(*self.points, strict=True)
+        stops = np.array([palette.rgb(colour) for colour in colours])
+        return tuple(float(np.interp(value, values, stops[:, channel])) for channel in range(3))
 
     def color_node(self):
         """The colour node of this scale in the scene, made or brought up to date."""
@@ -52,17 +51,16 @@ class ColorScale:
             # Nodes hidden from editors are not saved with the scene.
             node.SetHideFromEditors(False)
         function = vtk.vtkColorTransferFunction()
-        for value in np.linspace(self.low, self.high, _STEPS):
-            function.AddRGBPoint(float(value), *self.rgb(float(value)))
+        for value, colour in self.points:
+            function.AddRGBPoint(float(value), *palette.rgb(colour))
         node.SetAndObserveColorTransferFunction(function)
         return node
 
 
-def pad_scale(values_years) -> ColorScale:
-    """Diverging and symmetric about 0, wide enough for all values, in steps of five years."""
-    finite = [abs(v) for v in values_years if math.isfinite(v)]
-    limit = 5.0 * max(1, math.ceil(max(finite, default=5.0) / 5.0))
-    return ColorScale(f"Brain age PAD +-{limit:.0f} years", "PAD (years)", -limit, limit, _DIVERGING)
+def years_scale(values_years, title: str) -> ColorScale:
+    """Blue younger, orange older, grey at zero and only there: the colour of what lies inside its healthy range."""
+    limit = palette.years_limit(values_years)
+    return ColorScale(f"{title} +-{limit:.0f}", title, -limit, limit, _two_sided(limit))
 
 
 def coefficient_scale(values) -> ColorScale:
@@ -70,26 +68,40 @@ def coefficient_scale(values) -> ColorScale:
     largest = max((abs(v) for v in values if math.isfinite(v)), default=1.0) or 1.0
     step = 10.0 ** math.floor(math.log10(largest))
     limit = math.ceil(largest / step) * step
-    return ColorScale(f"Coefficient +-{limit:g}", "Coefficient", -limit, limit, _DIVERGING, "%.2g")
+    points = _spread(palette.DIVERGING, -limit, limit)
+    return ColorScale(f"Coefficient +-{limit:g}", "Coefficient", -limit, limit, points, "%.2g")
 
 
-def load_scale(values_percent) -> ColorScale:
-    """From 0 to the next 10 % above the largest load."""
-    high = 10.0 * max(1, math.ceil(max((v for v in values_percent if math.isfinite(v)), default=10.0) / 10.0))
-    name = f"Lesion load 0-{high:.0f} %"
-    return ColorScale(name, "Lesion load (%)", 0.0, high, _SEQUENTIAL, labels=_round_labels(high))
+def load_scale(values_percent, title: str = "Lesion load (%)") -> ColorScale:
+    """From 0, which is grey, to the next 10 % above the largest load."""
+    high = 100.0 * palette.load_limit(v / 100.0 for v in values_percent)
+    points = ((0.0, palette.NEUTRAL), *_spread(palette.AMOUNT, high * _NOTHING, high))
+    return ColorScale(f"Lesion load 0-{high:.0f} %", title, 0.0, high, points, labels=_round_labels(high))
 
 
-def width_scale(values_years) -> ColorScale:
+def width_scale(values_years, title: str = "Interval width (years)") -> ColorScale:
     """From 0 to the next ten years above the widest interval."""
     high = 10.0 * max(1, math.ceil(max((v for v in values_years if math.isfinite(v)), default=10.0) / 10.0))
-    name = f"Interval width 0-{high:.0f} years"
-    return ColorScale(name, "Width (years)", 0.0, high, _SEQUENTIAL, labels=_round_labels(high))
+    points = _spread(palette.AMOUNT, 0.0, high)
+    return ColorScale(f"Interval width 0-{high:.0f} years", title, 0.0, high, points, labels=_round_labels(high))
 
 
-def thickness_scale() -> ColorScale:
+def thickness_scale(_values=(), title: str = "Thickness (mm)") -> ColorScale:
     """The range of human cortex."""
-    return ColorScale("Cortical thickness 1-4.5 mm", "Thickness (mm)", 1.0, 4.5, _THICKNESS, "%.1f", labels=8)
+    low, high = palette.THICKNESS_RANGE_MM
+    points = _spread(palette.THICKNESS, low, high)
+    return ColorScale("Cortical thickness 1-4.5 mm", title, low, high, points, "%.1f", labels=8)
+
+
+def _two_sided(limit: float) -> tuple[tuple[float, str], ...]:
+    edge = limit * _NOTHING
+    older = _spread(palette.OLDER, edge, limit)
+    younger = tuple((-value, colour) for value, colour in reversed(_spread(palette.YOUNGER, edge, limit)))
+    return (*younger, (-0.9 * edge, palette.NEUTRAL), (0.9 * edge, palette.NEUTRAL), *older)
+
+
+def _spread(colours, low: float, high: float) -> tuple[tuple[float, str], ...]:
+    return tuple(zip((float(v) for v in np.linspace(low, high, len(colours))), colours, strict=True))
 
 
 def _round_labels(high: float) -> int:

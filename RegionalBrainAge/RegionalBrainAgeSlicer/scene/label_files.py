@@ -1,11 +1,11 @@
-"""Reads label volumes that this software wrote (NIfTI-1) piece by piece, so that the window stays alive meanwhile.
+"""Reads label volumes that this software wrote piece by piece, so that the window stays alive meanwhile.
 
 Other files, heads above all, are read by Slicer's own readers.
 """
 
 from __future__ import annotations
 
-import gzip
+import zlib
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +14,7 @@ import numpy as np
 import slicer
 from RegionalBrainAgeLib.errors import InputError
 
-_HEADER_BYTES = 352
-_PIECE_BYTES = 8_000_000
-# NIfTI-1 data types that the library writes for labels and masks.
-_TYPES = {2: np.uint8, 4: np.int16, 8: np.int32, 512: np.uint16}
+_PIECE_VOXELS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -40,29 +37,31 @@ def read_labels(path: Path) -> Generator[str, None, Labels]:
 
     Raises
     ------
-    InputError : the file is not a label volume as this software writes them.
+    InputError : the file cannot be read, or nibabel is missing.
     """
     path = Path(path)
-    content = bytearray()
-    opened = gzip.open if path.name.endswith(".gz") else open
     try:
-        with opened(path, "rb") as stream:
-            while piece := stream.read(_PIECE_BYTES):
-                content += piece
-                yield f"reading {path.name}"
-    except (OSError, EOFError) as error:
-        raise InputError(f"The file {path} cannot be read ({error}).", "Estimate the case again.") from error
-    header = bytes(content[:_HEADER_BYTES])
-    kind = _TYPES.get(int.from_bytes(header[70:72], "little"))
-    shape = np.frombuffer(header, "<i2", 3, 42).astype(int)
-    start = int(np.frombuffer(header, "<f4", 1, 108)[0]) if len(header) == _HEADER_BYTES else 0
-    whole = kind is not None and len(content) >= start + shape.prod() * np.dtype(kind).itemsize
-    if not whole or header[344:347] != b"n+1" or np.frombuffer(header, "<i2", 1, 254)[0] == 0:
-        raise InputError(f"The file {path} is not a label volume of this software.", "Estimate the case again.")
-    geometry = np.eye(4)
-    geometry[:3] = np.frombuffer(header, "<f4", 12, 280).reshape(3, 4)
-    array = np.frombuffer(content, np.dtype(kind).newbyteorder("<"), shape.prod(), start)
-    return Labels(array.reshape(shape[::-1]), geometry)
+        import nibabel as nib
+    except ImportError as error:
+        raise InputError(
+            f"The file {path} cannot be read yet: the Python package nibabel is missing.",
+            "Click 'Install packages' in the Estimate step.",
+        ) from error
+    try:
+        # One handle: a packed file is unpacked once, from its beginning to its end.
+        file = nib.load(path, keep_file_open=True)
+        columns, rows, slices = file.shape
+        array = np.empty((slices, rows, columns), file.get_data_dtype().newbyteorder("="))
+        step = max(1, _PIECE_VOXELS // (columns * rows))
+        for first in range(0, slices, step):
+            part = slice(first, first + step)
+            array[part] = np.asarray(file.dataobj[..., part]).T
+            yield f"reading {path.name}"
+    except (OSError, EOFError, ValueError, zlib.error, nib.filebasedimages.ImageFileError) as error:
+        raise InputError(
+            f"The file {path} is not a label volume of this software ({error}).", "Estimate the case again."
+        ) from error
+    return Labels(array, np.asarray(file.affine, float))
 
 
 def box_around(arrays: list[np.ndarray], margin: int = 2) -> tuple[slice, slice, slice]:

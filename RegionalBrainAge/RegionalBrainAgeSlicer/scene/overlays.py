@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import slicer
 import vtk
+from RegionalBrainAgeLib.case.report import reading
 from slicer.i18n import tr as _
 
 from ..work.chunked_work import Steps
 from . import case_nodes
-from .case_folder import CaseFolder, RegionRow
-from .colour_scales import ColorScale, load_scale, pad_scale, thickness_scale, width_scale
+from .case_folder import CaseFolder
+from .colour_scales import ColorScale, load_scale, thickness_scale, width_scale, years_scale
 from .grids import nearest_on_grid, ras_from_ijk, same_grid
 
 # Where there is nothing to show. A zero would paint a veil in the scale's middle colour; the display cuts this off.
@@ -27,38 +28,62 @@ class Overlay:
 
     Parameters
     ----------
-    key : stable name, kept in the parameter node and in node attributes.
-    title : what the selector shows.
-    value : number of a region (NaN where there is none), in the unit of the scale.
-    needs_estimate : True where a region "not estimable" has no value.
+    key : stable name, kept in the parameter node.
+    title : what selector and legend say.
+    values : region label -> number to show, of the regions that have one, in the unit of the scale.
+    scale : from the numbers and the title.
     """
 
     key: str
     title: str
-    value: Callable[[RegionRow], float]
-    scale: Callable[[list[float]], ColorScale]
-    needs_estimate: bool = True
+    values: dict[int, float]
+    make_scale: Callable[[list[float], str], ColorScale]
 
-    def values(self, case: CaseFolder) -> dict[int, float]:
-        """Region label -> number to show; only regions that have one."""
-        given = {row.label: self.value(row) for row in case.rows if row.estimable or not self.needs_estimate}
-        return {label: number for label, number in given.items() if np.isfinite(number)}
-
-    def color_scale(self, case: CaseFolder) -> ColorScale:
-        return self.scale(list(self.values(case).values()))
+    @property
+    def scale(self) -> ColorScale:
+        return self.make_scale(list(self.values.values()), self.title)
 
 
-OVERLAYS = (
-    Overlay("pad", "PAD (years)", lambda row: row.pad_corrected_years, pad_scale),
-    Overlay("load", "Lesion load (%)", lambda row: 100.0 * row.load_fraction, load_scale, needs_estimate=False),
-    Overlay("width", "Interval width (years)", lambda row: row.interval_width_years, width_scale),
-    Overlay("thickness", "Thickness (mm)", lambda row: row.thickness_mm, lambda _: thickness_scale(), False),
-)
+def overlays_of(case: CaseFolder) -> list[Overlay]:
+    """What may be shown of a case. What may not be read of it is not offered."""
+    loads = {row.label: 100.0 * row.load_fraction for row in case.rows}
+    widths = {row.label: row.interval_width_years for row in case.rows if row.estimable}
+    thicknesses = {row.label: row.thickness_mm for row in case.rows}
+    found = [
+        Overlay("load", _("Lesion load (%)"), _finite(loads), load_scale),
+        Overlay("width", _("Interval width (years)"), _finite(widths), width_scale),
+        Overlay("thickness", _("Thickness (mm)"), _finite(thicknesses), thickness_scale),
+    ]
+    if reading.withheld(case):
+        return [overlay for overlay in found if overlay.key != "width"]
+    return [Overlay("reading", reading_title(case), _readings(case), years_scale), *found]
 
 
-def overlay_by_key(key: str) -> Overlay:
-    """The overlay of that name; the first one if there is none."""
-    return next((overlay for overlay in OVERLAYS if overlay.key == key), OVERLAYS[0])
+def overlay_by_key(case: CaseFolder, key: str) -> Overlay:
+    """The case's overlay of that name; its first one if there is none."""
+    found = overlays_of(case)
+    return next((overlay for overlay in found if overlay.key == key), found[0])
+
+
+def reading_title(case: CaseFolder) -> str:
+    """What may be read of a case's ages, in the words of the report."""
+    if reading.calibrated(case):
+        return _("PAD (years)")
+    return _("Deviation (years)") if reading.has_deviations(case) else _("Side difference (years)")
+
+
+def _readings(case: CaseFolder) -> dict[int, float]:
+    """Years by which a region lies outside what is usual; 0 for those inside their healthy range."""
+    found = reading.regions(case)
+    return {
+        row.label: found[row.region].value_years if found[row.region].outside else 0.0
+        for row in case.rows
+        if found[row.region].estimable
+    }
+
+
+def _finite(values: dict[int, float]) -> dict[int, float]:
+    return {label: value for label, value in values.items() if np.isfinite(value)}
 
 
 def paint(labels: np.ndarray, lesion: np.ndarray | None, values: dict[int, float], painted: np.ndarray) -> Steps:
@@ -125,10 +150,11 @@ def show_scale(volume_node, scale: ColorScale) -> None:
     display.SetThreshold(NOTHING / 2.0, -NOTHING)
     display.SetApplyThreshold(True)
     legend = slicer.modules.colors.logic().AddDefaultColorLegendDisplayNode(volume_node)
-    legend.SetTitleText(scale.title)
+    # The unit in a line of its own: a wide title would reach over the head.
+    legend.SetTitleText(scale.title.replace(" (", "\n("))
     legend.SetLabelFormat(scale.label_format)
     legend.SetNumberOfLabels(scale.labels)
     legend.SetMaxNumberOfColors(256)
-    legend.SetSize(0.12, 0.45)
+    legend.SetSize(0.10, 0.42)
     legend.SetPosition(0.97, 0.5)
     legend.SetVisibility(True)

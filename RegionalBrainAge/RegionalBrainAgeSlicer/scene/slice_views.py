@@ -10,6 +10,8 @@ from .grids import ras_from_ijk
 
 # Beyond the numbers of Slicer's own layouts.
 LAYOUT_ID, LAYOUT_WITHOUT_TABLES_ID = 5418, 5419
+# How much wider than the head the slices look, so that a legend fits beside it.
+_WIDER = 1.35
 _VIEW = '<item><view class="{cls}" singletontag="{tag}">{properties}</view></item>'
 _SLICES = (
     ("Red", "Axial", "R", "#F34A33"),
@@ -111,14 +113,38 @@ def show_head(head, case_id: str, opacity: float) -> None:
     _show_only(case_id)
 
 
-def fit_views() -> None:
-    """Slices and 3D view show all of the head."""
+def fit_views(case_id: str = "") -> None:
+    """Slices and 3D view show all of the head; beside the head there is room for the legend of the case's overlay."""
     manager = slicer.app.layoutManager()
+    if manager is None:
+        return
+    legend = bool(case_id) and case_nodes.find(case_id, "overlay") is not None
     logics = manager.mrmlSliceLogics()
     for index in range(logics.GetNumberOfItems()):
-        logics.GetItemAsObject(index).FitSliceToBackground()
+        logic = logics.GetItemAsObject(index)
+        logic.FitSliceToBackground()
+        if legend:
+            _make_room(logic.GetSliceNode())
     for index in range(manager.threeDViewCount):
         manager.threeDWidget(index).threeDView().resetFocalPoint()
+    _show_orientation()
+
+
+def _make_room(node) -> None:
+    width, height, depth = node.GetFieldOfView()
+    node.SetFieldOfView(width * _WIDER, height * _WIDER, depth)
+    # To the left by half of what the field of view grew.
+    node.SetXYZOrigin(width * (_WIDER - 1.0) / 2.0, 0.0, 0.0)
+
+
+def _show_orientation() -> None:
+    """Which way is right, in every view: letters at arrows in slices, a cube with letters in 3D."""
+    for node in slicer.util.getNodesByClass("vtkMRMLSliceNode"):
+        node.SetOrientationMarkerType(node.OrientationMarkerTypeAxes)
+        node.SetOrientationMarkerSize(node.OrientationMarkerSizeMedium)
+    for node in slicer.util.getNodesByClass("vtkMRMLViewNode"):
+        node.SetOrientationMarkerType(node.OrientationMarkerTypeCube)
+        node.SetOrientationMarkerSize(node.OrientationMarkerSizeMedium)
 
 
 def set_overlay_opacity(opacity: float) -> None:
@@ -126,10 +152,10 @@ def set_overlay_opacity(opacity: float) -> None:
 
 
 def jump_to_region(case_id: str, label: int) -> np.ndarray | None:
-    """Move all slices to the middle of a region. Returns the place (RAS, mm), None if the region has no voxels."""
+    """Move all slices through the middle of a region, without shifting the views sideways. Returns the place (RAS, mm), None if the region has no voxels."""
     ras = region_centre_ras(case_id, label)
     if ras is not None:
-        slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *ras, slicer.vtkMRMLSliceNode.CenteredJumpSlice)
+        slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *ras, slicer.vtkMRMLSliceNode.OffsetJumpSlice)
     return ras
 
 

@@ -10,12 +10,12 @@ from slicer.i18n import tr as _
 
 from ..messages import told_to_user
 from ..scene import case_nodes
-from ..scene.case_folder import CaseFolder, RegionRow, read_case_folder
-from ..scene.case_rows import COLUMN_MEANINGS, COLUMNS, cells_of
+from ..scene.case_folder import CaseFolder, read_case_folder
+from ..scene.case_rows import columns_of, describe, reasons_of, rows_of
 from ..scene.case_scene import open_case, show_overlay
 from ..scene.case_table import case_in_scene
 from ..scene.colour_scales import NOT_ESTIMABLE_RGB
-from ..scene.overlays import OVERLAYS, overlay_by_key
+from ..scene.overlays import overlay_by_key, overlays_of
 from ..scene.patient_facts import set_case_facts, set_case_shown
 from ..scene.slice_views import (
     LAYOUT_ID,
@@ -41,13 +41,7 @@ class ResultsStep:
         self._busy = False
         self._work: TurnByTurn | None = None
         self._opening = False
-        for overlay in OVERLAYS:
-            self.ui.overlayCombo.addItem(overlay.title, overlay.key)
         table = self.ui.resultsTable
-        table.columnCount = len(COLUMNS)
-        table.setHorizontalHeaderLabels([_(title) for title in COLUMNS])
-        for column, meaning in enumerate(COLUMN_MEANINGS):
-            table.horizontalHeaderItem(column).setToolTip(_(meaning) if meaning else "")
         table.verticalHeader().visible = False
         table.verticalHeader().defaultSectionSize = _ROW_HEIGHT
         table.horizontalHeader().stretchLastSection = True
@@ -108,7 +102,7 @@ class ResultsStep:
         show_case_in_views(case_id, parameters.overlayOpacityPercent / 100.0, LAYOUT_ID if fit else None)
         yield _("views")
         if fit:
-            fit_views()
+            fit_views(case_id)
             yield _("views")
             jump_to_lesion(case_id)
 
@@ -189,28 +183,28 @@ class ResultsStep:
         region = next((r for r in case.rows if r.region == item.text()), None)
         if region is not None:
             jump_to_region(case.case_id, region.label)
-            self.ui.regionLabel.text = describe(region)
+            self.ui.regionLabel.text = describe(case, region)
 
     # Showing the state
 
     def refresh(self) -> bool:
         """Show the state; returns whether there is a case to look at."""
         parameters = self.space.parameters
-        case_ids = case_nodes.case_ids()
         case = case_in_scene(parameters.caseShown) if parameters.caseShown else None
         self._busy = True
         try:
-            combo = self.ui.caseCombo
-            if [combo.itemData(i) for i in range(combo.count)] != case_ids:
-                combo.clear()
-                for case_id in case_ids:
-                    combo.addItem(f"sub-{case_id}", case_id)
-            combo.currentIndex = combo.findData(parameters.caseShown)
-            self.ui.overlayCombo.currentIndex = self.ui.overlayCombo.findData(parameters.overlay)
+            _choose(self.ui.caseCombo, [(f"sub-{name}", name) for name in case_nodes.case_ids()], parameters.caseShown)
+            overlays = overlays_of(case) if case else []
+            key = overlay_by_key(case, parameters.overlay).key if case else ""
+            _choose(self.ui.overlayCombo, [(overlay.title, overlay.key) for overlay in overlays], key)
             self._fill(case)
         finally:
             self._busy = False
+        self.ui.answerLabel.text = case.answer if case else ""
+        self.ui.reasonsLabel.text = reasons_of(case) if case else ""
         self.ui.warningsLabel.text = _words_of_caution(case) if case else ""
+        for label in (self.ui.answerLabel, self.ui.reasonsLabel):
+            label.visible = bool(label.text)
         for row in (self.ui.caseRow, self.ui.overlayRow):
             row.enabled = not (self.showing and self._opening)
         return case is not None
@@ -225,51 +219,48 @@ class ResultsStep:
         table.sortingEnabled = False
         table.rowCount = len(case.rows) if case else 0
         if case:
-            overlay = overlay_by_key(self.space.parameters.overlay)
-            values, scale = overlay.values(case), overlay.color_scale(case)
-            for index, row in enumerate(case.rows):
-                cells = cells_of(case, row)
-                for column, value in enumerate(cells):
-                    item = qt.QTableWidgetItem()
-                    item.setData(qt.Qt.DisplayRole, value)
-                    table.setItem(index, column, item)
-                item.setToolTip(row.reason)
-                if row.label in values or not row.estimable:
-                    rgb = scale.rgb(values[row.label]) if row.label in values else NOT_ESTIMABLE_RGB
-                    red, green, blue = (round(255 * c) for c in rgb)
-                    first = table.item(index, 0)
-                    first.setBackground(qt.QBrush(qt.QColor(red, green, blue)))
-                    dark = 0.3 * red + 0.6 * green + 0.1 * blue < 128
-                    first.setForeground(qt.QBrush(qt.QColor(255, 255, 255) if dark else qt.QColor(0, 0, 0)))
+            self._fill_rows(case)
         table.sortingEnabled = True
         table.resizeColumnsToContents()
         self.ui.regionLabel.text = _HINT if case else ""
 
+    def _fill_rows(self, case: CaseFolder) -> None:
+        table, columns = self.ui.resultsTable, columns_of(case)
+        table.columnCount = len(columns)
+        table.setHorizontalHeaderLabels([title for title, _meaning in columns])
+        for column, (_title, meaning) in enumerate(columns):
+            table.horizontalHeaderItem(column).setToolTip(meaning)
+        overlay = overlay_by_key(case, self.space.parameters.overlay)
+        scale = overlay.scale
+        for index, (row, cells) in enumerate(zip(case.rows, rows_of(case), strict=True)):
+            for column, value in enumerate(cells):
+                item = qt.QTableWidgetItem()
+                item.setData(qt.Qt.DisplayRole, value)
+                item.setToolTip(row.reason)
+                table.setItem(index, column, item)
+            if row.label in overlay.values or not row.estimable:
+                rgb = scale.rgb(overlay.values[row.label]) if row.label in overlay.values else NOT_ESTIMABLE_RGB
+                red, green, blue = (round(255 * c) for c in rgb)
+                first = table.item(index, 0)
+                first.setBackground(qt.QBrush(qt.QColor(red, green, blue)))
+                dark = 0.3 * red + 0.6 * green + 0.1 * blue < 128
+                first.setForeground(qt.QBrush(qt.QColor(255, 255, 255) if dark else qt.QColor(0, 0, 0)))
 
-def describe(row: RegionRow) -> str:
-    """A region in words."""
-    if not row.estimable:
-        return _("{region}: not estimable. {reason}").format(region=row.region, reason=row.reason)
-    return _(
-        "{region} ({side}): brain age {age:.1f} years, PAD {pad:+.1f} years "
-        "(90 % interval {low:+.1f} to {high:+.1f}), percentile {percentile:.0f}, lesion load {load:.1f} %."
-    ).format(
-        region=row.region,
-        side=row.side or row.hemisphere,
-        age=row.brain_age_years,
-        pad=row.pad_corrected_years,
-        low=row.pad_lower_years,
-        high=row.pad_upper_years,
-        percentile=row.pad_percentile,
-        load=100.0 * row.load_fraction,
-    )
+
+def _choose(combo, entries: list[tuple[str, str]], key: str) -> None:
+    """Make the entries (text, data) those of a combo box, and choose one by its data."""
+    if [(combo.itemText(i), combo.itemData(i)) for i in range(combo.count)] != entries:
+        combo.clear()
+        for text, data in entries:
+            combo.addItem(text, data)
+    combo.currentIndex = combo.findData(key)
 
 
 def _words_of_caution(case: CaseFolder) -> str:
     lines = [_("Research use only. Not a diagnosis, not for treatment decisions.")]
-    if case.facts.get("calibration") != "local":
+    if case.calibration != "local":
         lines.append(
-            _("Not calibrated to this scanner: read only differences between sides, beside the report's healthy range.")
+            _("Not calibrated to this scanner: read only differences within this brain, each beside its healthy range.")
         )
     if case.facts.get("qc") not in (None, "pass"):
         lines.append(_("Quality check: {verdict}.").format(verdict=case.facts["qc"]))

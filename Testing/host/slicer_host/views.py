@@ -13,6 +13,7 @@ SLICE_MANAGERS = (
     "vtkMRMLCrosshairDisplayableManager",
     "vtkMRMLSegmentationsDisplayableManager2D",
     "vtkMRMLColorLegendDisplayableManager",
+    "vtkMRMLOrientationMarkerDisplayableManager",
 )
 THREE_D_MANAGERS = (
     "vtkMRMLCameraDisplayableManager",
@@ -20,6 +21,7 @@ THREE_D_MANAGERS = (
     "vtkMRMLModelDisplayableManager",
     "vtkMRMLSegmentationsDisplayableManager3D",
     "vtkMRMLColorLegendDisplayableManager",
+    "vtkMRMLOrientationMarkerDisplayableManager",
 )
 
 
