@@ -52,11 +52,13 @@ class RegionalBrainAge(ScriptedLoadableModule):
 
 
 def on_startup_completed() -> None:
-    """What must be known before the first scene is opened: the layouts of its views, the terminology of lesions."""
+    """What must be known before the first scene is opened: layouts, the terminology of lesions; and the sample head."""
+    from RegionalBrainAgeSlicer.scene.sample_data import register_sample_data
     from RegionalBrainAgeSlicer.scene.slice_views import register_layouts
 
     register_layouts()
     register_terminology()
+    register_sample_data(Path(__file__).resolve().parent / "Resources" / "Icons" / "RegionalBrainAge.png")
 
 
 def register_terminology() -> None:
@@ -237,7 +239,9 @@ class RegionalBrainAgeWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             begun = self.estimate.running or has_case
             reviewing = patient_done and (self.review.begun or begun)
             self._open_section(self.ui.patientSection, not reviewing)
-            self._open_section(self.ui.reviewSection, patient_done and not (begun and (review_done or not self.review.begun)))
+            self._open_section(
+                self.ui.reviewSection, patient_done and not (begun and (review_done or not self.review.begun))
+            )
             self._open_section(self.ui.estimateSection, (ready and not has_case) or self.estimate.running)
             self._open_section(self.ui.resultsSection, has_case)
             self._open_section(self.ui.saveSection, has_case)

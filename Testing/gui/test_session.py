@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import time
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -16,6 +17,7 @@ import psutil
 import pytest
 import slicer
 from heartbeat import Heartbeat
+from made_case import made_case
 from PySide6 import QtCore, QtTest, QtWidgets
 
 
@@ -307,3 +309,89 @@ def test_leaving_the_panel_releases_editor_and_shortcuts(session):
     assert not editor.shortcuts_installed
     assert not editor.views_observed
     assert not session.panel.review.editor.mrmlSegmentEditorNode().GetActiveEffectName()
+
+
+# The demonstration and what a case says first
+
+
+def test_the_demo_runs_and_is_shown_at_one_click(session, dialogs):
+    session.click(session.ui.demoButton)
+    assert session.ui.cancelButton.isEnabled()
+    session.finish()
+    assert dialogs.said == []
+    assert session.commands == [["demo", "--out", str(session.folder / "working")]]
+    assert session.panel.parameters.caseShown == "demo"
+    assert session.ui.resultsTable.rowCount() == 18
+    assert session.panel.parameters.caseId == "demo", "the patient in the steps is the case shown"
+
+
+def test_the_sample_head_is_registered_and_opened(session, monkeypatch, host, dialogs):
+    import sys
+    from types import SimpleNamespace
+
+    from RegionalBrainAgeSlicer.scene import sample_data
+
+    found = {}
+    logic = SimpleNamespace(registerCustomSampleDataSource=lambda **given: found.update(given))
+    monkeypatch.setitem(sys.modules, "SampleData", SimpleNamespace(SampleDataLogic=logic))
+    host.load_module("RegionalBrainAge")
+    assert (found["category"], found["nodeNames"]) == ("Regional Brain Age", "Colin27")
+    assert Path(found["thumbnailFileName"]).exists()
+    assert isinstance(found["uris"], str), "the module wants one address per file"
+    monkeypatch.setattr("RegionalBrainAgeLib.resources.package_file", lambda *parts: session.made.t1)
+    assert found["customDownloader"](None).GetName() == "Colin27"
+    assert found["sampleName"] == sample_data.NAME
+
+
+def test_the_first_line_of_the_results_is_the_answer_and_the_reasons_follow(session):
+    session.panel.results.open(session.made.folder)
+    session.shown()
+    ui = session.ui
+    assert ui.answerLabel.text() == "Older than expected in 3 of 17 regions."
+    assert ui.reasonsLabel.text() == "Not estimable: DAN_L: More than half of its cortex is lesioned."
+    labels = [ui.answerLabel, ui.reasonsLabel, ui.caseRow, ui.overlayRow, ui.resultsTable]
+    places = [label.mapTo(session.panel.parent, QtCore.QPoint(0, 0)).y() for label in labels]
+    assert places == sorted(places)
+
+
+def test_contrasts_and_their_healthy_range_are_seen_in_a_panel_of_400_pixels(session, host):
+    session.panel.results.open(session.made.folder)
+    session.shown()
+    session.panel.parent.resize(400, 2000)
+    host.wait(lambda: False, 0.05)
+    table = session.ui.resultsTable
+    titles = [table.horizontalHeaderItem(column).text() for column in range(table.columnCount())]
+    assert titles[:5] == ["Region", "PAD", "healthy", "Sides", "healthy"]
+    assert sum(table.columnWidth(column) for column in range(5)) <= table.viewport().width()
+    row = next(r for r in range(18) if table.item(r, 0).text() == "SMN_L")
+    assert table.item(row, 3).data(QtCore.Qt.ItemDataRole.DisplayRole) == -1.7
+    assert table.item(row, 4).text() == "−8…+8"
+
+
+def test_an_uncalibrated_case_shows_no_pad(session, tmp_path):
+    made = made_case(tmp_path / "plain", "plain", calibration="none")
+    session.panel.results.open(made.folder)
+    session.shown()
+    combo = session.ui.overlayCombo
+    assert "PAD (years)" not in [combo.itemText(i) for i in range(combo.count())]
+    assert combo.currentText() == "Side difference (years)"
+    table = session.ui.resultsTable
+    assert {table.item(r, 1).text() for r in range(18)} == {"–"}
+    assert "read only differences within this brain" in session.ui.warningsLabel.text()
+
+
+def test_finished_steps_fold(session):
+    ui = session.ui
+    session.patient()
+    assert not ui.patientSection.isCollapsed(), "days since stroke and motor outcome may follow"
+    session.lesion()
+    assert ui.patientSection.isCollapsed()
+    assert not ui.reviewSection.isCollapsed()
+    session.approve()
+    assert not ui.estimateSection.isCollapsed()
+    session.estimate()
+    assert ui.reviewSection.isCollapsed()
+    session.finish()
+    assert [s.isCollapsed() for s in (ui.patientSection, ui.reviewSection, ui.estimateSection)] == [True] * 3
+    assert not ui.resultsSection.isCollapsed()
+    assert ui.advancedSection.isCollapsed()

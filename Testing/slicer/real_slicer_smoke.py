@@ -204,7 +204,9 @@ def a_second_head_does_not_keep_the_first_ones_facts(out):
     slicer.app.processEvents()
     assert parameters.t1Volume is first, "another node was chosen when the second head was removed"
     offered = [widget.ui.t1Selector.nodeFromIndex(i) for i in range(widget.ui.t1Selector.nodeCount())]
-    assert not [node.GetName() for node in offered if "PAD" in node.GetName()], "the overlay is offered as a head"
+    from RegionalBrainAgeSlicer.scene import case_nodes
+
+    assert not [node.GetName() for node in offered if case_nodes.is_made(node)], "an overlay is offered as a head"
 
 
 @check
@@ -246,9 +248,11 @@ def a_saved_scene_comes_back(out):
     slicer.util.loadScene(path)
     assert wait(lambda: widget.ui.resultsTable.rowCount == 18, 10)
     assert widget.parameters.caseShown == shown
-    overlays = [v for v in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode") if "PAD" in v.GetName()]
-    assert overlays
-    assert np.isfinite(slicer.util.arrayFromVolume(overlays[0])).all()
+    from RegionalBrainAgeSlicer.scene import case_nodes
+
+    overlay = case_nodes.find(shown, "overlay")
+    assert overlay is not None
+    assert np.isfinite(slicer.util.arrayFromVolume(overlay)).all()
 
 
 @check_in_second_process

@@ -13,11 +13,20 @@ from RegionalBrainAgeLib.errors import InputError
 
 # Columns that hold numbers; those of the second list are missing in folders of older versions.
 _NUMBERS = (
-    "brain_age_years pad_corrected_years pad_lower_years pad_upper_years pad_percentile load_fraction thickness_mm"
-).split()
+    "brain_age_years",
+    "pad_corrected_years",
+    "pad_lower_years",
+    "pad_upper_years",
+    "pad_percentile",
+    "load_fraction",
+    "thickness_mm",
+)
 _NEWER_NUMBERS = (
-    "deviation_corrected_years deviation_lower_years deviation_upper_years deviation_percentile"
-).split()
+    "deviation_corrected_years",
+    "deviation_lower_years",
+    "deviation_upper_years",
+    "deviation_percentile",
+)
 
 
 @dataclass(frozen=True)

@@ -35,8 +35,16 @@ def show_plot(case: CaseFolder):
     for name, segments, style in (
         (_("healthy range"), band, {"colour": palette.NEUTRAL, "line": 11}),
         (_("difference"), both, {"colour": palette.MUTED, "line": 2}),
-        (first, [(p, [one]) for p, (_n, one, _o) in enumerate(pairs, 1)], {"colour": palette.ORANGE, "marker": "Circle"}),
-        (second, [(p, [other]) for p, (_n, _o, other) in enumerate(pairs, 1)], {"colour": palette.BLUE, "marker": "Square"}),
+        (
+            first,
+            [(p, [one]) for p, (_n, one, _o) in enumerate(pairs, 1)],
+            {"colour": palette.ORANGE, "marker": "Circle"},
+        ),
+        (
+            second,
+            [(p, [other]) for p, (_n, _o, other) in enumerate(pairs, 1)],
+            {"colour": palette.BLUE, "marker": "Square"},
+        ),
     ):
         chart.AddAndObservePlotSeriesNodeID(_series(case, name, segments, **style).GetID())
     chart.SetTitle(_("{name}: both sides").format(name=case.name))
@@ -72,7 +80,7 @@ def _title(case: CaseFolder) -> str:
 
 
 def _names(networks: list[str]) -> str:
-    """"1 SMN   2 FPN ...": the chart can write numbers at its axis, and no names."""
+    """ "1 SMN   2 FPN ...": the chart can write numbers at its axis, and no names."""
     words = [f"{place} {network}" for place, network in enumerate(networks, start=1)]
     lines = [words[at : at + _NAMES_IN_A_LINE] for at in range(0, len(words), _NAMES_IN_A_LINE)]
     return "\n".join("   ".join(line) for line in lines)

@@ -8,7 +8,6 @@ from dataclasses import fields
 from pathlib import Path
 
 import vtk
-from slicer.i18n import tr as _
 
 from . import case_nodes
 from .case_folder import CaseFolder, RegionRow
@@ -18,6 +17,8 @@ _FACTS_ATTRIBUTE = "RegionalBrainAge.Facts"
 _FOLDER_ATTRIBUTE = "RegionalBrainAge.Folder"
 _KEPT_FACTS = ("answer", "lesion", "warnings", "calibration", "qc", "model", "case", "asymmetries", "global_age")
 _COLUMN_CLASSES = {int: vtk.vtkIntArray, float: vtk.vtkDoubleArray, str: vtk.vtkStringArray, bool: vtk.vtkIntArray}
+
+
 def show_table(case: CaseFolder):
     """Write the case's rows into its table node. Returns the node."""
     node = case_nodes.find_or_add(case.case_id, "table", "vtkMRMLTableNode", f"{case.name} regions")

@@ -12,7 +12,7 @@ from RegionalBrainAgeLib.figures import palette
 
 NOT_ESTIMABLE_RGB = tuple(float(c) for c in palette.rgb(palette.NOT_ESTIMABLE))
 LESION_RGB = tuple(float(c) for c in palette.rgb(palette.LESION))
-# Share of a scale at zero that has the colour of "nothing to report": wider than the steps in which a view draws colours.
+# Share of a scale at zero that has the colour of "nothing to report": wider than the steps in which views draw colours.
 _NOTHING = 0.012
 
 

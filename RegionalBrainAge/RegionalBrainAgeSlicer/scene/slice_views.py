@@ -152,7 +152,10 @@ def set_overlay_opacity(opacity: float) -> None:
 
 
 def jump_to_region(case_id: str, label: int) -> np.ndarray | None:
-    """Move all slices through the middle of a region, without shifting the views sideways. Returns the place (RAS, mm), None if the region has no voxels."""
+    """Move all slices through the middle of a region, without shifting the views sideways.
+
+    Returns the place (RAS, mm), None if the region has no voxels.
+    """
     ras = region_centre_ras(case_id, label)
     if ras is not None:
         slicer.vtkMRMLSliceNode.JumpAllSlices(slicer.mrmlScene, *ras, slicer.vtkMRMLSliceNode.OffsetJumpSlice)
