@@ -30,6 +30,12 @@ _TERMS = {
 }
 
 
+_DOUBTFUL_SITE = (
+    "- The site newyork_a_adhd (25 people) may, by its name, hold people with ADHD; the table does not tell. "
+    "It was kept.",
+)
+
+
 def model_card(model: BrainAgeModel, found: Measured) -> str:
     """The card as Markdown."""
     parts = [
@@ -299,6 +305,7 @@ def _limits(model: BrainAgeModel, found: Measured) -> str:
         "- Children are not judged. Healthy people only: no claim is made about any disease. OASIS-2 people "
         "were not all "
         "followed as cognitively normal; the table does not tell which.",
+        *(_DOUBTFUL_SITE if "newyork_a_adhd" in found.people.site else ()),
         "- Fairness: the table holds no ethnicity, income or education; performance across such groups is unknown.",
         f"- Measured with: `{found.command}`.",
         *[f"- {note}" for note in found.notes],

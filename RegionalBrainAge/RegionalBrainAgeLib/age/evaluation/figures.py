@@ -69,7 +69,7 @@ def card_figures(found: Measured) -> dict[str, bytes]:
             axes.plot(middle, number + shift, "o", color=colour)
     axes.set_yticks(range(len(sites)), [f"{site} ({(found.people.site == site).sum()})" for site in sites])
     axes.axvline(0, color="black", linewidth=1)
-    axes.set_xlabel("raw error (years), median and 90 % of people: regions' mean (blue), global (orange)")
+    axes.set_xlabel("raw error (years), median and 90 % of people\nregions' mean (blue), global age (orange)")
     return {name: _png(figure) for name, figure in zip(FIGURE_FILES, (curve, by_site), strict=True)}
 
 
