@@ -19,6 +19,7 @@ from pathlib import Path
 import pandas as pd
 from RegionalBrainAgeLib.errors import Cancelled, InputError, RegionalBrainAgeError
 from RegionalBrainAgeLib.files.atomic_file import write_atomically
+from RegionalBrainAgeLib.files.atomic_folder import staged_results
 
 from .data.cohort_table import Cohort, read_cohort
 from .data.settings import Settings
@@ -31,6 +32,7 @@ _SHARES = {
     **{"mixed": 0.02, "formula": 0.02, "loads": 0.06, "groups": 0.02, "sem": 0.08},
     **{"classifiers": 0.6, "sensitivity": 0.07, "participants": 0.01},
 }
+SUMMARY_NAME = "analysis.json"
 _PACKAGES = (
     *("numpy", "scipy", "pandas", "scikit-learn", "statsmodels", "semopy", "matplotlib", "regional-brain-age"),
 )
@@ -71,9 +73,7 @@ def run(
     started = time.perf_counter()
     result = analyse(read_cohort(csv_path, settings), settings, tell)
     result.provenance = _provenance(Path(csv_path), settings)
-    write(result, out_dir, tell)
-    result.seconds["total"] = time.perf_counter() - started
-    write_atomically(out_dir / "analysis.json", json.dumps({**result.provenance, **result.as_dict()}, indent=2) + "\n")
+    write(result, out_dir, tell, started)
     tell("Done", 1.0)
     return result
 
@@ -130,14 +130,20 @@ def _wanted(step: str, settings: Settings) -> bool:
     return needs.get(step, step in settings.families)
 
 
-def write(result: AnalysisResult, out_dir: Path, tell: Progress) -> None:
-    """Write tables with sidecars, figures and the report; files of an earlier run that this one lacks are removed."""
+def write(result: AnalysisResult, out_dir: Path, tell: Progress, started: float | None = None) -> None:
+    """Write tables with sidecars, figures, the report and, last, analysis.json: all together, or nothing.
+
+    Until everything is written beside them, the files of an earlier run stay; then those that this run lacks go.
+
+    Parameters
+    ----------
+    started : when the analysis began (`time.perf_counter`).
+    """
     from .report.checklists import strobe, tripod_ai
     from .report.figures import draw_all
     from .report.methods_file import write_methods
     from .report.page import write_report
 
-    out_dir.mkdir(parents=True, exist_ok=True)
     result.folder = out_dir
     tell("Drawing figures", 0.91)
     start = time.perf_counter()
@@ -152,20 +158,22 @@ def write(result: AnalysisResult, out_dir: Path, tell: Progress) -> None:
         result.tables["tripod_ai"] = tripod_ai(result)
     if len(result.cohort.left_out):
         result.tables["cases_left_out"] = result.cohort.left_out
-    (out_dir / "figures").mkdir(exist_ok=True)
-    for stale in [
-        *(out_dir / f"{n}.{e}" for n in MEANINGS for e in ("tsv", "json")),
-        *(out_dir / "figures").glob("*.svg"),
-    ]:
-        stale.unlink(missing_ok=True)
-    for name, table in result.tables.items():
-        result.files += write_result(out_dir, name, table)
-    for name, figure in figures.items():
-        path = out_dir / "figures" / f"{name}.svg"
-        write_atomically(path, figure.svg)
-        result.files.append(path)
-    result.files.append(write_report(result, figures, out_dir / "report.html"))
-    result.files += write_methods(result, out_dir)
+    stale = ["figures/*.svg", *(f"{name}.{ending}" for name in MEANINGS for ending in ("tsv", "json"))]
+    with staged_results(out_dir, last=("report.html", SUMMARY_NAME), stale=stale) as staging:
+        written = []
+        for name, table in result.tables.items():
+            written += write_result(staging, name, table)
+        (staging / "figures").mkdir()
+        for name, figure in figures.items():
+            written.append(staging / "figures" / f"{name}.svg")
+            write_atomically(written[-1], figure.svg)
+        written.append(write_report(result, figures, staging / "report.html"))
+        written += write_methods(result, staging)
+        result.files += [out_dir / path.relative_to(staging) for path in written]
+        if started is not None:
+            result.seconds["total"] = time.perf_counter() - started
+        summary = {**result.provenance, **result.as_dict()}
+        write_atomically(staging / SUMMARY_NAME, json.dumps(summary, indent=2) + "\n")
 
 
 def _rank_predictors(result: AnalysisResult) -> None:

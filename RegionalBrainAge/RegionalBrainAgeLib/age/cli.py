@@ -73,12 +73,15 @@ def run_train(args: argparse.Namespace) -> int:
 
     from ..anatomy.regions import load_scheme
     from ..errors import InputError
+    from ..files.atomic_folder import case_folder
     from .model.model_files import save_model
     from .norms.charts import read_charts
     from .people_table import read_people
     from .training.train_model import Sources, describe_file, train_model
     from .training.train_network import Recipe
 
+    if args.out.exists() and not args.out.is_dir():
+        raise InputError(f"{args.out} is a file.", "Choose another --out: a folder.")
     if args.out.exists() and any(args.out.iterdir()) and not args.overwrite:
         raise InputError(f"The folder {args.out} is not empty.", "Choose another --out or add --overwrite.")
     if args.vertices:
@@ -103,14 +106,16 @@ def run_train(args: argparse.Namespace) -> int:
             args.seed,
             progress=progress_lines(),
         )
-    save_model(model, args.out)
+    with case_folder(args.out.parent, args.out.name, overwrite=True) as folder:
+        save_model(model, folder)
     LOG.info(f"{args.out}: model of {len(people)} people")
     return 0
 
 
 def run_evaluate(args: argparse.Namespace) -> int:
     """Writes predictions, metrics, figures and, asked for, the model card."""
-    from .evaluation.evaluate import evaluate, write_evaluation
+    from ..files.atomic_folder import staged_results
+    from .evaluation.evaluate import METRICS_NAME, evaluate, write_evaluation
     from .evaluation.figures import write_figures
     from .model.calibration import read_calibration
     from .model.model_files import load_model
@@ -123,8 +128,9 @@ def run_evaluate(args: argparse.Namespace) -> int:
     calibration = read_calibration(args.calibration) if args.calibration else None
     used = model.without_messages() if args.without_messages else model
     evaluation = evaluate(used, people, calibration)
-    write_evaluation(evaluation, args.out)
-    write_figures(evaluation, people, args.out)
+    with staged_results(args.out, last=(METRICS_NAME,), stale=("figures/*.svg",)) as folder:
+        write_evaluation(evaluation, folder)
+        write_figures(evaluation, people, folder)
     LOG.info(evaluation.metrics.to_string(index=False))
     if args.card:
         _write_card(args, people)
@@ -192,13 +198,15 @@ def _train_on_vertices(args: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from ..anatomy.regions import load_scheme
+    from ..files.atomic_folder import case_folder
     from .vertices.mesh import read_vertex_people
     from .vertices.vertex_model import VertexRecipe, save_vertex_model, train_vertex_model
 
     people = read_vertex_people(args.table, args.vertices)
     recipe = VertexRecipe() if args.steps is None else replace(VertexRecipe(), steps=args.steps)
     model = train_vertex_model(people, load_scheme(args.scheme), recipe, args.seed, progress=progress_lines())
-    save_vertex_model(model, args.out)
+    with case_folder(args.out.parent, args.out.name, overwrite=True) as folder:
+        save_vertex_model(model, folder)
     LOG.info(f"{args.out}: vertex model of {len(people)} people")
     return 0
 
@@ -208,6 +216,8 @@ def _evaluate_on_vertices(args: argparse.Namespace) -> int:
     import pandas as pd
 
     from ..anatomy.regions import load_scheme
+    from ..files.atomic_folder import staged_results
+    from .evaluation.evaluate import METRICS_NAME, write_tables
     from .evaluation.metrics import balanced_mae_years, mean_correlation, mean_slope
     from .vertices.mesh import read_vertex_people
     from .vertices.vertex_model import load_vertex_model
@@ -217,8 +227,7 @@ def _evaluate_on_vertices(args: argparse.Namespace) -> int:
     ages = model.predict(people)
     pad = ages - people.age_years[:, None]
     regions = len(model.region_names)
-    args.out.mkdir(parents=True, exist_ok=True)
-    pd.DataFrame(
+    predictions = pd.DataFrame(
         {
             "person": np.repeat(people.person, regions),
             "site": np.repeat(people.site, regions),
@@ -227,7 +236,7 @@ def _evaluate_on_vertices(args: argparse.Namespace) -> int:
             "brain_age_years": np.round(ages.ravel(), 4),
             "pad_years": np.round(pad.ravel(), 4),
         }
-    ).to_csv(args.out / "predictions.csv", index=False)
+    )
     measures = {
         "MAE 40-90, age-balanced, years": balanced_mae_years(pad, people.age_years),
         "correlation with age, all people": mean_correlation(ages, people.age_years),
@@ -235,7 +244,8 @@ def _evaluate_on_vertices(args: argparse.Namespace) -> int:
     }
     rows = [(measure, "vertex network", value) for measure, value in measures.items()]
     frame = pd.DataFrame(rows, columns=["measure", "method", "value"])
-    frame.to_csv(args.out / "metrics.tsv", sep="\t", index=False, float_format="%.4f")
+    with staged_results(args.out, last=(METRICS_NAME,)) as folder:
+        write_tables(predictions, frame, folder)
     LOG.info(frame.to_string(index=False))
     return 0
 

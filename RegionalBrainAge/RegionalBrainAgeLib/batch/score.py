@@ -22,7 +22,7 @@ from ..age.people import people_of_features
 from ..anatomy.parcels import PARCEL_NAMES, ParcelFeatures
 from ..anatomy.regions import RegionScheme, load_scheme, membership
 from ..case.pipeline import global_age_result, region_rows
-from ..case.quality import judge
+from ..case.quality import judge, withheld
 from ..case.result.result import CaseResult, hemisphere_volumes_ml
 from ..case.result.tables import PROCESSED_NAME, REGION_COLUMNS, processed_columns
 from ..errors import Cancelled, InputError
@@ -93,6 +93,16 @@ class Scorer:
         return self.model.predict_people(people, calibration)
 
     def _result(self, person: Measured, ages: Ages) -> CaseResult:
+        quality = judge(
+            similarity=None,
+            brain_volume_ml=None,
+            thickness_mm=person.thickness_mm,
+            lesioned_fraction=person.lesioned_fraction,
+            age_years=person.case.age_years,
+            pads_years=np.asarray(ages.pad_corrected_years, dtype=float),
+        )
+        if quality.verdict == "fail":
+            ages = withheld(ages)
         absent = 0.0 if person.lesion.side == "none" else np.nan
         regions = region_rows(
             self.scheme,
@@ -103,12 +113,6 @@ class Scorer:
             person.lesion.side,
             np.array([person.loads.get((r.network.lower(), r.hemisphere), absent) for r in self.scheme.regions]),
             np.full(len(self.scheme.regions), np.nan),
-        )
-        quality = judge(
-            similarity=None,
-            brain_volume_ml=None,
-            thickness_mm=person.thickness_mm,
-            lesioned_fraction=person.lesioned_fraction,
         )
         return CaseResult(
             case=person.case,

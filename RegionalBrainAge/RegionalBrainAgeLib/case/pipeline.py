@@ -26,6 +26,7 @@ from ..cortex.freesurfer import read_subject
 from ..errors import CaseError, InputError
 from ..files.atomic_folder import case_folder
 from ..files.checksum import checksum
+from ..files.image_checks import skull_stripped
 from ..geometry.image import Image, bounding_box, cropped, same_grid
 from ..head.image_grade import grade_image
 from ..lesion.measures import region_loads, summarise_lesion
@@ -36,7 +37,7 @@ from ..structures.volumes import StructureVolumes
 from .case import FILE_FIELDS, Case
 from .measure_head import Head, Scan, measure_head, read_scan
 from .provenance import peak_memory_mb, software_versions
-from .quality import advice, judge
+from .quality import advice, judge, withheld
 from .result.dataset_files import describe_dataset, describe_table
 from .result.result import (
     CaseResult,
@@ -161,8 +162,13 @@ def estimate(
         brain_volume_ml=float(head.volumes.brain.array.sum() * head.volumes.brain.voxel_volume_ml) if head else None,
         thickness_mm=features.thickness_mm,
         lesioned_fraction=features.lesioned_fraction,
+        age_years=case.age_years,
+        pads_years=np.asarray(ages.pad_corrected_years, dtype=float),
         not_t1=head is not None and from_t1 and head.not_t1,
+        skull_stripped=scan is not None and from_t1 and skull_stripped(scan.t1),
     )
+    if quality.verdict == "fail":
+        ages = withheld(ages)
     result = CaseResult(
         case=case,
         regions=region_rows(

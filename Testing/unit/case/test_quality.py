@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from RegionalBrainAgeLib.case.quality import advice, judge
+from RegionalBrainAgeLib.age.model.brain_age_model import RegionAges
+from RegionalBrainAgeLib.case.quality import WITHHELD, advice, judge, withheld
 from RegionalBrainAgeLib.case.result.result import LesionResult
 
 USUAL = {
@@ -12,6 +13,8 @@ USUAL = {
     "brain_volume_ml": 1400.0,
     "thickness_mm": np.full(148, 2.6),
     "lesioned_fraction": np.zeros(148),
+    "age_years": 30.0,
+    "pads_years": np.array([3.0, -4.0, np.nan, 8.0]),
 }
 
 
@@ -27,6 +30,10 @@ def test_a_usual_head_passes_without_a_word():
         ({"thickness_mm": np.full(148, 3.5)}, "3.50 mm"),
         ({"thickness_mm": np.full(148, np.nan)}, "148 parcels"),
         ({"thickness_mm": np.where(np.arange(148) < 20, np.nan, 2.6)}, "20 parcels"),
+        ({"age_years": 80.0, "thickness_mm": np.full(148, 2.8)}, "usual at this age (2.32 mm)"),
+        ({"pads_years": np.array([22.0, 30.0, 51.0, 35.0])}, "look 32 years older"),
+        ({"pads_years": np.array([-30.0, -28.0, 0.0])}, "look 28 years younger"),
+        ({"skull_stripped": True}, "skull"),
     ],
 )
 def test_what_is_unusual_is_named_for_review(changed, said):
@@ -37,6 +44,24 @@ def test_what_is_unusual_is_named_for_review(changed, said):
 
 def test_an_image_of_another_contrast_fails_whatever_its_numbers():
     assert judge(**USUAL, not_t1=True).verdict == "fail"
+
+
+def test_ages_that_no_healthy_person_has_fail_and_are_withheld():
+    """A 24-year-old at 72 years: the median of the regions is 48 years too old."""
+    assert judge(**USUAL | {"pads_years": np.full(18, 48.0)}).verdict == "fail"
+    ages = RegionAges(
+        ("a", "b"), *(np.array([70.0, 75.0]) for _ in range(6)), np.array([True, True]), np.array(["", ""]), "local"
+    )
+    none = withheld(ages)
+    assert np.isnan(none.brain_age_years).all()
+    assert np.isnan(none.pad_percentile).all()
+    assert not none.estimable.any()
+    assert list(none.reason) == [WITHHELD, WITHHELD]
+    assert none.region_names == ages.region_names
+
+
+def test_one_region_far_off_is_no_fault_of_the_case():
+    assert judge(**USUAL | {"pads_years": np.array([60.0, 2.0, -3.0, 5.0])}).verdict == "pass"
 
 
 def test_parcels_lost_to_the_lesion_are_no_fault_of_the_image():

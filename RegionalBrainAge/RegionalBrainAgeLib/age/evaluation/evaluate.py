@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ...files.atomic_file import write_atomically
+from ...files.atomic_folder import make_folder
 from ..ages import Ages
 from ..model.brain_age_model import REFERENCE_CONTROLS, BrainAgeModel
 from ..model.calibration import Calibration
@@ -28,6 +30,7 @@ from .metrics import (
 )
 
 MODEL_METHOD, CLOSED_FORM_METHOD = "graph network", "closed form, same norms"
+METRICS_NAME = "metrics.tsv"
 CONTROL_DRAWS = 5
 _FEWEST_IN_DECADE = 40
 _RANDOM_FOLDS = 5
@@ -247,7 +250,12 @@ def baselines(model: BrainAgeModel, people: People, groups: np.ndarray | None = 
 
 def write_evaluation(evaluation: Evaluation, folder: Path | str) -> None:
     """Writes predictions.csv and metrics.tsv."""
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    evaluation.predictions.to_csv(folder / "predictions.csv", index=False)
-    evaluation.metrics.to_csv(folder / "metrics.tsv", sep="\t", index=False, float_format="%.4f")
+    write_tables(evaluation.predictions, evaluation.metrics, Path(folder))
+
+
+def write_tables(predictions: pd.DataFrame, metrics: pd.DataFrame, folder: Path) -> None:
+    """Writes predictions.csv and then metrics.tsv; each appears whole."""
+    make_folder(folder)
+    write_atomically(folder / "predictions.csv", predictions.to_csv(index=False, lineterminator="\n"))
+    text = metrics.to_csv(sep="\t", index=False, float_format="%.4f", lineterminator="\n")
+    write_atomically(folder / METRICS_NAME, text)
