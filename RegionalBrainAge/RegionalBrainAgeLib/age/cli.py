@@ -106,7 +106,7 @@ def run_train(args: argparse.Namespace) -> int:
             args.seed,
             progress=progress_lines(),
         )
-    with case_folder(args.out.parent, args.out.name, overwrite=True) as folder:
+    with case_folder(args.out.resolve().parent, args.out.resolve().name, overwrite=True) as folder:
         save_model(model, folder)
     LOG.info(f"{args.out}: model of {len(people)} people")
     return 0
@@ -205,7 +205,7 @@ def _train_on_vertices(args: argparse.Namespace) -> int:
     people = read_vertex_people(args.table, args.vertices)
     recipe = VertexRecipe() if args.steps is None else replace(VertexRecipe(), steps=args.steps)
     model = train_vertex_model(people, load_scheme(args.scheme), recipe, args.seed, progress=progress_lines())
-    with case_folder(args.out.parent, args.out.name, overwrite=True) as folder:
+    with case_folder(args.out.resolve().parent, args.out.resolve().name, overwrite=True) as folder:
         save_vertex_model(model, folder)
     LOG.info(f"{args.out}: vertex model of {len(people)} people")
     return 0

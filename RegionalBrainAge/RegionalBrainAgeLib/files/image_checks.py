@@ -134,7 +134,8 @@ def unsigned(name: str, t1: Image) -> tuple[Image, list[str]]:
     """An image without negative values, as every later step expects; a note where it had to be moved.
 
     A T1 may be centred (z-scores) or run from -0.5 to 0.5 (MP2RAGE). Negative ringing of less than 5 % of what bright
-    tissue has is left alone. Where an image was centred inside a mask, the many voxels of exactly 0 are outside and become darkest.
+    tissue has is left alone. Where an image was centred inside a mask, the many voxels of exactly 0 are outside and
+    become darkest.
     """
     lowest = float(t1.array.min())
     if -lowest <= RINGING_FRACTION * float(np.percentile(t1.array[::2, ::2, ::2], 99)):
