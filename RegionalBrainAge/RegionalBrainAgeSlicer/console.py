@@ -74,7 +74,7 @@ class ConsoleMixin:
         }  # fmt: skip
         fields = {key: None if value is None else str(value) for key, value in given.items()}
         before = _finished(out_dir)
-        run_library(["case", *command_line(fields), *(["--overwrite"] if overwrite else [])])
+        run_library(["case", *command_line(fields), "--keep-paths", *(["--overwrite"] if overwrite else [])])
         folder = out_dir / name if case_id else _newest(out_dir, before)
         return self.openCase(folder, t1_volume=volume) if show else read_case_folder(folder)
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -20,19 +21,36 @@ from RegionalBrainAgeLib.errors import InputError
 
 distributed = pytest.importorskip("distributed", reason="the extra 'cluster' is not installed")
 dask_runner = pytest.importorskip("RegionalBrainAgeLib.batch.run.dask_pool")
+cluster_keys = pytest.importorskip("RegionalBrainAgeLib.batch.run.cluster_keys")
 
 
 @pytest.fixture(scope="module")
-def scheduler():
-    """Address of a scheduler with two workers of one thread, all processes of their own."""
+def keys(tmp_path_factory):
+    return cluster_keys.make_keys(tmp_path_factory.mktemp("keys") / "mine")
+
+
+@pytest.fixture(scope="module")
+def scheduler(keys):
+    """Encrypted address of a scheduler with two workers of one thread, all processes of their own."""
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=0
+        n_workers=2,
+        threads_per_worker=1,
+        processes=True,
+        dashboard_address=None,
+        memory_limit=0,
+        protocol="tls://",
+        security=cluster_keys.security_of(keys),
     ) as cluster:
         yield cluster.scheduler_address
 
 
-def on_dask(cases, out, address, **options):
-    with executor(BatchOptions(scheduler=address)) as execute:
+@pytest.fixture
+def on_dask(keys):
+    return partial(run_on_dask, keys)
+
+
+def run_on_dask(keys, cases, out, address, **options):
+    with executor(BatchOptions(scheduler=address, keys=keys), out) as execute:
         return quick_batch(cases, out, execute=execute, **options)
 
 
@@ -41,7 +59,7 @@ def table(out) -> bytes:
 
 
 @pytest.mark.slow
-def test_the_table_is_that_of_one_machine(scheduler, tmp_path):
+def test_the_table_is_that_of_one_machine(scheduler, on_dask, tmp_path):
     cases = make_cohort(tmp_path / "in", ["wait 0.2", "wait 0.01", "fail", "wait 0.1", "die once"])
     quick_batch(cases, tmp_path / "local")
     (tmp_path / "sub-P004.died").unlink()
@@ -52,10 +70,10 @@ def test_the_table_is_that_of_one_machine(scheduler, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_worker_killed_mid_case_is_survived(scheduler, tmp_path):
+def test_a_worker_killed_mid_case_is_survived(scheduler, on_dask, keys, tmp_path):
     cases = make_cohort(tmp_path / "in", ["wait 3", "wait 0.2", "wait 0.2"])
     quick_batch(cases, tmp_path / "local")
-    with distributed.Client(scheduler, set_as_default=False) as client:
+    with distributed.Client(scheduler, set_as_default=False, security=cluster_keys.security_of(keys)) as client:
         pids = client.run(os.getpid)
 
         def kill_a_worker_at_work() -> None:
@@ -80,10 +98,12 @@ def test_a_worker_killed_mid_case_is_survived(scheduler, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_cases_of_a_batch_that_ends_are_ended_on_the_workers(scheduler, tmp_path):
+def test_the_cases_of_a_batch_that_ends_are_ended_on_the_workers(scheduler, keys, tmp_path):
     cases = make_cohort(tmp_path / "in", ["wait 60"] * 2)
     here = str(Path(__file__).parent)
-    program = PROGRAM.format(folder=here, cases=str(cases), out=str(tmp_path / "out"), scheduler=scheduler)
+    program = PROGRAM.format(
+        folder=here, cases=str(cases), out=str(tmp_path / "out"), scheduler=scheduler, keys=str(keys)
+    )
     batch = subprocess.Popen([sys.executable, "-c", program])
     log = tmp_path / "out/batch/logs/sub-P000.log"
     deadline = time.monotonic() + 20
@@ -99,18 +119,53 @@ def test_the_cases_of_a_batch_that_ends_are_ended_on_the_workers(scheduler, tmp_
 PROGRAM = """
 import sys; sys.path.insert(0, {folder!r})
 from pathlib import Path
-from test_batch_dask import on_dask
-on_dask(Path({cases!r}), Path({out!r}), {scheduler!r})
+from test_batch_dask import run_on_dask
+run_on_dask(Path({keys!r}), Path({cases!r}), Path({out!r}), {scheduler!r})
 """
 
 
-def test_a_scheduler_that_does_not_answer_is_told(monkeypatch):
+def test_a_scheduler_that_does_not_answer_is_told(monkeypatch, keys, tmp_path):
     monkeypatch.setattr(dask_runner, "_CONNECT_TIMEOUT_S", 1.0)
-    with (
-        pytest.raises(InputError, match="No Dask scheduler answers"),
-        executor(BatchOptions(scheduler="tcp://localhost:1")),
-    ):
+    options = BatchOptions(scheduler="tls://localhost:1", keys=keys)
+    with pytest.raises(InputError, match="No Dask scheduler with these keys"), executor(options, tmp_path):
         pass
+
+
+def test_a_scheduler_open_to_everyone_is_refused(keys, tmp_path):
+    for options in (
+        BatchOptions(scheduler="tcp://localhost:1", keys=keys),
+        BatchOptions(scheduler="tls://localhost:1"),
+    ):
+        with pytest.raises(InputError, match="without encryption"), executor(options, tmp_path):
+            pass
+
+
+def test_keys_are_readable_for_their_owner_alone_and_let_nobody_else_in(scheduler, keys, tmp_path):
+    assert [oct(path.stat().st_mode & 0o777) for path in (keys, *sorted(keys.iterdir()))] == ["0o700", "0o600", "0o600"]
+    with pytest.raises(InputError, match="keys already"):
+        cluster_keys.make_keys(keys)
+    others = cluster_keys.make_keys(tmp_path / "others")
+    with pytest.raises(InputError, match="No Dask scheduler with these keys"):
+        dask_runner.connect(scheduler, others)
+
+
+def test_without_sbatch_slurm_is_refused_in_a_sentence(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(InputError, match="sbatch is not on this machine"), executor(BatchOptions(slurm=True), tmp_path):
+        pass
+
+
+def test_a_network_the_machine_does_not_have_is_refused_in_a_sentence(monkeypatch, tmp_path):
+    sbatch = tmp_path / "sbatch"
+    sbatch.write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
+    sbatch.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    profile = tmp_path / "profile.yaml"
+    profile.write_text("interface: nosuch0\n", encoding="utf-8")
+    options = BatchOptions(slurm=True, slurm_profile=profile)
+    with pytest.raises(InputError, match="nosuch0"), executor(options, tmp_path / "out"):
+        pass
+    assert not list((tmp_path / "out" / "batch").iterdir())
 
 
 def test_a_case_stops_when_its_run_is_silent_ended_or_replaced(tmp_path, monkeypatch):

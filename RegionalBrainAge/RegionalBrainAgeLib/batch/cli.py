@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 
 from ..errors import InputError
@@ -65,11 +66,24 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
         default=PEAK_MEMORY_MB / 1000,
         help="no more cases are started than fit by this (default: %(default)g)",
     )
-    where.add_argument("--scheduler", metavar="tcp://HOST:PORT", help="a running Dask scheduler")
+    where.add_argument("--scheduler", metavar="tls://HOST:PORT", help="a running Dask scheduler")
+    where.add_argument("--keys", metavar="DIR", type=Path, help="keys the scheduler was started with (cluster-keys)")
     where.add_argument("--slurm", action="store_true", help="run on SLURM, as --workers jobs (docs/cluster.md)")
     where.add_argument("--slurm-profile", metavar="YAML", type=Path, help="settings of the jobs; implies --slurm")
+    batch.add_argument("--keep-paths", action="store_true", help="write full paths of the inputs (default: file names)")
     batch.add_argument("--json", action="store_true", help="print the summary as JSON on stdout")
     batch.set_defaults(func=run_batch_command)
+
+    keys = subparsers.add_parser(
+        "cluster-keys",
+        help="keys that keep other people off a Dask cluster",
+        description=(
+            "Make a certificate and a key with which scheduler, workers and 'batch --scheduler' know each other. Who "
+            "holds them can run programs as you: the folder is readable for you alone. See docs/cluster.md."
+        ),
+    )
+    keys.add_argument("folder", metavar="DIR", type=Path, help="folder to write, on a path that all machines share")
+    keys.set_defaults(func=run_keys_command)
 
     quality = subparsers.add_parser(
         "qc",
@@ -149,8 +163,10 @@ def options_from(args: argparse.Namespace) -> BatchOptions:
         overwrite=args.overwrite,
         require_lesion=args.require_lesion,
         derivatives=args.derivatives,
+        keep_paths=args.keep_paths,
         show_bar=not args.quiet,
         scheduler=args.scheduler,
+        keys=args.keys,
         slurm=slurm,
         slurm_profile=args.slurm_profile,
         freesurfer_thickness=args.thickness_from == "freesurfer",
@@ -167,6 +183,22 @@ def run_qc_command(args: argparse.Namespace) -> int:
     print(f"{counts['accept']} accepted, {counts['reject']} rejected. Page: {page}")
     if counts["unknown"]:
         print(f"note: {counts['unknown']} decision(s) are on cases that are not in the table.", file=sys.stderr)
+    return 0
+
+
+def run_keys_command(args: argparse.Namespace) -> int:
+    """Make the keys of a cluster. Returns 0."""
+    if any(find_spec(name) is None for name in ("distributed", "cryptography")):
+        raise InputError(
+            "The packages of a cluster are not installed.", "Install: pip install 'regional-brain-age[cluster]'"
+        )
+    from .run.cluster_keys import CERTIFICATE, KEY, make_keys
+
+    folder = make_keys(args.folder)
+    certificate, key = folder / CERTIFICATE, folder / KEY
+    files = f"--tls-ca-file {certificate} --tls-cert {certificate} --tls-key {key}"
+    print(f"dask scheduler --protocol tls --interface NAME --no-dashboard {files}")
+    print(f"dask worker tls://HOST:8786 --nthreads 1 --no-dashboard {files}")
     return 0
 
 

@@ -59,7 +59,7 @@ def process_cohort(
         model.check_calibration(read_calibration(options.calibration))
     columns = processed_columns([network.lower() for network in scheme.networks])
     try:
-        with executor(options) as execute:
+        with executor(options, out_dir) as execute:
             summary = run_batch(case_list, out_dir, execute, columns, options, progress=progress, cancelled=cancelled)
     except Cancelled:
         write_quality_page(out_dir)  # of what is done; the page of an earlier run would show other cases
@@ -67,8 +67,10 @@ def process_cohort(
     describe_dataset(out_dir, source if source.is_dir() else None)
     describe_table(summary.table)
     pages = [write_quality_page(out_dir)]
+    cases = [planned.case for planned in case_list.cases]
+    calibrations = {case.case_id: case.calibration for case in cases if case.calibration is not None}
     if sessions_by_person(planned.case.case_id for planned in case_list.cases):
-        pages += filter(None, [write_longitudinal(out_dir, model, load_rescans())])
+        pages += filter(None, [write_longitudinal(out_dir, model, load_rescans(), calibrations)])
     return replace(summary, pages=tuple(pages))
 
 

@@ -61,6 +61,7 @@ class Case:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "case_id", self.case_id.removeprefix("sub-"))
+        object.__setattr__(self, "simulated", tuple(self.simulated))
         if not _ID.fullmatch(self.case_id):
             raise InputError(
                 f"The case id {self.case_id!r} cannot name a folder.",

@@ -57,6 +57,7 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
         default="interactive",
         help="with a viewer of the head inside, or without (some 5 MB less; default: interactive)",
     )
+    out.add_argument("--keep-paths", action="store_true", help="write full paths of the inputs (default: file names)")
     out.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
     case.set_defaults(func=run_case_command)
 
@@ -88,6 +89,7 @@ def run_case_command(args: argparse.Namespace) -> int:
         overwrite=args.overwrite,
         threads=args.threads,
         report=args.report,
+        keep_paths=args.keep_paths,
     )
     print(json.dumps(case_summary(result)) if args.json else summary(result))
     return 0

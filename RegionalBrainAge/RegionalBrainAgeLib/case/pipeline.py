@@ -27,6 +27,7 @@ from ..errors import CaseError, InputError
 from ..files.atomic_folder import case_folder
 from ..files.checksum import checksum
 from ..files.image_checks import skull_stripped
+from ..files.tables import read_table
 from ..geometry.image import Image, bounding_box, cropped, same_grid
 from ..head.image_grade import grade_image
 from ..lesion.measures import region_loads, summarise_lesion
@@ -49,6 +50,7 @@ from .result.result import (
     hemisphere_volumes_ml,
     side_word,
 )
+from .result.summary import read_result
 from .result.tables import PROCESSED_NAME, append_case, check_columns, processed_columns
 from .result.write_case import write_case
 from .steps import Progress, Steps
@@ -67,6 +69,7 @@ def run_case(
     append: bool = True,
     notes: Sequence[str] = (),
     report: str = "interactive",
+    keep_paths: bool = False,
 ) -> CaseResult:
     """Process one case and leave its folder ``out_dir/sub-<id>`` and its row in ``out_dir/processed_cases.csv``.
 
@@ -83,6 +86,10 @@ def run_case(
     append : whether to write the row; a batch writes all rows itself.
     notes : sentences to put first among the warnings (the demonstration says what it is).
     report : "interactive" (with a viewer of the head inside, some 5 MB more) or "static".
+    keep_paths : write the full paths of the inputs into the case's files; otherwise their names only, for the names of
+        folders often tell who a patient is.
+
+    A case whose folder is there but not its row (a run was ended in between) is completed by its row.
 
     Raises
     ------
@@ -97,6 +104,9 @@ def run_case(
     torch.set_num_threads(threads)
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
     steps = Steps(progress, cancelled)
+    if append and not overwrite and (complete := _completed(case, out_dir)) is not None:
+        steps.finish()
+        return complete
     with case_folder(out_dir, case.name, overwrite) as folder:
         regions = load_scheme(scheme)
         if append:
@@ -105,6 +115,7 @@ def run_case(
         brain_age_model = load_model(model_folder, regions)
         result, head, scan = estimate(case, regions, brain_age_model, steps, threads, notes)
         result = replace(result, model={**result.model, "sha256": checksum(model_folder)["sha256"]})
+        result = result if keep_paths else _without_folders(result)
         try:
             result = write_case(
                 folder, out_dir / case.name, result, regions, head, scan, steps, report == "interactive"
@@ -115,9 +126,7 @@ def run_case(
                 "Free some space there or choose another --out.",
             ) from error
     if append:
-        append_case(out_dir / PROCESSED_NAME, result.processed_row(__version__))
-        describe_table(out_dir / PROCESSED_NAME)
-        describe_dataset(out_dir)
+        _append(result, out_dir)
     steps.finish()
     return result
 
@@ -127,6 +136,53 @@ def _refuse_absent(case: Case) -> None:
     absent = [str(path) for name in FILE_FIELDS if (path := getattr(case, name)) is not None and not path.exists()]
     if absent:
         raise InputError(f"Not found: {', '.join(absent)}.", "Check the path.")
+
+
+def _append(result: CaseResult, out_dir: Path) -> None:
+    append_case(out_dir / PROCESSED_NAME, result.processed_row(__version__))
+    describe_table(out_dir / PROCESSED_NAME)
+    describe_dataset(out_dir)
+
+
+def _completed(case: Case, out_dir: Path) -> CaseResult | None:
+    """The result of this very case where its folder is there and only its row was missing, which is added."""
+    folder, table = out_dir / case.name, out_dir / PROCESSED_NAME
+    if not folder.is_dir() or (table.exists() and any(row["case_id"] == case.case_id for row in read_table(table))):
+        return None
+    try:
+        result = read_result(folder)
+    except InputError:
+        return None
+    given = {name: path for name in FILE_FIELDS if (path := getattr(case, name)) is not None}
+    sums = {name: checksum(path)["sha256"] for name, path in given.items()}
+    told = {name: item["sha256"] for name, item in result.provenance["inputs"].items()}
+    if sums != told or _facts(result.case) != _facts(case):
+        return None
+    _append(result, out_dir)
+    return result
+
+
+def _facts(case: Case) -> dict[str, object]:
+    return {name: value for name, value in vars(case).items() if name not in FILE_FIELDS}
+
+
+def _without_folders(result: CaseResult) -> CaseResult:
+    """The result with the names of its input files in the place of their paths, in its facts and in its sentences."""
+    paths = {name: path for name in FILE_FIELDS if (path := getattr(result.case, name)) is not None}
+
+    def named(text: str) -> str:
+        for path in paths.values():
+            text = text.replace(str(path), path.name)
+        return text
+
+    inputs = result.provenance["inputs"]
+    inputs = {name: {**item, "path": Path(str(item["path"])).name} for name, item in inputs.items()}
+    return replace(
+        result,
+        case=replace(result.case, **{name: Path(path.name) for name, path in paths.items()}),
+        warnings=tuple(map(named, result.warnings)),
+        provenance={**result.provenance, "inputs": inputs},
+    )
 
 
 def estimate(

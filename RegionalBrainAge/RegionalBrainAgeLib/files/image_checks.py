@@ -23,7 +23,7 @@ MINIMUM_AIR_FRACTION = 0.02
 # No scanner has finer or coarser voxels, nor a table that long.
 VOXEL_MM, FARTHEST_MM = (0.01, 100.0), 10_000.0
 MAXIMUM_LABELS = 20
-RINGING_FRACTION = 0.05
+RINGING_FRACTION = 0.2
 MINIMUM_OUTSIDE_FRACTION = 0.1
 STRIPPED_ML, STRIPPED_FRACTION = (600.0, 2100.0), 0.6
 MAXIMUM_MASK_FRACTION = 0.5
@@ -133,9 +133,9 @@ def check_head(name: str, t1: Image) -> None:
 def unsigned(name: str, t1: Image) -> tuple[Image, list[str]]:
     """An image without negative values, as every later step expects; a note where it had to be moved.
 
-    A T1 may be centred (z-scores) or run from -0.5 to 0.5 (MP2RAGE). Negative ringing of less than 5 % of what bright
-    tissue has is left alone. Where an image was centred inside a mask, the many voxels of exactly 0 are outside and
-    become darkest.
+    A T1 may be centred (z-scores) or run from -0.5 to 0.5 (MP2RAGE). Negative noise and ringing below a fifth of what
+    bright tissue has are left alone. Where an image was centred inside a mask, the many voxels of exactly 0
+    are outside and become darkest.
     """
     lowest = float(t1.array.min())
     if -lowest <= RINGING_FRACTION * float(np.percentile(t1.array[::2, ::2, ::2], 99)):

@@ -115,7 +115,7 @@ class EstimateStep:
                 fields["lesion"] = str(_approved_mask(folder, name, parameters.approvedMaskSha256))
         model = given(parameters.modelFolder)
         fields["model"] = str(model) if model else None
-        return command_line(fields)
+        return [*command_line(fields), "--keep-paths"]  # the case is opened again with its head
 
     def resume(self) -> None:
         """A scene was opened that was saved during a run: show the result if it is there by now."""

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from functools import partial
 from importlib.util import find_spec
+from pathlib import Path
 
 from ...errors import InputError
 from .batch import Execute
@@ -14,7 +15,7 @@ from .options import BatchOptions
 
 
 @contextlib.contextmanager
-def executor(options: BatchOptions) -> Iterator[Execute]:
+def executor(options: BatchOptions, out_dir: Path) -> Iterator[Execute]:
     """What runs the tasks: this machine, a Dask cluster, or SLURM jobs that end with the block.
 
     Raises
@@ -25,7 +26,7 @@ def executor(options: BatchOptions) -> Iterator[Execute]:
         workers = options.workers or max(1, usable_cores() // options.threads)
         yield partial(run_local, workers=workers, peak_memory_mb=options.memory_per_case_mb)
         return
-    lacking = [name for name in ("distributed", "dask_jobqueue") if find_spec(name) is None]
+    lacking = [name for name in ("distributed", "dask_jobqueue", "cryptography") if find_spec(name) is None]
     if lacking:
         raise InputError(
             f"The Python package {lacking[0]} is not installed.",
@@ -34,8 +35,8 @@ def executor(options: BatchOptions) -> Iterator[Execute]:
     from . import dask_pool as dask_runner
 
     if options.slurm:
-        client = dask_runner.slurm_client(options.workers or 1, options.slurm_profile)
+        client = dask_runner.slurm_client(options.workers or 1, out_dir, options.slurm_profile)
     else:
-        client = dask_runner.connect(options.scheduler)
+        client = dask_runner.connect(options.scheduler, options.keys)
     with client as connected:
         yield partial(dask_runner.run_on_dask, client=connected)

@@ -111,6 +111,7 @@ def run_batch(
         "scheme": _absolute(options.scheme),
         "threads": options.threads,
         "report": options.report,
+        "keep_paths": options.keep_paths,
         "command": tuple(command),
     }
     with store.owned() as token:
@@ -256,7 +257,7 @@ def _finished(store: Store, tasks: Sequence[Task], columns: Sequence[str]) -> di
         record = store.read(task.name)
         if record is None or not store.is_complete(record):
             return None
-        if set(record.row) != set(columns) or record.row["case_id"] != task.case.case_id:
+        if not set(record.row) <= set(columns) or record.row.get("case_id") != task.case.case_id:
             return None
         try:
             same = record.fingerprint == case_fingerprint(task.case, task.notes, settings)

@@ -78,6 +78,7 @@ def compute(task: Task, run_case: Callable[..., CaseResult], progress: Callable[
             overwrite=True,
             threads=task.threads,
             append=False,
+            keep_paths=task.keep_paths,
             notes=task.notes,
             report=task.report,
         )

@@ -8,6 +8,8 @@ gives its task to another one.
 from __future__ import annotations
 
 import contextlib
+import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -16,9 +18,11 @@ import yaml
 from dask.distributed import Client, Future
 
 from ...errors import Cancelled, InputError
+from ...files.atomic_folder import make_folder
 from ...files.input_file import parsing, plain_file
 from .case_process import CaseProcess
 from .case_records import FAILED, Record, Store
+from .cluster_keys import make_keys, security_of
 from .local_pool import Update
 from .task import Task, task_from_line
 
@@ -33,29 +37,46 @@ SILENCE_S = 60.0
 DEFAULT_PROFILE = {"cores": 1, "processes": 1, "memory": "5GB", "walltime": "02:00:00"}
 
 
-def connect(scheduler: str) -> Client:
-    """A client of a running scheduler.
+def connect(scheduler: str, keys: Path | None) -> Client:
+    """A client of a running scheduler, encrypted.
+
+    Parameters
+    ----------
+    scheduler : ``tls://HOST:PORT``.
+    keys : folder of `cluster_keys.make_keys` that scheduler and workers were started with.
 
     Raises
     ------
-    InputError : it does not answer.
+    InputError : there are no keys, the address is not encrypted, or no scheduler with these keys answers.
     """
+    if keys is None or not scheduler.startswith("tls://"):
+        raise InputError(
+            f"The scheduler {scheduler} would be reached without encryption: anyone on the network could run programs "
+            "as you.",
+            "Make keys with 'regional-brain-age cluster-keys DIR', start scheduler and workers with them "
+            "(docs/cluster.md), and give --scheduler tls://HOST:8786 --keys DIR.",
+        )
+    security = security_of(keys)
     try:
-        return Client(scheduler, timeout=_CONNECT_TIMEOUT_S, set_as_default=False)
+        return Client(scheduler, timeout=_CONNECT_TIMEOUT_S, set_as_default=False, security=security)
     except (OSError, TimeoutError, ValueError) as error:
         raise InputError(
-            f"No Dask scheduler answers at {scheduler}.",
-            "Start one with 'dask scheduler', workers with 'dask worker', and give its address as tcp://HOST:8786.",
+            f"No Dask scheduler with these keys answers at {scheduler}.",
+            "Start scheduler and workers as docs/cluster.md says, and give the address as tls://HOST:8786.",
         ) from error
 
 
 @contextlib.contextmanager
-def slurm_client(jobs: int, profile: Path | None = None) -> Iterator[Client]:
+def slurm_client(jobs: int, out_dir: Path, profile: Path | None = None) -> Iterator[Client]:
     """A client whose workers are SLURM jobs; the jobs end with the block.
+
+    Scheduler and workers talk with keys made for this run, kept in a folder of `out_dir` that only the user can read.
+    The scheduler listens on the profile's ``interface`` where it names one, and shows no dashboard.
 
     Parameters
     ----------
     jobs : number of SLURM jobs.
+    out_dir : output folder, which all machines share.
     profile : YAML file with settings of dask_jobqueue.SLURMCluster; `DEFAULT_PROFILE` if None.
 
     Raises
@@ -65,22 +86,31 @@ def slurm_client(jobs: int, profile: Path | None = None) -> Iterator[Client]:
     from dask_jobqueue import SLURMCluster
 
     settings = DEFAULT_PROFILE | (read_profile(profile) if profile is not None else {})
-    try:
-        cluster = SLURMCluster(**settings)
-    except (TypeError, ValueError) as error:
-        raise InputError(
-            f"The SLURM profile is not usable: {error}.", "See docs/cluster.md for one that is."
-        ) from error
-    with cluster:
+    if shutil.which("sbatch") is None:
+        raise InputError("SLURM's sbatch is not on this machine.", "Start the batch on a login node.")
+    make_folder(out_dir / "batch")
+    with tempfile.TemporaryDirectory(prefix=".keys-", dir=out_dir / "batch") as folder:
+        secured = {
+            "security": security_of(make_keys(Path(folder) / "keys")),
+            "protocol": "tls://",
+            "shared_temp_directory": folder,
+            "scheduler_options": {"dashboard": False, **dict(settings.pop("scheduler_options", None) or {})},
+        }
         try:
-            cluster.scale(jobs=jobs)
-            with Client(cluster, set_as_default=False) as client:
-                client.wait_for_workers(1, timeout=_WORKER_TIMEOUT_S)
-                yield client
-        except TimeoutError as error:
-            raise InputError("No SLURM job began within an hour.", "Look at squeue, and at the profile.") from error
-        except FileNotFoundError as error:
-            raise InputError("SLURM's sbatch is not on this machine.", "Start the batch on a login node.") from error
+            cluster = SLURMCluster(**settings, **secured)
+        except Exception as error:  # whatever dask makes of a wrong setting
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise InputError(
+                f"The SLURM profile is not usable: {reason}.", "See docs/cluster.md for one that is."
+            ) from error
+        with cluster:
+            try:
+                cluster.scale(jobs=jobs)
+                with Client(cluster, set_as_default=False, security=secured["security"]) as client:
+                    client.wait_for_workers(1, timeout=_WORKER_TIMEOUT_S)
+                    yield client
+            except TimeoutError as error:
+                raise InputError("No SLURM job began within an hour.", "Look at squeue, and at the profile.") from error
 
 
 def read_profile(path: Path) -> dict[str, object]:

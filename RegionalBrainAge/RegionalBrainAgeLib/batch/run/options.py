@@ -26,10 +26,12 @@ class BatchOptions:
     derivatives : in a BIDS dataset, the folder below ``derivatives`` whose masks are used; all if None.
     selection : in a BIDS dataset, which people, sessions and T1s; all if None.
     scheduler : address of a running Dask scheduler.
+    keys : folder of keys that the scheduler was started with (`cluster_keys`).
     slurm : start Dask workers as SLURM jobs, as many as `workers`.
     slurm_profile : YAML file with settings of dask_jobqueue.SLURMCluster.
     freesurfer_thickness : whether parcel tables hold thickness of FreeSurfer rather than of this software's T1 route.
     report : "static", or "interactive" for reports with a viewer of the head inside (some 5 MB more for each case).
+    keep_paths : write full paths of the inputs into the cases' files; otherwise file names.
     show_bar : draw a bar on stderr.
     """
 
@@ -45,8 +47,10 @@ class BatchOptions:
     derivatives: str | None = None
     selection: Selection | None = None
     scheduler: str | None = None
+    keys: Path | None = None
     slurm: bool = False
     slurm_profile: Path | None = None
     freesurfer_thickness: bool = True
     report: str = "static"
+    keep_paths: bool = False
     show_bar: bool = True

@@ -26,6 +26,7 @@ class Task:
     out_dir : absolute output folder (on a cluster: on a path that all machines share).
     model, scheme : absolute paths; None for the shipped ones.
     threads : most threads to use.
+    keep_paths : write full paths of the inputs into the case's files.
     notes : sentences that go first among the case's warnings.
     report : "static" or "interactive".
     token : of the run that owns the output folder; see `store.Store.owned`.
@@ -37,6 +38,7 @@ class Task:
     model: Path | None = None
     scheme: Path | None = None
     threads: int = 1
+    keep_paths: bool = False
     notes: tuple[str, ...] = ()
     report: str = "static"
     token: str = ""

@@ -94,13 +94,16 @@ class Session:
         return np.array([_number(row[column]) for row in self.summary["parcels"]])
 
 
-def write_longitudinal(out_dir: Path, model: BrainAgeModel, rescans: Rescans) -> Path | None:
+def write_longitudinal(
+    out_dir: Path, model: BrainAgeModel, rescans: Rescans, calibrations: Mapping[str, Path] | None = None
+) -> Path | None:
     """Write longitudinal.tsv and .html for people with several sessions; returns the page, None without such people.
 
     Parameters
     ----------
     out_dir : output folder of a batch.
     model : the one the cases were computed with; limits are given only for its cases.
+    calibrations : file by case id, of the cases that were calibrated; those that are not here get no limits.
 
     Raises
     ------
@@ -114,7 +117,7 @@ def write_longitudinal(out_dir: Path, model: BrainAgeModel, rescans: Rescans) ->
     for person, case_ids in sessions_by_person(ids).items():
         sessions = _in_time(list(filter(None, (_session(out_dir, case_id) for case_id in case_ids))))
         if len(sessions) > 1:
-            people[person] = (sessions, changes(person, sessions, model, rescans))
+            people[person] = (sessions, changes(person, sessions, model, rescans, calibrations or {}))
     if not people:
         return None
     rows = [row for _, found in people.values() for row in found]
@@ -133,11 +136,15 @@ def write_longitudinal(out_dir: Path, model: BrainAgeModel, rescans: Rescans) ->
 
 
 def changes(
-    person: str, sessions: Sequence[Session], model: BrainAgeModel, rescans: Rescans
+    person: str,
+    sessions: Sequence[Session],
+    model: BrainAgeModel,
+    rescans: Rescans,
+    calibrations: Mapping[str, Path] | None = None,
 ) -> list[dict[str, object]]:
     """Rows of `COLUMNS`: every later session compared with the first, region by region."""
     first = sessions[0]
-    limits = _limits(first, model, rescans)
+    limits = _limits(first, model, rescans, calibrations or {})
     before = first.pads()
     rows = []
     for later in sessions[1:]:
@@ -170,13 +177,18 @@ def changes(
     return rows
 
 
-def _limits(session: Session, model: BrainAgeModel, rescans: Rescans) -> dict[str, float]:
+def _limits(
+    session: Session, model: BrainAgeModel, rescans: Rescans, calibrations: Mapping[str, Path]
+) -> dict[str, float]:
     """Smallest detectable change by region.
 
     Rescans were measured for the built-in T1 route only; for FreeSurfer's thickness they stand in (`_limit_from`).
     """
     case = session.summary["case"]
-    calibration = read_calibration(case["calibration"]) if case["calibration"] else None
+    file = calibrations.get(session.case_id)
+    if case["calibration"] and file is None:
+        return {}
+    calibration = read_calibration(file) if file is not None else None
     lesioned = session.parcels("lesioned_fraction")
 
     def pads_of(thickness_mm: np.ndarray) -> np.ndarray:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from ...age.model.asymmetry import Asymmetry
 from ...errors import InputError
-from ...files.input_file import read_json
+from ...files.input_file import parsing, read_json
+from .result import CaseResult
 
 _REGION = {"region": str, "network": str, "hemisphere": str}
 _REGION_NUMBERS = ("pad_corrected_years", "region_volume_ml")
@@ -29,6 +34,35 @@ def read_summary(folder: Path) -> dict[str, Any]:
     if wrong:
         raise InputError(f"The file {path} was damaged or altered: {wrong}.", remedy)
     return content
+
+
+def read_result(folder: Path) -> CaseResult:
+    """What a finished case left, as it was when it was written; numbers that were absent are NaN again.
+
+    Raises
+    ------
+    InputError : there is none, or it was damaged or altered.
+    """
+    content = read_summary(folder)
+    with parsing(f"The summary in {folder}"):
+        return _build(CaseResult, content)
+
+
+def _build(kind: Any, value: Any) -> Any:
+    """A value of a (data)class from plain JSON."""
+    if is_dataclass(kind):
+        kinds = get_type_hints(kind, localns={"Asymmetry": Asymmetry})
+        return kind(
+            **{item.name: _build(kinds[item.name], value[item.name]) for item in fields(kind) if item.name in value}
+        )
+    if get_origin(kind) is tuple:
+        return tuple(_build(get_args(kind)[0], item) for item in value)
+    if get_origin(kind) in (Union, UnionType):
+        (own,) = (part for part in get_args(kind) if part is not NoneType)
+        return None if value is None else _build(own, value)
+    if kind is float:
+        return math.nan if value is None else float(value)
+    return Path(value) if kind is Path else value
 
 
 def _what_is_wrong(content: object) -> str:
