@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import os
 import signal
 import sys
 import threading
@@ -85,7 +86,13 @@ def _run(args: argparse.Namespace, argv: Sequence[str]) -> int:
         LOG.debug("regional-brain-age %s", version_and_build(), extra=said)
         LOG.debug("Called with: %s", " ".join(argv), extra=said)
     try:
-        return args.func(args)
+        code = args.func(args)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # whoever read the output has seen enough (as `| head`); the results are on the disk
+        _discard_output()
+        return 0
     except KeyboardInterrupt:
         return _tell(Cancelled("Cancelled.", "No result was written for the case in progress."), args.debug)
     except RegionalBrainAgeError as error:
@@ -124,6 +131,13 @@ class _PrintCompletion(argparse.Action):
 
         print(shtab.complete(parser, shell))
         parser.exit()
+
+
+def _discard_output() -> None:
+    """Let the interpreter's last flush go nowhere instead of failing once more."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def _raise_interrupt(*_: object) -> None:

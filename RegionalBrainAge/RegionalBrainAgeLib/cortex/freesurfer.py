@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,7 +19,6 @@ from ..anatomy.parcels import (
 from ..errors import InputError
 from ..files.images import read_labels
 from ..files.input_file import parsing, plain_file
-from ..files.words import number_of
 from ..geometry.coordinates import transformed, values_at
 from ..geometry.distances import within_mm
 from ..geometry.image import Image, resample
@@ -119,7 +119,9 @@ def _from_stats(folder: Path, side: str) -> tuple[np.ndarray, np.ndarray]:
         try:
             row = dict(zip(header, line.split(), strict=True))
             name = _parcel_name(side, row["StructName"])
-            mean_mm, count = number_of(row["ThickAvg"]), int(row["NumVert"])
+            mean_mm, count = float(row["ThickAvg"]), int(row["NumVert"])
+            if not math.isfinite(mean_mm):
+                raise ValueError("not a finite number")
         except (KeyError, ValueError) as error:
             raise InputError(f"The file {path} has a damaged line: '{line.strip()[:60]}'.", remedy) from error
         if name in found or mean_mm < 0 or not 0 <= count <= MOST_VERTICES:
