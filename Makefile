@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 OUT    ?= demo-output
 
-.PHONY: demo test lint docs wheel coverage clean
+.PHONY: demo test lint docs wheel coverage fuzz soak sbom notice lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/regional-brain-age demo --out $(OUT)
@@ -16,6 +16,7 @@ test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -q Testing/slicer
 	$(BIN)/python -m pytest -q Testing/gui
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile Testing/integration
+	$(BIN)/python -m pytest -q Testing/fuzz
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -47,6 +48,25 @@ docs: $(VENV)/.installed
 
 wheel: $(VENV)/.installed
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
+
+# Damaged files for every reader, in bounded time and memory; the inputs that failed are kept in fuzz-failures/.
+fuzz: $(VENV)/.installed-test
+	nice $(BIN)/python Testing/fuzz/fuzz.py --inputs 100000 --seconds 3600
+
+# Commands killed at random moments, and what they leave.
+soak: $(VENV)/.installed-test
+	nice $(BIN)/python Testing/interruptions/soak.py --kills 40
+
+# What is installed, as a CycloneDX software bill of materials; its licences; its exact versions for a set-up like this one.
+sbom: $(VENV)/.installed
+	$(BIN)/pip install --quiet cyclonedx-bom
+	$(BIN)/cyclonedx-py environment --output-file sbom.json
+
+notice: $(VENV)/.installed
+	$(BIN)/python docs/write_notice.py
+
+lock: $(VENV)/.installed
+	$(BIN)/python docs/write_notice.py --lock
 
 clean:
 	rm -rf $(VENV) $(OUT) site dist

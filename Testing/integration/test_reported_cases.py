@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from regional_brain_age.__main__ import main
+from RegionalBrainAgeLib.age.model.calibration import FORMAT
 from RegionalBrainAgeLib.anatomy.parcels import PARCEL_NAMES, PARCELS_PER_HEMISPHERE
 from RegionalBrainAgeLib.batch.lists.bids import read_dataset
 from RegionalBrainAgeLib.batch.lists.case_list import read_case_list
@@ -245,7 +246,11 @@ def test_a_damaged_subject_folder_is_refused(capsys, tmp_path, name, said):
 def test_a_calibration_with_impossible_numbers_is_refused(capsys, tmp_path, name, said):
     for side in ("lh", "rh"):
         aparc_stats(tmp_path / "fs", side, side)
-    arguments = case_of(tmp_path / "fs", tmp_path / "o", "--calibration", DAMAGED / f"{name}.json")
+    # The damage is that of the file; its form is that of today's calibrations.
+    text = (DAMAGED / f"{name}.json").read_text(encoding="utf-8")
+    text = text.replace('"regional-brain-age-calibration/1"', f'"{FORMAT}", "route": "FreeSurfer"')
+    (tmp_path / f"{name}.json").write_text(text, encoding="utf-8")
+    arguments = case_of(tmp_path / "fs", tmp_path / "o", "--calibration", tmp_path / f"{name}.json")
     refused(capsys, arguments, said, f"{name}.json")
 
 

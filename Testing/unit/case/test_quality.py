@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
-from RegionalBrainAgeLib.age.model.brain_age_model import RegionAges
+from RegionalBrainAgeLib.age.ages import Ages, GlobalAge
 from RegionalBrainAgeLib.case.quality import WITHHELD, advice, judge, withheld
 from RegionalBrainAgeLib.case.result.result import LesionResult
 
@@ -49,15 +51,18 @@ def test_an_image_of_another_contrast_fails_whatever_its_numbers():
 def test_ages_that_no_healthy_person_has_fail_and_are_withheld():
     """A 24-year-old at 72 years: the median of the regions is 48 years too old."""
     assert judge(**USUAL | {"pads_years": np.full(18, 48.0)}).verdict == "fail"
-    ages = RegionAges(
-        ("a", "b"), *(np.array([70.0, 75.0]) for _ in range(6)), np.array([True, True]), np.array(["", ""]), "local"
-    )
-    none = withheld(ages)
-    assert np.isnan(none.brain_age_years).all()
-    assert np.isnan(none.pad_percentile).all()
-    assert not none.estimable.any()
-    assert list(none.reason) == [WITHHELD, WITHHELD]
-    assert none.region_names == ages.region_names
+    numbers = {item.name: np.array([70.0, 75.0]) for item in fields(GlobalAge)}
+    whole = GlobalAge(**numbers | {"estimable": np.True_, "reason": "", "read_from": "both hemispheres"})
+    regions = {item.name: np.array([70.0, 75.0]) for item in fields(Ages)}
+    known = {"region_names": ("a", "b"), "calibrated": "local", "route": "T1", "global_age": whole}
+    none = withheld(Ages(**regions | known | {"estimable": np.array([True, True]), "reason": np.array(["", ""])}))
+    for ages in (none, none.global_age):
+        for item in fields(ages):
+            if item.name.endswith(("_years", "_percentile")):
+                assert np.isnan(getattr(ages, item.name)).all(), item.name
+        assert not np.any(ages.estimable)
+        assert np.all(ages.reason == WITHHELD)
+    assert (none.region_names, none.calibrated, none.global_age.read_from) == (("a", "b"), "local", "both hemispheres")
 
 
 def test_one_region_far_off_is_no_fault_of_the_case():
