@@ -17,6 +17,8 @@ import pandas as pd
 import pytest
 from regional_brain_age.__main__ import main
 from RegionalBrainAgeLib.age.model.calibration import FORMAT
+from RegionalBrainAgeLib.age.model.model_folder import FORMAT as MODEL_FORMAT
+from RegionalBrainAgeLib.age.model.model_folder import write_description
 from RegionalBrainAgeLib.anatomy.parcels import PARCEL_NAMES, PARCELS_PER_HEMISPHERE
 from RegionalBrainAgeLib.batch.lists.bids import read_dataset
 from RegionalBrainAgeLib.batch.lists.case_list import read_case_list
@@ -254,11 +256,15 @@ def test_a_calibration_with_impossible_numbers_is_refused(capsys, tmp_path, name
     refused(capsys, arguments, said, f"{name}.json")
 
 
-@pytest.mark.parametrize("name", ["d03_nosha", "d04_shastr"])
-def test_a_model_without_checksums_is_refused(capsys, tmp_path, name):
+@pytest.mark.parametrize(("name", "sums"), [("d03_nosha", {}), ("d04_shastr", {"sha256": "x"})])
+def test_a_model_without_checksums_is_refused(capsys, tmp_path, name, sums):
     for side in ("lh", "rh"):
         aparc_stats(tmp_path / "fs", side, side)
-    refused(capsys, case_of(tmp_path / "fs", tmp_path / "o", "--model", DAMAGED / name), "checksums")
+    arguments = case_of(tmp_path / "fs", tmp_path / "o", "--model")
+    refused(capsys, [*arguments, DAMAGED / name], name)
+    (tmp_path / "m").mkdir()
+    write_description(tmp_path / "m", {"format": MODEL_FORMAT} | sums)
+    refused(capsys, [*arguments, tmp_path / "m"], "checksums")
 
 
 @pytest.mark.parametrize("name", ["v01_empty", "v02_npz_as", "v03_badzip"])
