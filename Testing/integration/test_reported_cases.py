@@ -379,6 +379,8 @@ def test_output_that_nobody_reads_any_more_ends_quietly(tmp_path):
         "cohort",
         "--simulate",
         "60",
+        "--sites",
+        "6",
         "--out",
         str(tmp_path / "t.csv"),
     ]
