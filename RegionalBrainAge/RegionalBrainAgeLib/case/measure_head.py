@@ -29,6 +29,7 @@ from ..head.shading import correct_bias
 from ..lesion.measures import check_lesion
 from ..structures.model import load_model as load_structure_model
 from ..structures.on_head import aseg_labels
+from ..structures.plausibility import StructureQuality, structure_quality
 from ..structures.segmentation import segment_structures
 from ..structures.volumes import StructureVolumes, measure_volumes
 from .case import Case
@@ -60,6 +61,7 @@ class Head:
     registration : to MNI and back.
     features : thickness per parcel; None when FreeSurfer measures it instead.
     structures : volumes of ventricles, deep grey matter and the rest; None when FreeSurfer measures them instead.
+    structure_quality : how well they fit the image; None as above.
     warnings : sentences for the user.
     not_t1 : the image's contrast is not that of T1; one of the warnings says so.
     """
@@ -70,6 +72,7 @@ class Head:
     structures: StructureVolumes | None
     warnings: tuple[str, ...]
     not_t1: bool = False
+    structure_quality: StructureQuality | None = None
 
     @property
     def lesion(self) -> Image | None:
@@ -154,6 +157,7 @@ def measure_head(scan: Scan, scheme: RegionScheme, steps: Steps, threads: int, s
             t1, brain, lesion, registration.native_from_template, load_structure_model(), threads
         )
         structures = measure_volumes(found, lesion)
+        fit = structure_quality(found, structures, t1, brain, lesion)
         volumes = replace(volumes, structures=aseg_labels(found, brain, threads))
     with steps.step("tissue"):
         atlas = registration.to_native(load_atlas("destrieux").labels)
@@ -167,4 +171,4 @@ def measure_head(scan: Scan, scheme: RegionScheme, steps: Steps, threads: int, s
         parcels = individual_parcels(registration, tissue, ribbon, lesion, threads)
         features = measure_parcels(thickness, parcels, lesion)
     volumes = replace(volumes, parcels=parcels, thickness=thickness)
-    return Head(volumes, registration, features, structures, tuple(warnings), bool(contrast))
+    return Head(volumes, registration, features, structures, tuple(warnings), bool(contrast), fit)

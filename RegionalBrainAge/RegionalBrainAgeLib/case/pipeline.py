@@ -222,6 +222,7 @@ def estimate(
         pads_years=np.asarray(ages.pad_corrected_years, dtype=float),
         not_t1=head is not None and from_t1 and head.not_t1,
         skull_stripped=scan is not None and from_t1 and skull_stripped(scan.t1),
+        structures=head.structure_quality if head else None,
     )
     if quality.verdict == "fail":
         ages = withheld(ages)

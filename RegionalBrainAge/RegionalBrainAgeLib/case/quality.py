@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from ..structures.plausibility import StructureQuality, doubts
 from .result.result import LesionResult
 
 # Similarity of the aligned head to the template: two heads at hand reach 0.92 and 0.93 (case.json).
@@ -47,6 +48,7 @@ def judge(
     pads_years: np.ndarray,
     not_t1: bool = False,
     skull_stripped: bool = False,
+    structures: StructureQuality | None = None,
 ) -> Quality:
     """Check a case's numbers against what heads usually give.
 
@@ -60,6 +62,7 @@ def judge(
     pads_years : ndarray, shape (regions,), corrected PADs, NaN where not estimable.
     skull_stripped : the head came without skull and skin.
     not_t1 : thickness was measured on an image that does not look T1-weighted: the case fails. The reading told why.
+    structures : how well the structures fit the image; None where FreeSurfer measured them.
     """
     reasons = []
     if similarity is not None and similarity < SIMILARITY_REVIEW:
@@ -93,7 +96,10 @@ def judge(
         )
     if skull_stripped:
         reasons.append("The head came without skull and skin: the ages of such heads differ by some years.")
-    verdict = "fail" if not_t1 or impossible else "review" if reasons else "pass"
+    doubtful = doubts(structures) if structures is not None else []
+    reasons += [sentence for _, sentence in doubtful]
+    unusable = not_t1 or impossible or any(unusable for unusable, _ in doubtful)
+    verdict = "fail" if unusable else "review" if reasons else "pass"
     return Quality(verdict, tuple(reasons))
 
 

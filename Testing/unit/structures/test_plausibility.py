@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from RegionalBrainAgeLib.structures.plausibility import structure_quality
+from RegionalBrainAgeLib.structures.plausibility import StructureQuality, doubts, structure_quality
 from RegionalBrainAgeLib.structures.segmentation import StructureMap
 from RegionalBrainAgeLib.structures.volumes import measure_volumes
 
@@ -37,3 +39,29 @@ def test_half_a_brain_shows_in_the_outline_and_turned_contrast_in_the_brightness
     quality = structure_quality(exact_map, volumes, turned, brain)
     assert quality.fluid_to_grey > 1
     assert quality.grey_to_white > 1
+
+
+USUAL = StructureQuality(0.895, 0.975, 0.95, 0.68, 0.72)
+
+
+def test_a_usual_head_raises_no_doubt():
+    assert doubts(USUAL) == []
+    assert doubts(replace(USUAL, side_ratio=float("nan"))) == []  # lesions on either side of every pair
+
+
+@pytest.mark.parametrize(
+    ("change", "unusable", "told"),
+    [
+        ({"certainty": 0.87}, False, "certainty"),
+        ({"certainty": 0.80}, True, "certainty"),
+        ({"outline_agreement": 0.70}, True, "disagree"),
+        ({"side_ratio": 0.62}, True, "one side"),  # a head with contrast agent, stripped
+        ({"side_ratio": 0.80}, False, "one side"),
+        ({"fluid_to_grey": 1.4}, True, "ventricles"),
+        ({"grey_to_white": 1.2}, True, "white matter"),
+    ],
+)
+def test_each_doubt_is_graded_and_told(change, unusable, told):
+    ((graded, sentence),) = doubts(replace(USUAL, **change))
+    assert graded is unusable
+    assert told in sentence
