@@ -107,25 +107,29 @@ def run_demo_command(args: argparse.Namespace) -> int:
 
 def summary(result: CaseResult) -> str:
     """What a person wants to read first, as text."""
+    from ..files.wording import percent, plain, signed
     from .report.answer import answer
+    from .report.reading import calibrated, regions, withheld
 
     lesion = result.lesion
     sides = {"L": "left", "R": "right", "bilateral": "both hemispheres", "none": "none"}
+    age = "not known" if "age" in result.case.simulated else f"{result.case.age_years:g}"
+    quantity = "PAD" if calibrated(result) else "deviation"
     lines = [
-        f"{result.case.name}: age {result.case.age_years:g}, {result.case.sex}; "
-        f"lesion {lesion.volume_ml:.1f} ml, {sides[lesion.side]}; quality check: {result.qc}",
+        f"{result.case.name}: age {age}, {result.case.sex}; lesion {plain(lesion.volume_ml)} ml, {sides[lesion.side]}; "
+        f"quality check: {result.qc}",
         answer(result),
         "",
-        f"{'region':<8}{'side':<16}{'brain age':>10}{'PAD':>8}{'90 % interval':>18}{'load':>9}",
+        f"{'region':<8}{'side':<16}{quantity + ', years':>18}{'healthy range':>18}{'load, %':>10}",
     ]
-    for row in result.regions:
-        if row.estimable:
-            interval = f"{row.pad_lower_years:+.1f} to {row.pad_upper_years:+.1f}"
-            ages = f"{row.brain_age_years:>10.1f}{row.pad_corrected_years:>+8.1f}{interval:>18}"
+    for row, reading in zip(result.regions, regions(result).values(), strict=True):
+        if reading.estimable:
+            mark = " *" if reading.outside else ""
+            healthy = f"{signed(reading.low_years)} to {signed(reading.high_years)}"
+            ages = f"{signed(reading.value_years) + mark:>18}{healthy:>18}"
         else:
-            ages = f"{'not estimable':>36}"
-        load = "" if row.load_fraction != row.load_fraction else f"{100 * row.load_fraction:.1f} %"
-        lines.append(f"{row.region:<8}{row.side:<16}{ages}{load:>9}")
+            ages = f"{'not read' if withheld(result) else 'not estimable':>36}"
+        lines.append(f"{row.region:<8}{row.side:<16}{ages}{percent(row.load_fraction):>10}")
     if result.warnings:
         lines += ["", *(f"warning: {text}" for text in result.warnings)]
     if result.folder is not None:
