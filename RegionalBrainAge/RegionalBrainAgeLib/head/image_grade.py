@@ -3,7 +3,9 @@
 Noise is measured against tissue contrast, as by CAT12 (its NCR); the resolution is the root-mean-square voxel size.
 Motion during the scan shifts lines of k-space and leaves ripples along one axis: texture deep in white matter is then
 stronger along that axis than along the others, while noise is alike along all. The limits of the grades were set on
-two heads (1 and 0.88 mm) with noise added and motion simulated in k-space; they were not tried on real moving heads.
+two heads (1 and 0.88 mm) with noise added and motion simulated in k-space. On a third head the ringing was 1.00 as
+scanned, 1.01 with a tenth of noise, and 1.27 to 1.46 with motion. It tells that a head moved better than how much,
+and was not tried on heads that really moved.
 """
 
 from __future__ import annotations
