@@ -47,7 +47,7 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
         default=(None, None),
         help="own corticospinal tracts: two NIfTI volumes in MNI space, 0..1 (default: the built-in ones)",
     )
-    how.add_argument("--threads", metavar="N", type=_positive, default=2, help="threads to use (default: 2)")
+    how.add_argument("--threads", metavar="N", type=_positive, default=1, help="threads to use (default: 1)")
     out = case.add_argument_group("output")
     out.add_argument("--out", metavar="DIR", type=Path, required=True, help="output folder")
     out.add_argument("--overwrite", action="store_true", help="replace the case's folder if there is one")
@@ -67,7 +67,7 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
         description="Process the Colin27 head with a lesion drawn by the lesion simulator.",
     )
     demo.add_argument("--out", metavar="DIR", type=Path, default=Path("demo-output"), help="output folder")
-    demo.add_argument("--threads", metavar="N", type=_positive, default=2, help="threads to use (default: 2)")
+    demo.add_argument("--threads", metavar="N", type=_positive, default=1, help="threads to use (default: 1)")
     demo.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
     demo.set_defaults(func=run_demo_command)
 

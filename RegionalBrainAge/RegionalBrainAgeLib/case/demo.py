@@ -25,7 +25,7 @@ NOTE = (
 )
 
 
-def run_demo(out_dir: Path, *, progress: Progress | None = None, threads: int = 2) -> CaseResult:
+def run_demo(out_dir: Path, *, progress: Progress | None = None, threads: int = 1) -> CaseResult:
     """Process the Colin27 head with a simulated lesion; an older demonstration is replaced.
 
     Raises

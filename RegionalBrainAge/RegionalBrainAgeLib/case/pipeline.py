@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 import torch
+from threadpoolctl import threadpool_limits
 
 from .. import __version__
 from ..age.ages import Ages
@@ -65,7 +66,7 @@ def run_case(
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
     overwrite: bool = False,
-    threads: int = 2,
+    threads: int = 1,
     append: bool = True,
     notes: Sequence[str] = (),
     report: str = "interactive",
@@ -82,7 +83,8 @@ def run_case(
     progress : called as ``progress(step, fraction)`` when a step begins.
     cancelled : asked between steps; True ends the work and nothing is left.
     overwrite : replace an existing folder of the case instead of refusing.
-    threads : for torch and SimpleITK.
+    threads : for torch, SimpleITK and linear algebra. Two runs are equal to the last digit with the same number; the
+        default is that of a batch.
     append : whether to write the row; a batch writes all rows itself.
     notes : sentences to put first among the warnings (the demonstration says what it is).
     report : "interactive" (with a viewer of the head inside, some 5 MB more) or "static".
@@ -103,6 +105,7 @@ def run_case(
     _refuse_absent(case)
     torch.set_num_threads(threads)
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
+    threadpool_limits(threads)
     steps = Steps(progress, cancelled)
     if append and not overwrite and (complete := _completed(case, out_dir)) is not None:
         steps.finish()
@@ -190,7 +193,7 @@ def estimate(
     scheme: RegionScheme,
     model: BrainAgeModel,
     steps: Steps,
-    threads: int = 2,
+    threads: int = 1,
     notes: Sequence[str] = (),
 ) -> tuple[CaseResult, Head | None, Scan | None]:
     """The numbers and images of a case, in memory; no head and scan where only FreeSurfer's statistics were given."""
