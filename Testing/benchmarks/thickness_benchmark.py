@@ -106,15 +106,16 @@ def measure(head: Prepared, lesion: Image | None = None, plain: bool = False) ->
     start = time.process_time()
     t1 = head.t1 if lesion is None else fill_lesion(head.t1, head.brain, lesion, head.registration.native_from_template)
     tissue = plain_tissue(head) if plain else segment_tissue(t1, head.brain, lesion, head.structures)
-    thickness = cortical_thickness(tissue, lesion, 1)
+    cortex = cortical_thickness(tissue, lesion, 1)
+    thickness, area = cortex.thickness_mm, cortex.area_mm2
     ribbon = thickness.like(np.isfinite(thickness.array))
     parcels = individual_parcels(head.registration, tissue, ribbon, lesion, 1)
     seconds = time.process_time() - start
     nearest = parcels_in_ribbon(head.registration.to_native(propagation_atlas()), ribbon, lesion)
     return Measured(
-        measure_parcels(thickness, parcels, lesion),
+        measure_parcels(thickness, parcels, lesion, area),
         parcels,
-        measure_parcels(thickness, nearest, lesion).thickness_mm,
+        measure_parcels(thickness, nearest, lesion, area).thickness_mm,
         nearest,
         seconds,
     )
@@ -142,8 +143,9 @@ def thickness_of_labels_mm(codes: Image, parcels: Image) -> np.ndarray:
         level = (linear(here, spacing) + linear(here & ~cortex[box], spacing)) / 2
         levels.append(Image(level, fine_affine(cropped(codes, box).ras_from_ijk, spacing)))
     blank = codes.like(np.zeros(codes.shape, np.float32))
-    thickness = cortical_thickness(Tissue(blank, blank, blank, *levels), None, 1)
-    return measure_parcels(thickness, parcels, None).thickness_mm
+    brightness = codes.like((solid.astype(np.float32) + (solid & ~cortex)).astype(np.float32))
+    ribbon = cortical_thickness(Tissue(blank, blank, blank, brightness, *levels), None, 1)
+    return measure_parcels(ribbon.thickness_mm, parcels, None, ribbon.area_mm2).thickness_mm
 
 
 def mean_dice(found: Image, truth: Image) -> float:
@@ -170,7 +172,9 @@ def plain_tissue(head: Prepared) -> Tissue:
         level[nearest((marks.outside | (marks.side != side))[box], spacing)] = 0
         levels.append(Image(level, fine_affine(part.ras_from_ijk, spacing)))
     blank = head.t1.like(np.zeros(head.t1.shape, np.float32))
-    return Tissue(head.t1.like(brain.astype(np.float32)), blank, blank, *levels)
+    brightness = np.interp(values, means, [0, 1, 2]) * (brain & ~marks.outside)
+    brightness = head.t1.like(brightness.astype(np.float32))
+    return Tissue(head.t1.like(brain.astype(np.float32)), blank, blank, brightness, *levels)
 
 
 def agreement(ours: np.ndarray, theirs: np.ndarray) -> str:
@@ -282,7 +286,7 @@ def phantoms() -> None:
             for noise in (0.0, 0.03):
                 phantom = make(thickness_mm, noise) if folds is None else make(thickness_mm, noise, folds=folds)
                 tissue = segment_tissue(phantom.t1, phantom.brain, None, phantom.structures)
-                errors.append(phantom.mean_error_mm(cortical_thickness(tissue, None, 1)))
+                errors.append(phantom.mean_error_mm(cortical_thickness(tissue, None, 1).thickness_mm))
             word = "spherical shell"
             if folds:
                 word = f"{folds} folds, sulci {np.pi * FOLDED_RADIUS_MM / folds - 2 * thickness_mm:.1f} mm wide"

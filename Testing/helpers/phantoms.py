@@ -1,4 +1,4 @@
-"""Made heads with a cortex of known thickness: a spherical shell, and a folded one whose sulci are narrow.
+"""Made heads with a cortex of known thickness: a spherical shell, a rough one, and a folded one with narrow sulci.
 
 Every voxel holds the exact share of each tissue (partial volume from a grid five times finer in the plane of the folds,
 three times finer for the sphere), blurred a little as a scanner does, with noise on top.
@@ -17,6 +17,7 @@ CSF, GM, WM = 40.0, 100.0, 150.0
 # FreeSurfer's codes: left white matter, left lateral ventricle, and one left cortical parcel.
 WHITE_CODE, VENTRICLE_CODE, CORTEX_CODE = 2, 4, 11115
 BLUR_MM = 0.5
+BUMP_SIGMA_MM = 0.7
 # Mean radius of the folded white surface.
 FOLDED_RADIUS_MM = 28.0
 
@@ -49,6 +50,30 @@ def spherical_shell(
     shares = [mask.reshape(n, 3, n, 3, n, 3).mean(axis=(1, 3, 5)) for mask in _tissues(outward, r < 6.0, thickness_mm)]
     judged = np.ones((n, n, n), bool)
     return _phantom(shares, judged, thickness_mm, noise_fraction, seed)
+
+
+def rough_shell(thickness_mm: float, roughness_mm: float, radius_mm: float = 20.0, seed: int = 0) -> Phantom:
+    """A spherical shell whose two surfaces are rough, each on its own: bumps about 2 mm wide, zero on average.
+
+    Parameters
+    ----------
+    roughness_mm : standard deviation of either surface about its sphere. The mean thickness stays `thickness_mm`.
+    """
+    half = int(radius_mm + thickness_mm + 8)
+    n, finer = 2 * half + 1, 3
+    fine = (np.arange(finer * n) - 1) / finer - half
+    r = np.sqrt(fine[:, None, None] ** 2 + fine[None, :, None] ** 2 + fine[None, None, :] ** 2).astype(np.float32)
+    rng = np.random.default_rng(seed)
+    white, pial = (_bumps(rng, r.shape, finer) * roughness_mm for _ in range(2))
+    inner, outer = r <= radius_mm + white, r <= radius_mm + thickness_mm + pial
+    masks = inner & (r >= 6.0), outer & ~inner, r < 6.0
+    shares = [mask.reshape(n, finer, n, finer, n, finer).mean(axis=(1, 3, 5)) for mask in masks]
+    return _phantom(shares, np.ones((n, n, n), bool), thickness_mm, 0.0, seed)
+
+
+def _bumps(rng: np.random.Generator, shape: tuple[int, ...], finer: int) -> np.ndarray:
+    field = ndimage.gaussian_filter(rng.standard_normal(shape, np.float32), BUMP_SIGMA_MM * finer)
+    return (field - field.mean()) / field.std()
 
 
 def folded_shell(

@@ -232,7 +232,9 @@ def parcels_in_ribbon(atlas_native: Image, ribbon: Image, lesion: Image | None =
     return ribbon.like(result)
 
 
-def measure_parcels(thickness: Image, parcels: Image, lesion: Image | None) -> ParcelFeatures:
+def measure_parcels(
+    thickness: Image, parcels: Image, lesion: Image | None, area: Image | None = None
+) -> ParcelFeatures:
     """Mean thickness of each parcel, away from the lesion.
 
     Parameters
@@ -240,16 +242,17 @@ def measure_parcels(thickness: Image, parcels: Image, lesion: Image | None) -> P
     thickness : float, mm; NaN where there is no cortex.
     parcels : from `labelling.individual_parcels`, same grid.
     lesion : boolean, same grid, or None.
+    area : float, same grid; how much of the cortical surface (mm2) each voxel stands for. None: judged from thickness.
 
     Returns
     -------
     ParcelFeatures. Lesioned voxels and those within 3 mm of the lesion are never measured. A parcel of which less than
-    half (or less than 30 mm3) can be measured is NaN. The mean is taken over the cortical *surface*: a column of cortex
-    of thickness t holds t voxels per unit of area, so each voxel weighs 1/t (the harmonic mean), after the thinnest and
-    thickest 5 % of the parcel's voxels are set aside.
+    half (or less than 30 mm3) can be measured is NaN. The mean is taken over the cortical *surface*: each voxel weighs
+    its area. Where that is not given, a column of cortex of thickness t holds t voxels per unit of area, so each voxel
+    weighs 1/t (the harmonic mean), after the thinnest and thickest 5 % of the parcel's voxels are set aside.
     """
-    if not same_grid(thickness, parcels) or (lesion is not None and not same_grid(lesion, parcels)):
-        raise ValueError("thickness, parcels and lesion must lie on one grid")
+    if not all(other is None or same_grid(thickness, other) for other in (parcels, lesion, area)):
+        raise ValueError("thickness, parcels, lesion and area must lie on one grid")
     count = len(PARCEL_NAMES)
     voxel_mm3 = parcels.voxel_volume_ml * 1000.0
     in_parcel = np.flatnonzero(parcels.array.ravel() > 0)
@@ -264,12 +267,16 @@ def measure_parcels(thickness: Image, parcels: Image, lesion: Image | None) -> P
     total = np.bincount(label, minlength=count)
     damaged = np.bincount(label[lesioned], minlength=count)
     measured = np.bincount(label[usable], minlength=count)
-    thickness_mm = np.full(count, np.nan)
-    order = np.argsort(label[usable], kind="stable")
-    for parcel, values in enumerate(np.split(value_mm[usable][order], np.cumsum(measured)[:-1])):
-        enough = measured[parcel] >= MINIMUM_MEASURED_FRACTION * total[parcel]
-        if enough and measured[parcel] * voxel_mm3 >= MINIMUM_MEASURED_MM3:
-            thickness_mm[parcel] = mean_over_surface_mm(values)
+    enough = (measured >= MINIMUM_MEASURED_FRACTION * total) & (measured * voxel_mm3 >= MINIMUM_MEASURED_MM3)
+    if area is None:
+        order = np.argsort(label[usable], kind="stable")
+        groups = np.split(value_mm[usable][order], np.cumsum(measured)[:-1])
+        means = [mean_over_surface_mm(v) if e else np.nan for v, e in zip(groups, enough, strict=True)]
+    else:
+        weight = area.array.ravel()[in_parcel][usable]
+        whole = np.bincount(label[usable], weight, count)
+        means = np.bincount(label[usable], weight * value_mm[usable], count) / np.where(whole > 0, whole, np.nan)
+    thickness_mm = np.where(enough, means, np.nan)
     lesioned_fraction = np.divide(damaged, total, out=np.zeros(count), where=total > 0)
     return ParcelFeatures(PARCEL_NAMES, thickness_mm, lesioned_fraction, measured)
 

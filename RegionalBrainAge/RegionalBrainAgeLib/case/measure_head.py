@@ -165,10 +165,11 @@ def measure_head(scan: Scan, scheme: RegionScheme, steps: Steps, threads: int, s
         whole = t1 if lesion is None else fill_lesion(t1, brain, lesion, registration.native_from_template)
         tissue = segment_tissue(whole, brain, lesion, atlas)
     with steps.step("thickness"):
-        thickness = cortical_thickness(tissue, lesion, threads)
+        cortex = cortical_thickness(tissue, lesion, threads)
+        thickness = cortex.thickness_mm
     with steps.step("parcels"):
         ribbon = thickness.like(np.isfinite(thickness.array))
         parcels = individual_parcels(registration, tissue, ribbon, lesion, threads)
-        features = measure_parcels(thickness, parcels, lesion)
+        features = measure_parcels(thickness, parcels, lesion, cortex.area_mm2)
     volumes = replace(volumes, parcels=parcels, thickness=thickness)
     return Head(volumes, registration, features, structures, tuple(warnings), bool(contrast), fit)

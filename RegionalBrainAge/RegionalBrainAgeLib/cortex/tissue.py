@@ -22,7 +22,7 @@ from ..geometry.image import Image, bounding_box, cropped, from_canonical, to_ca
 from ..head.denoising import denoise, noise_sd
 from .cortical_level import cortical_level
 from .landmarks import Landmarks, landmarks
-from .tissue_intensities import fit_head, local_means, near_ventricles
+from .tissue_intensities import brightest_neighbour, fit_head, local_means, near_ventricles
 
 CROP_MARGIN_MM = 6.0
 # From this share of the way from grey to white matter on, a voxel is white matter enough to measure noise in.
@@ -36,14 +36,17 @@ class Tissue:
     Parameters
     ----------
     gm, wm, csf : float32 on the T1's grid; partial volumes 0..1 that add up to 1 inside the brain, 0 outside.
+    brightness : float32 on the T1's grid, noise left in; 0 fluid, 1 grey matter (its mean at that place), more in white
+        matter. 0 outside the cerebrum.
     left, right : float32 on 0.5 mm grids of their own around each hemisphere. 0 = outside the pial surface, 0.5 =
         cortex, 1 = inside the white surface (ventricles and deep nuclei included); the surfaces lie at
-        `surfaces.PIAL_LEVEL` and `surfaces.WHITE_LEVEL`.
+        `cortical_level.PIAL_LEVEL` and `cortical_level.WHITE_LEVEL`.
     """
 
     gm: Image
     wm: Image
     csf: Image
+    brightness: Image
     left: Image
     right: Image
 
@@ -69,10 +72,10 @@ def segment_tissue(t1: Image, brain: Image, lesion: Image | None, structures: Im
     cerebrum = sound & ~np.isin(codes, BELOW_TENTORIUM)
     near = near_ventricles(np.isin(codes, VENTRICLES), sound, spacing)
 
-    noisy = fit_head(values[cerebrum], values[near])
+    noisy = fit_head(values[cerebrum], values[near], brightest_neighbour(values)[near])
     nearly_white = cerebrum & (values > noisy.gm + NEARLY_WHITE * (noisy.wm - noisy.gm))
-    values = denoise(values, noise_sd(values, nearly_white))
-    tissues = fit_head(values[cerebrum], values[near])
+    measured, values = values, denoise(values, noise_sd(values, nearly_white))
+    tissues = fit_head(values[cerebrum], values[near], brightest_neighbour(values)[near])
     csf = tissues.csf
     gm_mean, wm_mean = local_means(values, cerebrum, tissues, spacing)
 
@@ -80,8 +83,9 @@ def segment_tissue(t1: Image, brain: Image, lesion: Image | None, structures: Im
     surfaces = [_hemisphere(head.like(values), csf, gm_mean, wm_mean, marks, side) for side in (1, 2)]
     white = np.clip((values - gm_mean) / (wm_mean - gm_mean), 0, 1) * mask
     fluid = np.clip((gm_mean - values) / (gm_mean - csf), 0, 1) * mask
+    brightness = (measured - csf) / (gm_mean - csf) * (mask & ~marks.outside)
     parts = []
-    for part in (mask - white - fluid, white, fluid):
+    for part in (mask - white - fluid, white, fluid, brightness):
         whole = np.zeros(head_grid.shape, np.float32)
         whole[box] = part
         parts.append(from_canonical(head_grid.like(whole), t1))

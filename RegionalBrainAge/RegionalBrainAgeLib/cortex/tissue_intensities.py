@@ -12,6 +12,7 @@ from scipy import ndimage
 # ventricles are, and on whether the white matter around them is dark.
 FLUID_START_PERCENTILE = 10.0
 FLUID_ROUNDS = 4
+FEWEST_FLUID_VOXELS = 20
 VENTRICLE_MARGIN_MM = 2.0
 HISTOGRAM_BINS = 256
 # Partial-volume voxels are modelled as mixtures in these shares of the brighter tissue.
@@ -53,21 +54,30 @@ def near_ventricles(ventricles: np.ndarray, brain: np.ndarray, spacing_mm: np.nd
     return around if around.any() else brain
 
 
-def fit_head(cerebrum: np.ndarray, near: np.ndarray) -> TissueIntensities:
+def brightest_neighbour(values: np.ndarray) -> np.ndarray:
+    """The brightest of each voxel and its six neighbours, shape (I, J, K)."""
+    return ndimage.maximum_filter(values, footprint=ndimage.generate_binary_structure(3, 1), mode="nearest")
+
+
+def fit_head(cerebrum: np.ndarray, near: np.ndarray, neighbour: np.ndarray) -> TissueIntensities:
     """Tissues of a head: `fit_intensities`, with the fluid's mean found along the way.
 
     Fluid is whatever near the ventricles is darker than half-way from fluid to grey matter, its mean the median of
-    that; so ageing's wide ventricles and dark white matter around them leave it where it was.
+    that; so ageing's wide ventricles and dark white matter around them leave it where it was. Its neighbours must be
+    as dark: in a young brain and large voxels most fluid voxels hold tissue too, and would make the mean too bright.
 
     Parameters
     ----------
     cerebrum, near : intensities of the cerebrum and of `near_ventricles`, shapes (N,), (M,).
+    neighbour : `brightest_neighbour` at the latter, shape (M,).
     """
     histogram = _Histogram.of(cerebrum)
     csf = float(np.percentile(near, FLUID_START_PERCENTILE))
     for _ in range(FLUID_ROUNDS):
-        grey = _fit(histogram, csf).gm
-        fluid = near[near < (csf + grey) / 2]
+        half_way = (csf + _fit(histogram, csf).gm) / 2
+        fluid = near[neighbour < half_way]
+        if fluid.size < FEWEST_FLUID_VOXELS:
+            fluid = near[near < half_way]
         csf = float(np.median(fluid)) if fluid.size else csf
     return _fit(histogram, csf)
 
