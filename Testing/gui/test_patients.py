@@ -35,6 +35,8 @@ def test_a_second_head_is_a_second_patient(session, host, dialogs, other):
     assert not ui.estimateButton.isEnabled()
     composite = host.slices["Red"].logic.GetSliceCompositeNode()
     assert composite.GetBackgroundVolumeID() == parameters.t1Volume.GetID(), "the new head is seen"
+    for node in slicer.util.getNodesByClass("vtkMRMLSliceNode"):
+        assert node.GetOrientationMarkerType() == node.OrientationMarkerTypeAxes, "which way is right"
     lesions = [s for s in slicer.util.getNodesByClass("vtkMRMLSegmentationNode") if "lesion" in s.GetName()]
     assert [bool(s.GetDisplayNode().GetVisibility()) for s in lesions] == [False], "no other patient's lesion is seen"
     assert dialogs.said == []

@@ -107,9 +107,8 @@ def show_case_in_views(case_id: str, opacity: float, layout: int | None = None) 
 def show_head(head, case_id: str, opacity: float) -> None:
     """Bring a head into the slices, with its case's overlay where there is one, and hide what belongs to others."""
     overlay = case_nodes.find(case_id, "overlay") if case_id else None
-    slicer.util.setSliceViewerLayers(
-        background=head, foreground=overlay, foregroundOpacity=opacity, label=None, fit=True
-    )
+    slicer.util.setSliceViewerLayers(background=head, foreground=overlay, foregroundOpacity=opacity, label=None)
+    fit_views(case_id)
     _show_only(case_id)
 
 
