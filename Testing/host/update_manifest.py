@@ -32,7 +32,8 @@ def on_disk(cmake_file: str, name: str) -> list[str]:
     """Files beside a CMake file that belong into the list `name`."""
     folder = (ROOT / cmake_file).parent
     files = [p.relative_to(folder).as_posix() for p in sorted(folder.rglob("*")) if p.is_file()]
-    files = [f for f in files if not any(word in f for word in _NOT_SHIPPED) and not Path(f).name.startswith(".")]
+    files = [f for f in files if not any(word in f for word in _NOT_SHIPPED)]
+    files = [f for f in files if not any(part.startswith(".") for part in Path(f).parts)]
     if name == "SHARED_RESOURCES":
         return [f for f in files if f.startswith(("Schemes/", "Models/", "SampleData/"))]
     return [f for f in files if f.endswith(".py") == (name == "MODULE_PYTHON_SCRIPTS")]
