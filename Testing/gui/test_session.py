@@ -374,7 +374,7 @@ def test_an_uncalibrated_case_shows_no_pad(session, tmp_path):
     session.shown()
     combo = session.ui.overlayCombo
     assert "PAD (years)" not in [combo.itemText(i) for i in range(combo.count())]
-    assert combo.currentText() == "Side difference (years)"
+    assert combo.currentText() == "Deviation (years)"
     table = session.ui.resultsTable
     assert {table.item(r, 1).text() for r in range(18)} == {"–"}
     assert "read only differences within this brain" in session.ui.warningsLabel.text()

@@ -65,18 +65,14 @@ def show_plot(case: CaseFolder):
 
 
 def _years(case: CaseFolder, row) -> float:
-    """The number of a region that the report shows too; uncalibrated and without deviations the PAD, for distances."""
+    """The number of a region that the report shows too."""
     if reading.withheld(case) or not row.estimable:
         return _GAP
-    if reading.calibrated(case) or not reading.has_deviations(case):
-        return row.pad_corrected_years
-    return row.deviation_corrected_years
+    return row.pad_corrected_years if reading.calibrated(case) else row.deviation_corrected_years
 
 
 def _title(case: CaseFolder) -> str:
-    if reading.calibrated(case):
-        return _("PAD (years)")
-    return _("deviation (years)") if reading.has_deviations(case) else _("PAD, not calibrated (years)")
+    return _("PAD (years)") if reading.calibrated(case) else _("deviation (years)")
 
 
 def _names(networks: list[str]) -> str:

@@ -37,11 +37,10 @@ def columns_of(case: CaseFolder) -> list[tuple[str, str]]:
 def rows_of(case: CaseFolder) -> list[list]:
     """Text or rounded numbers in the order of `columns_of`, a list per region; what is not known is a dash."""
     values, contrasts = reading.regions(case), reading.contrasts(case)
-    only_sides = not (reading.calibrated(case) or reading.has_deviations(case))
     first = case.lesion_side if case.one_sided else "L"
     rows = []
     for row in case.rows:
-        value = reading.NOTHING if only_sides else values[row.region]
+        value = values[row.region]
         contrast = contrasts[row.network] if row.hemisphere == first else reading.NOTHING
         percentile = row.pad_percentile if reading.calibrated(case) else row.deviation_percentile
         rows.append(
@@ -82,7 +81,7 @@ def describe(case: CaseFolder, row: RegionRow) -> str:
                 age=row.brain_age_years, pad=signed(value.value_years), **_ends(value)
             )
         )
-    elif value.estimable and reading.has_deviations(case):
+    elif value.estimable:
         parts.append(
             _("{years} years from this brain as a whole (healthy {low} to {high})").format(
                 years=signed(value.value_years), **_ends(value)

@@ -67,9 +67,7 @@ def overlay_by_key(case: CaseFolder, key: str) -> Overlay:
 
 def reading_title(case: CaseFolder) -> str:
     """What may be read of a case's ages, in the words of the report."""
-    if reading.calibrated(case):
-        return _("PAD (years)")
-    return _("Deviation (years)") if reading.has_deviations(case) else _("Side difference (years)")
+    return _("PAD (years)") if reading.calibrated(case) else _("Deviation (years)")
 
 
 def _readings(case: CaseFolder) -> dict[int, float]:
