@@ -177,12 +177,14 @@ def notebook_page(path: Path) -> str:
 
 
 def measured_page() -> str:
-    """The shipped model's card, as it lies in its folder."""
-    folder = next(path for path in sorted((ROOT / "Resources" / "Models").iterdir()) if path.is_dir())
-    card = (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+    """The cards of the shipped models, as they lie in their folders."""
+    models = ROOT / "Resources" / "Models"
+    cards = [models / name / "MODEL_CARD.md" for name in ("thickness-volumes-nine-networks", "structures-t1")]
+    texts = [card.read_text(encoding="utf-8") for card in cards]
     return (
-        "# How it was measured\n\nThis is the card of the shipped model. `regional-brain-age evaluate --card` writes "
-        "it from what it measures; no number in it is typed by hand.\n\n" + re.sub(r"(?m)^#", "##", card)
+        "# How it was measured\n\nThe cards of the shipped models, as `regional-brain-age evaluate --card` and "
+        "`train-structures` write them.\n\n"
+        + "\n\n".join(re.sub(r"(?m)^#", "##", text) for text in texts)
     )
 
 
