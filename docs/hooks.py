@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import base64
 import json
 import re
 from dataclasses import MISSING, fields
@@ -180,12 +181,21 @@ def measured_page() -> str:
     """The cards of the shipped models, as they lie in their folders."""
     models = ROOT / "Resources" / "Models"
     cards = [models / name / "MODEL_CARD.md" for name in ("thickness-volumes-nine-networks", "structures-t1")]
-    texts = [card.read_text(encoding="utf-8") for card in cards]
+    texts = [_with_pictures_inside(card) for card in cards]
     return (
         "# How it was measured\n\nThe cards of the shipped models, as `regional-brain-age evaluate --card` and "
-        "`train-structures` write them.\n\n"
-        + "\n\n".join(re.sub(r"(?m)^#", "##", text) for text in texts)
+        "`train-structures` write them.\n\n" + "\n\n".join(re.sub(r"(?m)^#", "##", text) for text in texts)
     )
+
+
+def _with_pictures_inside(card: Path) -> str:
+    """A card with its figures as data, so that the page needs no file beside it."""
+
+    def inside(match: re.Match[str]) -> str:
+        picture = base64.b64encode((card.parent / match[1]).read_bytes()).decode("ascii")
+        return f"](data:image/png;base64,{picture})"
+
+    return re.sub(r"\]\((\w+\.png)\)", inside, card.read_text(encoding="utf-8"))
 
 
 def _columns(meanings: dict) -> str:

@@ -91,8 +91,6 @@ def run_case(
     keep_paths : write the full paths of the inputs into the case's files; otherwise their names only, for the names of
         folders often tell who a patient is.
 
-    A case whose folder is there but not its row (a run was ended in between) is completed by its row.
-
     Raises
     ------
     InputError : files, facts or output folder are not usable.
@@ -100,6 +98,10 @@ def run_case(
     Cancelled : `cancelled` said so.
 
     In each of these nothing is left that looks like a result.
+
+    Notes
+    -----
+    A case whose folder is there but not its row (a run was ended in between) is completed by its row.
     """
     out_dir = Path(out_dir)
     _refuse_absent(case)
