@@ -22,7 +22,9 @@ STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); 
 
 def main() -> int:
     behaviour, made, arguments = sys.argv[1], Path(sys.argv[2]), sys.argv[3:]
-    given = dict(zip(arguments[1::2], arguments[2::2], strict=False))
+    # Options with a value; flags have none.
+    pairs = zip(arguments[1:], [*arguments[2:], "--"], strict=True)
+    given = {name: value for name, value in pairs if name.startswith("--") and not value.startswith("--")}
     demo = arguments[0] == "demo"
     case_id = "demo" if demo else given["--id"]
     out, name = Path(given["--out"]), f"sub-{case_id}"
