@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..anatomy.structures import STRUCTURE_NAMES
+from ..anatomy.structures import STRUCTURE_CODES, STRUCTURE_NAMES
 
 SIDES = ("L", "R")
 SIDE_WORDS = {"L": "Left", "R": "Right"}
@@ -32,34 +32,5 @@ CLASSES = (BACKGROUND, *SIDED_CLASSES, *MIDLINE_CLASSES, OTHER_SIDE)
 
 # The label maps trained on have no choroid plexus: it is counted with the ventricles.
 MEASURED_STRUCTURES = tuple(name for name in STRUCTURE_NAMES if not name.endswith("choroid-plexus"))
-# FreeSurfer's numbers (FreeSurferColorLUT.txt), for the label volume.
-ASEG_CODES = {
-    "Left-Lateral-Ventricle": 4,
-    "Left-Inf-Lat-Vent": 5,
-    "Left-Cerebellum-White-Matter": 7,
-    "Left-Cerebellum-Cortex": 8,
-    "Left-Thalamus": 10,
-    "Left-Caudate": 11,
-    "Left-Putamen": 12,
-    "Left-Pallidum": 13,
-    "3rd-Ventricle": 14,
-    "4th-Ventricle": 15,
-    "Brain-Stem": 16,
-    "Left-Hippocampus": 17,
-    "Left-Amygdala": 18,
-    "CSF": 24,
-    "Left-Accumbens-area": 26,
-    "Left-VentralDC": 28,
-    "Right-Lateral-Ventricle": 43,
-    "Right-Inf-Lat-Vent": 44,
-    "Right-Cerebellum-White-Matter": 46,
-    "Right-Cerebellum-Cortex": 47,
-    "Right-Thalamus": 49,
-    "Right-Caudate": 50,
-    "Right-Putamen": 51,
-    "Right-Pallidum": 52,
-    "Right-Hippocampus": 53,
-    "Right-Amygdala": 54,
-    "Right-Accumbens-area": 58,
-    "Right-VentralDC": 60,
-}
+# FreeSurfer's numbers of these, for the label volume, in their order.
+ASEG_CODES = {name: code for code, name in sorted((STRUCTURE_CODES[name], name) for name in MEASURED_STRUCTURES)}

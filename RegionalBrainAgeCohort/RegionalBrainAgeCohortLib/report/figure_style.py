@@ -6,16 +6,14 @@ Colours are those of a patient's report: blue (negative) through grey to orange 
 from __future__ import annotations
 
 import io
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from RegionalBrainAgeLib.figures import palette
+from RegionalBrainAgeLib.figures.quiet_style import drawing_style
 from RegionalBrainAgeLib.files import wording
 
 INK, MUTED, LINE, FAINT = palette.INK, palette.MUTED, palette.LINE, palette.FAINT
@@ -60,17 +58,9 @@ class Picture:
     caption: str
 
 
-@contextmanager
-def style() -> Iterator[None]:
-    """The house style; a missing font is no news."""
-    fonts = logging.getLogger("matplotlib.font_manager")
-    level = fonts.level
-    fonts.setLevel(logging.ERROR)
-    try:
-        with matplotlib.rc_context(STYLE):
-            yield
-    finally:
-        fonts.setLevel(level)
+def style() -> AbstractContextManager[None]:
+    """The style of the figures; falls back silently if a font is missing."""
+    return drawing_style(STYLE)
 
 
 def to_svg(figure: Figure) -> str:

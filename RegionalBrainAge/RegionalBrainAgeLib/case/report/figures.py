@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import io
-import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -17,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from ...figures import palette
 from ...figures.marks import label_borders, mark_lesion, outline, plane_labels, region_colours, slice_rgb
 from ...figures.palette import AmountScale, YearsScale, load_limit, rgb, years_limit
+from ...figures.quiet_style import drawing_style
 from ...figures.surface import Surface, shade, trimmed
 from ...files.wording import with_minus
 from ..result.result import CaseResult
@@ -138,7 +136,7 @@ def _brain(
     top, bottom = _join(surfaces, gap=24, fill=1.0), _join(slices)
     heights = [WIDTH_INCHES * picture.shape[0] / picture.shape[1] for picture in (top, bottom)]
     total = 0.25 + heights[0] + 0.12 + heights[1] + 0.66
-    with _style():
+    with drawing_style(STYLE):
         figure = Figure(figsize=(WIDTH_INCHES, total), facecolor="white")
         above = figure.add_axes((0, 1 - (0.25 + heights[0]) / total, 1, heights[0] / total))
         above.imshow(top, interpolation="lanczos")
@@ -215,7 +213,7 @@ def _strip(
     heights = [WIDTH_INCHES * picture.shape[0] / picture.shape[1] for picture in pictures]
     below = 0.66 if bar is not None else 0.0
     total = sum(heights) + 0.26 * sum(map(bool, titles)) + below
-    with _style():
+    with drawing_style(STYLE):
         figure = Figure(figsize=(WIDTH_INCHES, total), facecolor="white")
         top = total
         for tiles, picture, height, title in zip(rows, pictures, heights, titles, strict=True):
@@ -267,19 +265,6 @@ def _keys(figure: Figure, handles: list[Patch], lesion: bool, dotted: bool) -> N
         handles=handles, loc="lower right", bbox_to_anchor=(0.998, 0.3 / figure.get_figheight()), ncols=len(handles),
         frameon=False, fontsize=9, handlelength=1.6, columnspacing=1.2, handletextpad=0.5,
     )  # fmt: skip
-
-
-@contextmanager
-def _style() -> Iterator[None]:
-    """The style of the figures; falls back silently if a font is missing."""
-    fonts = logging.getLogger("matplotlib.font_manager")
-    level = fonts.level
-    fonts.setLevel(logging.ERROR)
-    try:
-        with matplotlib.rc_context(STYLE):
-            yield
-    finally:
-        fonts.setLevel(level)
 
 
 def _image(figure: Figure) -> bytes:
