@@ -8,8 +8,12 @@ import threading
 import time
 from functools import partial
 
+import numpy as np
 import pytest
+from made_up_subject import make_subject
 from quick_batch import COLUMNS, WORKER, make_cohort, quick_batch
+from regional_brain_age.__main__ import main
+from RegionalBrainAgeLib.age.model.model_files import DEFAULT_MODEL
 from RegionalBrainAgeLib.batch.lists.case_list import read_case_list
 from RegionalBrainAgeLib.batch.review.decisions import apply_decisions
 from RegionalBrainAgeLib.batch.run import local_pool as runner
@@ -181,3 +185,19 @@ def test_each_case_has_a_log_and_a_record_of_what_it_took(tmp_path):
     assert record["status"] == "done"
     assert record["peak_memory_mb"] > 1
     assert record["fingerprint"]["facts"]["age_years"] == 40
+
+
+def test_a_batch_with_the_shipped_models_gives_what_one_case_gives_and_is_resumed(tmp_path):
+    """No stand-in anywhere: command line, worker process, shipped models. The oracle is `case` of the same folder."""
+    make_subject(tmp_path / "fs" / "P1", np.random.default_rng(3).normal(2.4, 0.1, 148))
+    (tmp_path / "cases.csv").write_text("case_id,freesurfer,age,sex\nP1,fs/P1,61,F\n", encoding="utf-8")
+    batch = ["batch", str(tmp_path / "cases.csv"), "--out", str(tmp_path / "batch"), "--workers", "1"]
+    assert main(batch) == 0
+    facts = ["--id", "P1", "--age", "61", "--sex", "F", "--out", str(tmp_path / "case")]
+    assert main(["case", "--freesurfer", str(tmp_path / "fs" / "P1"), *facts]) == 0
+    for path in ("sub-P1/sub-P1_regions.tsv", PROCESSED_NAME):
+        assert (tmp_path / "batch" / path).read_bytes() == (tmp_path / "case" / path).read_bytes()
+    assert read_table(tmp_path / "batch" / PROCESSED_NAME)[0]["model"] == DEFAULT_MODEL
+    before = (tmp_path / "batch" / "sub-P1" / "sub-P1_case.json").read_bytes()
+    assert main([*batch, "--resume"]) == 0
+    assert (tmp_path / "batch" / "sub-P1" / "sub-P1_case.json").read_bytes() == before

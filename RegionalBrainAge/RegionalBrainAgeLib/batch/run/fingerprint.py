@@ -8,17 +8,18 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ... import __version__
+from ...age.model.model_files import DEFAULT_MODEL
 from ...build import build_id
 from ...case.case import FILE_FIELDS, Case
 from ...files.checksum import checksum
 from ...resources import shipped
+from ...structures.model import DEFAULT_STRUCTURE_MODEL
 
-DEFAULT_MODEL = ("Models", "destrieux-nine-networks")
 DEFAULT_SCHEME = ("Schemes", "nine-networks.tsv")
 
 
 def settings_fingerprint(model: Path | None, scheme: Path | None) -> dict[str, object]:
-    """What all cases of a batch depend on: sha256 of the model's files and of the region scheme, software version.
+    """What all cases of a batch depend on: sha256 of the models' files and of the region scheme, software version.
 
     A model's card may change: it is text about the model.
 
@@ -30,10 +31,9 @@ def settings_fingerprint(model: Path | None, scheme: Path | None) -> dict[str, o
     ------
     OSError : a file cannot be read.
     """
-    folder = Path(model) if model is not None else shipped(*DEFAULT_MODEL)
-    files = sorted(path for path in folder.iterdir() if path.is_file() and path.suffix != ".md")
     return {
-        "model": {path.name: checksum(path)["sha256"] for path in files},
+        "model": _files_of(Path(model) if model is not None else shipped("Models", DEFAULT_MODEL)),
+        "structures": _files_of(shipped("Models", DEFAULT_STRUCTURE_MODEL)),
         "scheme": checksum(scheme if scheme is not None else shipped(*DEFAULT_SCHEME))["sha256"],
         "version": __version__,
         "build": build_id(),
@@ -59,3 +59,9 @@ def case_fingerprint(case: Case, notes: tuple[str, ...], settings: Mapping[str, 
     inputs = {name: checksum(path)["sha256"] for name in FILE_FIELDS if (path := getattr(case, name)) is not None}
     # As a record gives it back: in JSON a tuple is a list.
     return json.loads(json.dumps({**settings, "facts": facts, "inputs": inputs, "notes": notes}))
+
+
+def _files_of(model: Path) -> dict[str, str]:
+    """sha256 of a model folder's files by name, without its card."""
+    files = sorted(path for path in model.iterdir() if path.is_file() and path.suffix != ".md")
+    return {path.name: checksum(path)["sha256"] for path in files}
