@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ..statistics.random_intercept import independent_columns
+from ..statistics.design_rank import independent_columns
 from .finding import Finding
 from .scheme import mismatch, read_scheme
 from .settings import Settings

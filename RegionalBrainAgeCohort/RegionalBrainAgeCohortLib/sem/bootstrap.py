@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .engine import Structure, maximise, moments_of
+from .engine import Structure, maximise, moments_of, regressions
 from .estimates import quantities
 
 BOOTSTRAP_COLUMNS = ("boot_ci_low", "boot_ci_high", "std_boot_ci_low", "std_boot_ci_high")
@@ -36,7 +36,9 @@ def bootstrap_intervals(
         size = min(_CHUNK, draws - first)
         counts = rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=size)
         moments = moments_of(values, exogenous, counts[:, groups])
-        estimates, converged = maximise(structure, np.tile(theta, (size, 1)), moments, tolerance=1e-10)
+        start = regressions(structure, moments)
+        start = np.tile(theta, (size, 1)) if start is None else start
+        estimates, converged = maximise(structure, start, moments, tolerance=1e-10)
         raw, standard = quantities(structure, estimates[converged], moments.take(np.flatnonzero(converged)))
         raws.append(raw)
         standards.append(standard)

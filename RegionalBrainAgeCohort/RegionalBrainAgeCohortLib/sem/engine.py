@@ -234,6 +234,42 @@ class Structure:
         return theta
 
 
+def regressions(structure: Structure, moments: Moments) -> np.ndarray | None:
+    """(B, q) least squares of every equation: the maximum of the likelihood of a recursive model of complete data.
+
+    None for a model with latent variables, residual covariances, constraints, or missing data, where it is no maximum.
+    """
+    parameters, place = structure.specification.parameters, structure.place
+    free = [p for p in parameters if p.free >= 0]
+    outcomes = {p.lhs for p in free if p.op == "~~"}
+    if (
+        len(moments.patterns) > 1
+        or len(moments.patterns[0].columns) < structure.size
+        or len({p.free for p in free}) < len(free)
+        or any(p.free < 0 and not p.exogenous for p in parameters)
+        or any(p.lhs != p.rhs if p.op == "~~" else p.op == "=~" or p.lhs not in outcomes for p in free)
+    ):
+        return None
+    (pattern,) = moments.patterns
+    covariance, mean = pattern.products / pattern.n[:, None, None], pattern.sums / pattern.n[:, None]
+    theta = np.empty((len(pattern.n), len(free)))
+    for name in outcomes:
+        paths = [p for p in free if p.op == "~" and p.lhs == name]
+        y, x = place[name], [place[p.rhs] for p in paths]
+        with_y = covariance[:, x, y]
+        try:
+            slopes = np.linalg.solve(covariance[:, np.array(x, int)[:, None], x], with_y[..., None])[..., 0]
+        except np.linalg.LinAlgError:
+            return None
+        theta[:, [p.free for p in paths]] = slopes
+        for p in free:
+            if p.lhs == name and p.op == "~~":
+                theta[:, p.free] = covariance[:, y, y] - (slopes * with_y).sum(axis=1)
+            elif p.lhs == name and p.op == "~1":
+                theta[:, p.free] = mean[:, y] - (slopes * mean[:, x]).sum(axis=1)
+    return theta
+
+
 def maximise(
     structure: Structure, start: np.ndarray, moments: Moments, iterations: int = 500, tolerance: float = 1e-13
 ) -> tuple[np.ndarray, np.ndarray]:

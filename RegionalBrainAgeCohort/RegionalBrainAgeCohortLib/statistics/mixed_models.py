@@ -12,14 +12,14 @@ not tested (`Overlap`): its coefficient would rest on them alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
-from .random_intercept import FAILED, InterceptFit, fit_random_intercept
+from .random_intercept import FAILED, InterceptFit, fit_random_intercepts
 
 LOG_VOLUME = "log_lesion_volume"
 INTERCEPT = "intercept"
@@ -81,6 +81,16 @@ class ModelData:
     rows: np.ndarray
 
 
+@dataclass(frozen=True)
+class _Coded:
+    """One column as numbers: term names, values (n, terms), which cells are missing (n,), and whether it was text."""
+
+    names: tuple[str, ...]
+    values: np.ndarray
+    missing: np.ndarray
+    is_text: bool
+
+
 class Columns:
     """The columns of a table coded once for many models: numbers as they are, text as 0/1 columns as R codes it.
 
@@ -92,66 +102,103 @@ class Columns:
         self.data = data
         self.missing_site = data["site"].isna().to_numpy()
         self.site = pd.factorize(data["site"])[0]
-        self._coded: dict[str, tuple[list[str], np.ndarray, np.ndarray]] = {}
+        self._coded: dict[str, _Coded] = {}
 
-    def coded(self, column: str) -> tuple[list[str], np.ndarray, np.ndarray]:
-        """Term names, values (n, terms) and which cells are missing (n,)."""
+    def coded(self, column: str) -> _Coded:
+        """The column as numbers."""
         if column not in self._coded:
             series = self.data[column]
-            if pd.api.types.is_numeric_dtype(series):
+            if pd.api.types.is_numeric_dtype(series) and column != "sex":
                 values = series.to_numpy(float)
-                self._coded[column] = [column], values[:, None], np.isnan(values)
+                self._coded[column] = _Coded((column,), values[:, None], np.isnan(values), False)
             else:
                 text = series.astype(object)
                 levels = ["F", "M"] if column == "sex" else sorted(text.dropna().unique())
-                names = [f"{column}_{level}" for level in levels]
-                values = np.column_stack([(text == level).to_numpy(float) for level in levels])
-                self._coded[column] = names, values, text.isna().to_numpy()
+                values = np.zeros((len(text), len(levels)))
+                for k, level in enumerate(levels):
+                    values[:, k] = text == level
+                names = tuple(f"{column}_{level}" for level in levels)
+                self._coded[column] = _Coded(names, values, text.isna().to_numpy(), True)
         return self._coded[column]
 
-    def model(self, outcome: str, predictors: Sequence[str]) -> ModelData:
-        """Outcome, design and sites of ``outcome ~ predictors + (1 | site)`` on the complete cases."""
-        parts = [self.coded(column) for column in dict.fromkeys(predictors)]
-        _, y, missing = self.coded(outcome)
-        rows = np.flatnonzero(~np.logical_or.reduce([missing, self.missing_site, *(part[2] for part in parts)]))
-        terms, values = [INTERCEPT], [np.ones(len(rows))]
-        for (names, cells, _), column in zip(parts, dict.fromkeys(predictors), strict=True):
-            used = cells[rows]
-            if not pd.api.types.is_numeric_dtype(self.data[column]) and column != "sex":
-                present = np.flatnonzero(used.any(axis=0))
-                names, used = [names[k] for k in present], used[:, present]
-            first = 0 if len(names) == 1 else 1
-            if column == "sex" or not pd.api.types.is_numeric_dtype(self.data[column]):
-                names, used = names[first:], used[:, first:]
+    def usable(self, outcome: str, predictors: Sequence[str], among: np.ndarray | None = None) -> np.ndarray:
+        """Positions of the complete cases of a model; `among` as in `model`."""
+        unusable = self.missing_site if among is None else self.missing_site | ~among
+        for column in (outcome, *predictors):
+            unusable = unusable | self.coded(column).missing
+        return np.flatnonzero(~unusable)
+
+    def model(self, outcome: str, predictors: Sequence[str], among: np.ndarray | None = None) -> ModelData:
+        """Outcome, design and sites of ``outcome ~ predictors + (1 | site)`` on the complete cases.
+
+        among : (n,) which cases of the table may be used; None is all of them.
+        """
+        y, rows = self.coded(outcome), self.usable(outcome, predictors, among)
+        parts = {column: self.coded(column) for column in dict.fromkeys(predictors)}
+        terms, values = [INTERCEPT], [np.ones((len(rows), 1))]
+        for column, part in parts.items():
+            names, used = part.names, part.values[rows]
+            if part.is_text:
+                present = np.flatnonzero(used.any(axis=0) | (column == "sex"))
+                first = 0 if len(present) == 1 else 1
+                names, used = [names[k] for k in present[first:]], used[:, present[first:]]
             terms += names
-            values += list(used.T)
-        return ModelData(tuple(terms), y[rows, 0], np.column_stack(values), self.site[rows], rows)
+            values.append(used)
+        return ModelData(tuple(terms), y.values[rows, 0], np.concatenate(values, axis=1), self.site[rows], rows)
 
 
-def fit_terms(columns: Columns, outcome: str, predictors: Sequence[str]) -> tuple[list[str], InterceptFit, np.ndarray]:
-    """Fit ``outcome ~ predictors + (1 | site)`` on the complete cases of the table.
+@dataclass(frozen=True)
+class FittedModel:
+    """One fitted mixed model: its terms (intercept first), the fit, and how many cases it had to leave out.
 
-    Returns the term names (intercept first), the fit, and SD(term) / SD(outcome) over the cases used, which turns an
-    estimate into a standardised coefficient.
+    scale : SD(term) / SD(outcome) over the cases used, which turns an estimate into a standardised coefficient.
     """
-    model = columns.model(outcome, predictors)
-    y, design = model.y, model.design
-    fit = fit_random_intercept(y, design, model.site)
-    spread = y.std(ddof=1) if len(y) > 1 else np.nan
-    with np.errstate(divide="ignore", invalid="ignore"):
-        scale = (design.std(axis=0, ddof=1) if len(y) > 1 else np.full(design.shape[1], np.nan)) / spread
-    return list(model.terms), fit, scale
+
+    outcome: str
+    terms: tuple[str, ...]
+    fit: InterceptFit
+    scale: np.ndarray
+    left_out: int
 
 
-def term_rows(
-    columns: Columns, outcome: str, predictors: Sequence[str], only: Sequence[str] | None = None
-) -> list[dict]:
+@dataclass(frozen=True)
+class Question:
+    """One model to fit: ``outcome ~ predictors + (1 | site)``; among : (n,) cases that may be used, None is all."""
+
+    outcome: str
+    predictors: Sequence[str]
+    among: np.ndarray | None = None
+
+
+def fit_models(columns: Columns, questions: Iterable[Question]) -> list[FittedModel]:
+    """Fit every model on its complete cases."""
+    described = []
+
+    def models() -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        for question in questions:
+            model = columns.model(question.outcome, question.predictors, question.among)
+            available = len(columns.data) if question.among is None else int(question.among.sum())
+            scale = np.full(len(model.terms), np.nan)
+            if len(model.y) > 1:
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    scale = model.design.std(axis=0, ddof=1) / model.y.std(ddof=1)
+            described.append((question.outcome, model.terms, scale, available - len(model.y)))
+            yield model.y, model.design, model.site
+
+    fits = fit_random_intercepts(models())
+    return [
+        FittedModel(outcome, terms, fit, scale, left_out)
+        for (outcome, terms, scale, left_out), fit in zip(described, fits, strict=True)
+    ]
+
+
+def term_rows(model: FittedModel, only: Sequence[str] | None = None) -> list[dict]:
     """Result rows of one model, one per term (or per term of `only`); dropped terms have NaN and say why."""
-    names, fit, scale = fit_terms(columns, outcome, predictors)
+    names, fit = model.terms, model.fit
     dropped = [names[j] for j in fit.dropped if fit.status != "constant"]
     notes = []
     if fit.status == "constant":
-        notes.append(f"{outcome} has the same value in all {fit.n} cases" if fit.n else "no complete case")
+        notes.append(f"{model.outcome} has the same value in all {fit.n} cases" if fit.n else "no complete case")
     elif fit.status == FAILED:
         notes.append(f"the site variance of {fit.n} complete cases has no estimate")
     elif dropped and len(dropped) == len(names):
@@ -166,7 +213,7 @@ def term_rows(
             continue
         rows.append(
             {
-                "outcome": outcome,
+                "outcome": model.outcome,
                 "term": name,
                 "estimate": fit.estimate[j],
                 "se": fit.se[j],
@@ -175,14 +222,14 @@ def term_rows(
                 "p": fit.p[j],
                 "ci_low": fit.ci_low[j],
                 "ci_high": fit.ci_high[j],
-                "std_beta": np.nan if j == 0 else fit.estimate[j] * scale[j],
+                "std_beta": np.nan if j == 0 else fit.estimate[j] * model.scale[j],
                 "n": fit.n,
                 "n_sites": fit.n_sites,
                 "site_variance": fit.site_variance,
                 "residual_variance": fit.residual_variance,
                 "icc": fit.icc,
                 "status": fit.term_status[j],
-                "n_left_out": len(columns.data) - fit.n,
+                "n_left_out": model.left_out,
                 "note": "; ".join(notes),
             }
         )
@@ -207,10 +254,10 @@ def volume_models(
     rows, columns = [], Columns(data)
     models = {name: extra for name, extra in VOLUME_MODELS.items() if set(extra) <= set(data.columns)}
     for number, (model, extra) in enumerate(models.items()):
-        for done, outcome in enumerate(outcomes):
-            predictors = list(dict.fromkeys([LOG_VOLUME, *covariates, *extra]))
-            rows += [{"model": model, **row} for row in term_rows(columns, outcome, predictors)]
-            progress((number + (done + 1) / len(outcomes)) / len(models))
+        predictors = list(dict.fromkeys([LOG_VOLUME, *covariates, *extra]))
+        for fitted in fit_models(columns, (Question(outcome, predictors) for outcome in outcomes)):
+            rows += [{"model": model, **row} for row in term_rows(fitted)]
+        progress((number + 1) / len(models))
     return adjust_within(pd.DataFrame(rows, columns=MIXED_COLUMNS), ["model", "term"])
 
 
@@ -230,25 +277,32 @@ def load_models(
     """
     adjusted = [LOG_VOLUME] if LOG_VOLUME in data.columns and data[LOG_VOLUME].notna().any() else []
     model = "load" if adjusted else "load_unadjusted"
-    rows, columns = [], Columns(data)
-    for done, load in enumerate(loads):
+    rows, tests, columns = [], [], Columns(data)
+    volume_known = ~columns.coded(LOG_VOLUME).missing if adjusted else None
+    for load in loads:
+        values = columns.coded(load).values[:, 0]
+        predictors = list(dict.fromkeys([load, *adjusted, *covariates]))
         for outcome in outcomes:
-            predictors = list(dict.fromkeys([load, *adjusted, *covariates]))
-            plain = [name for name in predictors if name != LOG_VOLUME]
-            used = columns.model(outcome, predictors).rows
-            values = columns.coded(load)[1][used, 0]
-            damaged = int((values >= overlap.from_load).sum())
+            used = values[columns.usable(outcome, predictors)]
+            damaged = int((used >= overlap.from_load).sum())
             row = {"model": model, "load": load, "n_damaged": damaged}
-            if len(used) and np.ptp(values) > 0 and not overlap.enough(damaged, len(used)):
-                rows.append(row | untested(outcome, load, len(used), len(data) - len(used), damaged, overlap))
-                continue
-            (fitted,) = term_rows(columns, outcome, predictors, only=[load])
-            beside = fitted
-            if plain != predictors:
-                same = columns if len(used) == len(data) else Columns(data.iloc[used])
-                (beside,) = term_rows(same, outcome, plain, only=[load])
-            rows.append(row | fitted | {f"unadjusted_{name}": beside.get(name) for name in UNADJUSTED})
-        progress((done + 1) / len(loads))
+            if len(used) and np.ptp(used) > 0 and not overlap.enough(damaged, len(used)):
+                row |= untested(outcome, load, len(used), len(data) - len(used), damaged, overlap)
+            else:
+                tests.append((row, outcome, predictors))
+            rows.append(row)
+
+    def questions(without: str, among: np.ndarray | None, begin: float) -> Iterator[Question]:
+        for done, (_, outcome, predictors) in enumerate(tests):
+            progress(begin + 0.5 * done / len(tests))
+            yield Question(outcome, [name for name in predictors if name != without], among)
+
+    fits = fit_models(columns, questions("", None, 0.0))
+    beside = fit_models(columns, questions(LOG_VOLUME, volume_known, 0.5)) if adjusted else fits
+    for (row, _, _), fitted, other in zip(tests, fits, beside, strict=True):
+        (found,), (unadjusted,) = (term_rows(part, only=[row["load"]]) for part in (fitted, other))
+        row |= found | {f"unadjusted_{name}": unadjusted.get(name) for name in UNADJUSTED}
+    progress(1.0)
     table = adjust_within(pd.DataFrame(rows, columns=LOAD_COLUMNS), ["model"])
     return table.assign(unadjusted_p_fdr=benjamini_hochberg(table["unadjusted_p"].to_numpy(float)))
 
@@ -273,24 +327,27 @@ def group_differences(
     people with mild impairment have less damage there. A load that few people carry is not tested (`Overlap`).
     """
     rows, columns = [], Columns(data)
-    for done, variable in enumerate(variables):
-        others = [c for c in covariates if c not in (variable, GROUP_TERM)]
-        used = data.iloc[columns.model(variable, [GROUP_TERM, *others]).rows]
-        mild = used[GROUP_TERM] == 1
+    mild = data[GROUP_TERM].to_numpy(float) == 1
+    predictors = {v: [GROUP_TERM, *(c for c in covariates if c not in (v, GROUP_TERM))] for v in variables}
+    fits = fit_models(columns, (Question(*item) for item in predictors.items()))
+    for done, (variable, fitted) in enumerate(zip(predictors, fits, strict=True)):
+        used = columns.usable(variable, predictors[variable])
+        values, mild_used = columns.coded(variable).values[used, 0], mild[used]
         is_load = variable.startswith("load_")
-        damaged = int((used[variable] >= overlap.from_load).sum()) if is_load else -1
-        if is_load and used[variable].nunique() > 1 and not overlap.enough(damaged, len(used)):
+        damaged = int((values >= overlap.from_load).sum()) if is_load else -1
+        if is_load and len(np.unique(values)) > 1 and not overlap.enough(damaged, len(used)):
             row = untested(variable, GROUP_TERM, len(used), len(data) - len(used), damaged, overlap)
         else:
-            (row,) = term_rows(columns, variable, [GROUP_TERM, *others], only=[GROUP_TERM])
+            (row,) = term_rows(fitted, only=[GROUP_TERM])
+        means = [values[part].mean() if part.any() else np.nan for part in (mild_used, ~mild_used)]
         rows.append(
             {
                 "variable": variable,
                 **row,
-                "n_mild": int(mild.sum()),
-                "n_severe": int((~mild).sum()),
-                "mean_mild": used.loc[mild, variable].mean(),
-                "mean_severe": used.loc[~mild, variable].mean(),
+                "n_mild": int(mild_used.sum()),
+                "n_severe": int((~mild_used).sum()),
+                "mean_mild": means[0],
+                "mean_severe": means[1],
                 "n_damaged": damaged if is_load else None,
             }
         )

@@ -23,7 +23,7 @@ from statsmodels.regression.mixed_linear_model import MixedLM, MixedLMParams
 from statsmodels.stats.outliers_influence import OLSInfluence, variance_inflation_factor
 
 from .mixed_models import LOG_VOLUME, Columns, ModelData
-from .random_intercept import OK, SINGULAR, InterceptFit, fit_random_intercept
+from .random_intercept import OK, SINGULAR, InterceptFit, fit_random_intercepts
 
 POWER = 0.8
 CHECK_COLUMNS = (
@@ -42,9 +42,9 @@ def check_models(
 ) -> pd.DataFrame:
     """One row per outcome, about the coefficient of log lesion volume; a model that was not fitted has no row."""
     rows, columns = [], Columns(data)
-    for done, outcome in enumerate(outcomes):
-        model = columns.model(outcome, [LOG_VOLUME, *covariates])
-        fit = fit_random_intercept(model.y, model.design, model.site)
+    models = [columns.model(outcome, [LOG_VOLUME, *covariates]) for outcome in outcomes]
+    fits = fit_random_intercepts([(model.y, model.design, model.site) for model in models])
+    for done, (outcome, model, fit) in enumerate(zip(outcomes, models, fits, strict=True)):
         if fit.status in (OK, SINGULAR) and np.isfinite(fit.log_likelihood):
             rows.append({"outcome": outcome, **_checks(model, fit, data)})
         progress((done + 1) / len(outcomes))
@@ -60,7 +60,7 @@ def _checks(model: ModelData, fit: InterceptFit, data: pd.DataFrame) -> dict:
         influence = OLSInfluence(least_squares)
         cook = np.asarray(influence.cooks_distance[0])
         vif = [variance_inflation_factor(model.design, k) for k in range(1, model.design.shape[1])]
-        gee = _gee(model, j)
+        gee = _gee(model, j, fit.estimate)
     worst = int(np.nanargmax(cook)) if np.isfinite(cook).any() else 0
     left = least_squares.resid[worst] / (1 - influence.hat_matrix_diag[worst])
     shift = least_squares.normalized_cov_params[j] @ whitened[worst] * left  # Cook's leave-one-out formula
@@ -106,14 +106,14 @@ def statsmodels_log_likelihood(model: ModelData, fit: InterceptFit) -> float:
         return float(mixed.loglike(at, profile_fe=False))
 
 
-def _gee(model: ModelData, j: int) -> tuple[float, float, float]:
+def _gee(model: ModelData, j: int, start: np.ndarray) -> tuple[float, float, float]:
     """Estimate, bias-reduced standard error and p of one coefficient; NaN with fewer than three sites."""
     nothing = (float("nan"),) * 3
     if len(np.unique(model.site)) < 3:
         return nothing
     try:
         found = sm.GEE(model.y, model.design, groups=model.site, cov_struct=sm.cov_struct.Exchangeable()).fit(
-            cov_type="bias_reduced"
+            start_params=start, cov_type="bias_reduced"
         )
     except (np.linalg.LinAlgError, ValueError, ArithmeticError):
         return nothing

@@ -10,7 +10,7 @@ References: van Buuren & Groothuis-Oudshoorn 2011, J Stat Softw 45(3); Rubin 198
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -18,8 +18,8 @@ import patsy
 from scipy import stats
 from statsmodels.imputation.mice import MICEData
 
-from .mixed_models import GROUP_TERM, LOG_VOLUME, Columns, term_rows
-from .random_intercept import fit_random_intercept
+from .mixed_models import GROUP_TERM, LOG_VOLUME, Columns, FittedModel, Question, fit_models, term_rows
+from .random_intercept import fit_random_intercepts
 
 SENSITIVITY_COLUMNS = (
     *(
@@ -70,22 +70,25 @@ def sensitivity(
     return pd.DataFrame(rows, columns=SENSITIVITY_COLUMNS)
 
 
+def _row(fitted: FittedModel, predictor: str, analysis: str, note: str = "") -> list[dict]:
+    """The row of one predictor; none where the model has no such term."""
+    rows = []
+    for row in term_rows(fitted, only=[predictor]):
+        words = "; ".join(text for text in (note, row["note"]) if text)
+        rows.append({"analysis": analysis, **{k: row.get(k) for k in SENSITIVITY_COLUMNS[1:-1]}, "note": words})
+    return rows
+
+
 def _one(
     data: pd.DataFrame,
     outcomes: Sequence[str],
     predictors: Sequence[str],
     analysis: str,
-    term: str = "",
-    note: str = "",
+    among: np.ndarray | None = None,
 ) -> list[dict]:
-    if not len(data):
-        return []
-    columns, rows = Columns(data.reset_index(drop=True)), []
-    for outcome in outcomes:
-        for row in term_rows(columns, outcome, predictors, only=[term or predictors[0]]):
-            words = "; ".join(text for text in (note, row["note"]) if text)
-            rows.append({"analysis": analysis, **{k: row.get(k) for k in SENSITIVITY_COLUMNS[1:-1]}, "note": words})
-    return rows
+    """Rows of the first predictor; `among` : (n,) the cases to use."""
+    fits = fit_models(Columns(data), (Question(outcome, predictors, among) for outcome in outcomes))
+    return [row for fitted in fits for row in _row(fitted, predictors[0], analysis)]
 
 
 def _without_each_site(
@@ -95,11 +98,17 @@ def _without_each_site(
     sites = sorted(data["site"].dropna().unique())
     if len(sites) < 3:
         return []
+
+    def questions() -> Iterator[Question]:
+        for done, site in enumerate(sites):
+            progress(done / len(sites))
+            others = (data["site"] != site).to_numpy()
+            yield from (Question(outcome, predictors, others) for outcome in outcomes)
+
     found: dict[str, list[dict]] = {outcome: [] for outcome in outcomes}
-    for done, site in enumerate(sites):
-        for row in _one(data[data["site"] != site], outcomes, predictors, "", note=f"without {site}"):
-            found[row["outcome"]].append(row)
-        progress((done + 1) / len(sites))
+    fits = fit_models(Columns(data), questions())
+    for number, fitted in enumerate(fits):
+        found[fitted.outcome] += _row(fitted, predictors[0], "", f"without {sites[number // len(outcomes)]}")
     rows = []
     for parts in found.values():
         fitted = [row for row in parts if np.isfinite(row["estimate"])]
@@ -126,15 +135,16 @@ def _subsets(data: pd.DataFrame, outcomes: Sequence[str], predictors: Sequence[s
     if "days_post_stroke" in data.columns:
         chronic = data["days_post_stroke"] > _CHRONIC_DAYS
         if 0 < chronic.sum() < len(data):
-            rows += _one(data[chronic], outcomes, predictors, f"more than {_CHRONIC_DAYS} days after the stroke")
+            title = f"more than {_CHRONIC_DAYS} days after the stroke"
+            rows += _one(data, outcomes, predictors, title, chronic.to_numpy())
     if "lesion_side" in data.columns:
         side = data["lesion_side"].astype(str).str.upper().str[:1]
         for letter, name in (("L", "left"), ("R", "right")):
             if 0 < (side == letter).sum() < len(data):
-                rows += _one(data[side == letter], outcomes, predictors, f"lesions of the {name} side")
+                rows += _one(data, outcomes, predictors, f"lesions of the {name} side", (side == letter).to_numpy())
     complete = data[[*outcomes, *predictors, "site"]].notna().all(axis=1)
     if 0 < complete.sum() < len(data):
-        rows += _one(data[complete], outcomes, predictors, "cases complete for every outcome")
+        rows += _one(data, outcomes, predictors, "cases complete for every outcome", complete.to_numpy())
     return rows
 
 
@@ -142,20 +152,22 @@ def _fixed_sites(data: pd.DataFrame, outcomes: Sequence[str], predictors: Sequen
     """Every site its own intercept: least squares within sites."""
     if data["site"].nunique() < 2:
         return []
-    rows, columns = [], Columns(data)
-    for outcome in outcomes:
-        model = columns.model(outcome, predictors)
-        if not len(model.y):
-            continue
+    columns = Columns(data)
+    models = [(outcome, columns.model(outcome, predictors)) for outcome in outcomes]
+    models = [(outcome, model) for outcome, model in models if len(model.y)]
+    within = []
+    for _, model in models:
         labels, index = np.unique(model.site, return_inverse=True)
         dummies = np.eye(len(labels))[index][:, 1:]
-        fit = fit_random_intercept(model.y, np.column_stack([model.design, dummies]), np.zeros(len(model.y), int))
+        within.append((model.y, np.column_stack([model.design, dummies]), np.zeros(len(model.y), int)))
+    rows = []
+    for (outcome, model), fit in zip(models, fit_random_intercepts(within), strict=True):
         spread = model.design[:, 1].std(ddof=1) / model.y.std(ddof=1) if model.y.std() > 0 else np.nan
         rows.append(
             {"analysis": "sites as fixed effects", "outcome": outcome, "term": predictors[0],
              "estimate": fit.estimate[1], "ci_low": fit.ci_low[1], "ci_high": fit.ci_high[1], "p": fit.p[1],
-             "std_beta": fit.estimate[1] * spread, "n": fit.n, "n_sites": len(labels), "status": fit.term_status[1],
-             "note": ""}
+             "std_beta": fit.estimate[1] * spread, "n": fit.n, "n_sites": len(np.unique(model.site)),
+             "status": fit.term_status[1], "note": ""}
         )  # fmt: skip
     return rows
 
@@ -186,13 +198,13 @@ def _imputed(data: pd.DataFrame, outcomes: Sequence[str], predictors: Sequence[s
         return []
     finally:
         np.random.set_state(state)  # noqa: NPY002
-    rows = []
+    rows, site = [], pd.factorize(known["site"])[0]
     for outcome in outcomes:
-        fits = []
-        for complete in filled:
-            design = np.column_stack([np.ones(len(complete)), complete[numeric].to_numpy(float)])
-            fit = fit_random_intercept(complete[outcome].to_numpy(float), design, known["site"].to_numpy(str))
-            fits.append((fit.estimate[1], fit.se[1] ** 2, fit.df[1]))
+        models = [
+            (complete[outcome].to_numpy(float), np.column_stack([np.ones(len(complete)), complete[numeric]]), site)
+            for complete in filled
+        ]
+        fits = [(fit.estimate[1], fit.se[1] ** 2, fit.df[1]) for fit in fit_random_intercepts(models)]
         estimate, within = (float(np.mean([fit[k] for fit in fits])) for k in (0, 1))
         between = float(np.var([fit[0] for fit in fits], ddof=1))
         total = within + (1 + 1 / _IMPUTATIONS) * between

@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from RegionalBrainAgeCohortLib.sem.engine import Structure, maximise, moments_of, regressions
 from RegionalBrainAgeCohortLib.sem.language import parse_model
 from RegionalBrainAgeCohortLib.sem.model_texts import default_model, published_model, reverse_model
 from RegionalBrainAgeCohortLib.sem.path_model import BOOTSTRAP_COLUMNS, fit_sem
@@ -174,3 +175,25 @@ def test_the_default_model_is_the_published_chain_with_age_sex_and_the_direct_pa
         ("load_cst", "pad_contra_fpn"),
         *((c, o) for c in ("age", "sex_M") for o in outcomes),
     }
+
+
+@pytest.mark.parametrize("errors", ["expected", "cluster"], ids=["without intercepts", "with intercepts"])
+def test_least_squares_of_every_equation_are_the_maximum_that_scoring_finds(errors):
+    """Started far away, scoring ends where regressions begin; other models and missing values have none."""
+    data = cohort("typical")
+    values = data[["motor", "load_cst", "pad_ipsi_fpn", "pad_contra_fpn"]].to_numpy(float)
+    model = "motor ~ load_cst\npad_ipsi_fpn ~ load_cst\npad_contra_fpn ~ motor + pad_ipsi_fpn"
+    structure = Structure(parse_model(model, means=errors == "cluster"))
+    order = [["motor", "load_cst", "pad_ipsi_fpn", "pad_contra_fpn"].index(n) for n in structure.specification.observed]
+    counts = np.random.default_rng(1).multinomial(len(values), np.full(len(values), 1 / len(values)), size=3)
+    exogenous = [structure.specification.observed.index(n) for n in structure.specification.exogenous]
+    moments = moments_of(values[:, order], exogenous, counts)
+    start = np.tile(structure.start(values[:, order].mean(axis=0), np.cov(values[:, order].T)), (3, 1))
+    found, converged = maximise(structure, start, moments, tolerance=1e-16)
+    assert converged.all()
+    assert regressions(structure, moments) == pytest.approx(found, rel=1e-6, abs=1e-9)
+    holes = values[:, order].copy()
+    holes[0, 0] = np.nan
+    assert regressions(structure, moments_of(holes, exogenous)) is None
+    assert regressions(Structure(parse_model(model + "\nmotor ~~ pad_ipsi_fpn")), moments) is None
+    assert regressions(Structure(parse_model("motor ~ a*load_cst\npad_ipsi_fpn ~ a*load_cst")), moments) is None

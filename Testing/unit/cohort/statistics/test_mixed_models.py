@@ -5,17 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from RegionalBrainAgeCohortLib.statistics.design_rank import independent_columns
 from RegionalBrainAgeCohortLib.statistics.mixed_models import (
     NO_MINIMUM,
     Columns,
     Overlap,
+    Question,
     benjamini_hochberg,
-    fit_terms,
+    fit_models,
     group_differences,
     load_models,
     volume_models,
 )
-from RegionalBrainAgeCohortLib.statistics.random_intercept import fit_random_intercept, independent_columns
+from RegionalBrainAgeCohortLib.statistics.random_intercept import fit_random_intercept, fit_random_intercepts
 from scipy import optimize
 from shared_folder import REFERENCE
 
@@ -137,7 +139,7 @@ def test_the_restricted_log_likelihood_is_that_of_lme4(name):
     theirs = pd.read_csv(REFERENCE / "tables" / "reml.tsv", sep="\t").query("cohort == @name")
     data = cohort(name)
     for row in theirs.itertuples():
-        _, fit, _ = fit_terms(Columns(data), row.outcome, ["log_lesion_volume", "age", "sex"])
+        fit = fit_models(Columns(data), [Question(row.outcome, ["log_lesion_volume", "age", "sex"])])[0].fit
         assert fit.log_likelihood == pytest.approx(row.log_likelihood, abs=1e-6)
 
 
@@ -239,3 +241,30 @@ def test_an_unadjusted_group_difference_is_the_difference_of_the_means():
     means = data.groupby("group_mild")["load_cst"].mean()
     assert row["estimate"] == pytest.approx(means[1] - means[0], rel=1e-9)
     assert (row["n_mild"], row["n_severe"]) == tuple(data["group_mild"].value_counts()[[1, 0]])
+
+
+def test_many_models_at_once_are_each_model_alone():
+    """Models of unlike sizes, sites, ranks and faults in one call: none may touch another."""
+    rng = np.random.default_rng(8)
+    models = []
+    for k in range(40):
+        n, sites = int(rng.integers(20, 60)), int(rng.integers(1, 9))
+        site = rng.integers(0, sites, n)
+        design = np.column_stack([np.ones(n), rng.normal(size=(n, 1 + k % 3)) * [[1, 1e3, 1e-3][: 1 + k % 3]]])
+        y = rng.normal(size=n) + 2 * rng.normal(size=sites)[site]
+        if k % 10 == 3:
+            design[:, -1] = 2 * design[:, 0]
+        if k % 10 == 5:
+            y[:] = 4.0
+        if k % 10 == 7:
+            y *= 1e170
+        models.append((y, design, site))
+    together = fit_random_intercepts(iter(models))
+    assert {fit.status for fit in together} >= {"ok", "rank deficient", "constant", "failed"}
+    for model, fit in zip(models, together, strict=True):
+        alone = fit_random_intercept(*model)
+        assert (fit.status, fit.term_status, fit.dropped, fit.n) == (
+            alone.status, alone.term_status, alone.dropped, alone.n
+        )  # fmt: skip
+        for name in ("estimate", "se", "df", "p", "theta", "site_variance", "log_likelihood"):
+            assert getattr(fit, name) == pytest.approx(getattr(alone, name), rel=1e-7, abs=1e-12, nan_ok=True)
