@@ -97,6 +97,7 @@ def files_page() -> str:
                 *((f"`sub-<id>_{name}.nii.gz`", text) for name, text in VOLUME_MEANINGS.items()),
                 ("`sub-<id>_from-*_to-*`", "transforms to MNI space and back"),
                 ("`figures/`", "the report's pictures"),
+                ("`dicom/`", "with `--dicom`: report, lesion and regions for a PACS; these files name the patient"),
             ],
         ),
         "All volumes lie on the T1's own grid. Left is the patient's left. Absent values are `n/a` in TSV files and",

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 
+from ..case.cli import DICOM_HELP
 from ..errors import InputError
 from ..progress import LOG
 from .review.decisions import apply_decisions
@@ -56,6 +57,7 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
         default="static",
         help="reports without or with a viewer of the head (some 5 MB more for each case; default: static)",
     )
+    how.add_argument("--dicom", action="store_true", help=DICOM_HELP)
     where = batch.add_argument_group("where")
     where.add_argument("--workers", metavar="N", type=_positive, help="most cases at a time (default: one per core)")
     where.add_argument("--threads", metavar="N", type=_positive, default=1, help="threads of each case (default: 1)")
@@ -149,6 +151,10 @@ def options_from(args: argparse.Namespace) -> BatchOptions:
         raise InputError(f"There is no list of cases at {args.cases}.", "Check the path.")
     if args.resume and args.overwrite:
         raise InputError("--resume and --overwrite exclude each other.", "Give one of them.")
+    if args.dicom:
+        from ..case.result.dicom_source import check_packages
+
+        check_packages()
     slurm = args.slurm or args.slurm_profile is not None
     if args.scheduler and slurm:
         raise InputError("--scheduler and --slurm exclude each other.", "Give one of them.")
@@ -171,6 +177,7 @@ def options_from(args: argparse.Namespace) -> BatchOptions:
         slurm_profile=args.slurm_profile,
         freesurfer_thickness=args.thickness_from == "freesurfer",
         report=args.report,
+        dicom=args.dicom,
     )
 
 

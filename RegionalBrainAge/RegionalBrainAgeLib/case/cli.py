@@ -11,6 +11,10 @@ from .case import case_from_text
 from .result.result import CaseResult
 
 REPORTS = ("interactive", "static")
+DICOM_HELP = (
+    "also write the report (Encapsulated PDF), lesion and regions (SEG) as DICOM, with name and number of the patient "
+    "from the T1's series; needs the T1 as a DICOM folder and regional-brain-age[dicom]"
+)
 EPILOG = """\
 Everything about the case is written to OUT/sub-<id>/ (tables, volumes in T1 space, report), and one row to
 OUT/processed_cases.csv. Exit codes: 0 ok, 1 failure, 2 bad usage or input, 3 the input was fine but the case failed."""
@@ -57,6 +61,7 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
         default="interactive",
         help="with a viewer of the head inside, or without (some 5 MB less; default: interactive)",
     )
+    out.add_argument("--dicom", action="store_true", help=DICOM_HELP)
     out.add_argument("--keep-paths", action="store_true", help="write full paths of the inputs (default: file names)")
     out.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
     case.set_defaults(func=run_case_command)
@@ -90,6 +95,7 @@ def run_case_command(args: argparse.Namespace) -> int:
         threads=args.threads,
         report=args.report,
         keep_paths=args.keep_paths,
+        dicom=args.dicom,
     )
     print(json.dumps(case_summary(result)) if args.json else summary(result))
     return 0

@@ -41,6 +41,8 @@ from .measure_head import Head, Scan, measure_head, read_scan
 from .provenance import peak_memory_mb, software_versions
 from .quality import advice, judge, withheld
 from .result.dataset_files import describe_dataset, describe_table
+from .result.dicom_objects import FOLDER as DICOM_FOLDER
+from .result.dicom_source import read_dicom_source
 from .result.result import (
     CaseResult,
     GlobalAgeResult,
@@ -71,6 +73,7 @@ def run_case(
     notes: Sequence[str] = (),
     report: str = "interactive",
     keep_paths: bool = False,
+    dicom: bool = False,
 ) -> CaseResult:
     """Process one case and leave its folder ``out_dir/sub-<id>`` and its row in ``out_dir/processed_cases.csv``.
 
@@ -90,6 +93,7 @@ def run_case(
     report : "interactive" (with a viewer of the head inside, some 5 MB more) or "static".
     keep_paths : write the full paths of the inputs into the case's files; otherwise their names only, for the names of
         folders often tell who a patient is.
+    dicom : also write report, lesion and regions as DICOM, with the patient and study of the T1's series.
 
     Raises
     ------
@@ -109,7 +113,8 @@ def run_case(
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
     threadpool_limits(threads)
     steps = Steps(progress, cancelled)
-    if append and not overwrite and (complete := _completed(case, out_dir)) is not None:
+    source = read_dicom_source(case) if dicom else None
+    if append and not overwrite and (complete := _completed(case, out_dir, dicom)) is not None:
         steps.finish()
         return complete
     with case_folder(out_dir, case.name, overwrite) as folder:
@@ -123,7 +128,7 @@ def run_case(
         result = result if keep_paths else _without_folders(result)
         try:
             result = write_case(
-                folder, out_dir / case.name, result, regions, head, scan, steps, report == "interactive"
+                folder, out_dir / case.name, result, regions, head, scan, steps, report == "interactive", source
             )
         except OSError as error:
             raise CaseError(
@@ -149,9 +154,11 @@ def _append(result: CaseResult, out_dir: Path) -> None:
     describe_dataset(out_dir)
 
 
-def _completed(case: Case, out_dir: Path) -> CaseResult | None:
+def _completed(case: Case, out_dir: Path, dicom: bool) -> CaseResult | None:
     """The result of this very case where its folder is there and only its row was missing, which is added."""
     folder, table = out_dir / case.name, out_dir / PROCESSED_NAME
+    if dicom and not (folder / DICOM_FOLDER).is_dir():
+        return None
     if not folder.is_dir() or (table.exists() and any(row["case_id"] == case.case_id for row in read_table(table))):
         return None
     try:

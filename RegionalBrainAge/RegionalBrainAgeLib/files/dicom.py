@@ -86,18 +86,41 @@ def read_dicom_folder(folder: Path) -> tuple[Image, list[str]]:
     InputError : no DICOM series, several that could be meant, another modality or signal than magnitude MR, slices
         that are damaged, missing, of different geometry or without a place in space.
     """
-    found = _series_of(folder)
-    if not found:
-        raise InputError(f"The folder {folder} holds no DICOM series.", "Name the folder that holds the slices itself.")
-    series = _chosen(folder, found)
-    name = f"The DICOM series {series} in {folder}"
-    with parsing(name, _EXPORT):
-        _check_signal(name, series)
-        slices = [plane for file, header in series.files for plane in _slices(name, file, header)]
-        slices = _in_order(name, slices)
+    found, series = _series_to_read(folder)
+    slices = _planes(folder, series)
+    with parsing(_name(folder, series), _EXPORT):
         image = Image(_pixels(slices), _ras_from_ijk(slices))
     warnings = [f"{folder} holds {len(found)} DICOM series; {series} was read."] if len(found) > 1 else []
     return image, warnings
+
+
+def planes_of_series(folder: Path) -> list[Slice]:
+    """The planes of the series that `read_dicom_folder` reads, in the order of its image's third axis.
+
+    Raises
+    ------
+    InputError : as `read_dicom_folder`.
+    """
+    return _planes(folder, _series_to_read(folder)[1])
+
+
+def _series_to_read(folder: Path) -> tuple[list[Series], Series]:
+    """All series of a folder, and the one that is meant."""
+    found = _series_of(folder)
+    if not found:
+        raise InputError(f"The folder {folder} holds no DICOM series.", "Name the folder that holds the slices itself.")
+    return found, _chosen(folder, found)
+
+
+def _name(folder: Path, series: Series) -> str:
+    return f"The DICOM series {series} in {folder}"
+
+
+def _planes(folder: Path, series: Series) -> list[Slice]:
+    name = _name(folder, series)
+    with parsing(name, _EXPORT):
+        _check_signal(name, series)
+        return _in_order(name, [plane for file, header in series.files for plane in _slices(name, file, header)])
 
 
 def _series_of(folder: Path) -> list[Series]:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from regional_brain_age.__main__ import build_parser, main
 from RegionalBrainAgeLib.batch.cli import options_from
+from RegionalBrainAgeLib.batch.run.case_worker import compute
 from RegionalBrainAgeLib.batch.run.progress import Meter
+from RegionalBrainAgeLib.batch.run.task import Task, task_from_line
+from RegionalBrainAgeLib.case.case import Case
+from RegionalBrainAgeLib.errors import InputError
 
 
 def parse(*words: str):
@@ -42,6 +48,27 @@ def test_what_cannot_be_meant_is_told_before_anything_is_computed(words, tmp_pat
     said = capsys.readouterr().err
     assert said.startswith("error: ")
     assert "Traceback" not in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_dicom_results_are_asked_for_in_every_case_of_a_batch(tmp_path):
+    (tmp_path / "cases.csv").touch()
+    options = options_from(parse(str(tmp_path / "cases.csv"), "--out", "o", "--dicom"))
+    assert options.dicom
+    sent = Task(Case("07", tmp_path, 60.0, "F"), tmp_path, dicom=options.dicom)
+    assert task_from_line(sent.as_line()) == sent
+
+    def no_more_than_asked(case, out_dir, *, dicom, **_):
+        raise InputError(f"asked for DICOM: {dicom}")
+
+    assert compute(sent, no_more_than_asked, lambda *step: None).reason == "asked for DICOM: True"
+
+
+def test_a_batch_without_the_packages_for_dicom_ends_before_any_case(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "weasyprint", None)
+    (tmp_path / "cases.csv").touch()
+    assert main(["batch", str(tmp_path / "cases.csv"), "--out", str(tmp_path / "out"), "--dicom"]) == 2
+    assert "regional-brain-age[dicom]" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

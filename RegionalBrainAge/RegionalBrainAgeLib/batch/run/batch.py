@@ -111,6 +111,7 @@ def run_batch(
         "scheme": _absolute(options.scheme),
         "threads": options.threads,
         "report": options.report,
+        "dicom": options.dicom,
         "keep_paths": options.keep_paths,
         "command": tuple(command),
     }

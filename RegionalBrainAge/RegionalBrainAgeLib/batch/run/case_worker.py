@@ -81,6 +81,7 @@ def compute(task: Task, run_case: Callable[..., CaseResult], progress: Callable[
             keep_paths=task.keep_paths,
             notes=task.notes,
             report=task.report,
+            dicom=task.dicom,
         )
     except Cancelled:
         raise

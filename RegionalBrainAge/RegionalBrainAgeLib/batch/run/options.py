@@ -31,6 +31,7 @@ class BatchOptions:
     slurm_profile : YAML file with settings of dask_jobqueue.SLURMCluster.
     freesurfer_thickness : whether parcel tables hold thickness of FreeSurfer rather than of this software's T1 route.
     report : "static", or "interactive" for reports with a viewer of the head inside (some 5 MB more for each case).
+    dicom : write DICOM results too; cases whose T1 did not come as DICOM fail.
     keep_paths : write full paths of the inputs into the cases' files; otherwise file names.
     show_bar : draw a bar on stderr.
     """
@@ -52,5 +53,6 @@ class BatchOptions:
     slurm_profile: Path | None = None
     freesurfer_thickness: bool = True
     report: str = "static"
+    dicom: bool = False
     keep_paths: bool = False
     show_bar: bool = True

@@ -29,6 +29,7 @@ class Task:
     keep_paths : write full paths of the inputs into the case's files.
     notes : sentences that go first among the case's warnings.
     report : "static" or "interactive".
+    dicom : write DICOM results too.
     token : of the run that owns the output folder; see `store.Store.owned`.
     command : program and arguments that read the task as one line on stdin; this library's worker if empty.
     """
@@ -41,6 +42,7 @@ class Task:
     keep_paths: bool = False
     notes: tuple[str, ...] = ()
     report: str = "static"
+    dicom: bool = False
     token: str = ""
     command: tuple[str, ...] = ()
 

@@ -53,5 +53,7 @@ def range_bar(reading: Reading, limit: float, name: str) -> str:
 def axis(limit: float) -> str:
     """SVG: the axis's ends and zero, for the head of a column."""
     ends = ((6, "start", f"−{plain(limit, 0)}"), (WIDTH / 2, "middle", "0"), (WIDTH - 6, "end", f"+{plain(limit, 0)}"))
-    texts = "".join(f'<text x="{x:g}" y="11" text-anchor="{anchor}">{text}</text>' for x, anchor, text in ends)
+    # As attributes: makers of PDF do not take a page's style into its SVG.
+    style = f'font-size="10.5" fill="{palette.MUTED}"'
+    texts = "".join(f'<text x="{x:g}" y="11" text-anchor="{anchor}" {style}>{text}</text>' for x, anchor, text in ends)
     return f'<svg aria-hidden="true" class="axis" viewBox="0 0 {WIDTH} 13" width="{WIDTH}" height="13">{texts}</svg>'

@@ -22,9 +22,13 @@ from ..measure_head import Head, Scan
 from ..provenance import peak_memory_mb
 from ..report.answer import answer
 from ..report.page import report_html
+from ..report.pdf import report_pdf
 from ..report.pictures import draw_pictures, scene_of
 from ..report.viewer import viewer_html
 from ..steps import Steps
+from .dicom_objects import FOLDER as DICOM_FOLDER
+from .dicom_objects import write_dicom
+from .dicom_source import DicomSource
 from .methods import write_methods
 from .result import CaseResult
 from .tables import PARCEL_COLUMNS, REGION_COLUMNS, STRUCTURE_COLUMNS
@@ -57,6 +61,7 @@ def write_case(
     scan: Scan | None,
     steps: Steps,
     interactive: bool = True,
+    dicom: DicomSource | None = None,
 ) -> CaseResult:
     """Writes tables, volumes, transforms, pictures, report and, last, the JSON summary.
 
@@ -64,6 +69,7 @@ def write_case(
     ----------
     folder : where to write now. final : where the folder will appear, for what is said in the files.
     interactive : whether the report holds the viewer.
+    dicom : the series to file DICOM results with; none are written if None.
 
     Returns
     -------
@@ -94,6 +100,9 @@ def write_case(
     result = replace(result, folder=final, seconds=dict(steps.seconds), provenance=provenance)
     write_methods(result, folder)
     (folder / f"{stem}_report.html").write_text(report_html(result, pictures, viewer, drawn_on), encoding="utf-8")
+    if dicom is not None and head is not None and scan is not None:
+        pdf = report_pdf(report_html(result, pictures, "", drawn_on))
+        write_dicom(folder / DICOM_FOLDER, result, head, scan, dicom, pdf)
     (folder / f"{stem}_case.json").write_text(json.dumps(case_summary(result), indent=2) + "\n", encoding="utf-8")
     return result
 

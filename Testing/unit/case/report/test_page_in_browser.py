@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import shutil
-import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,6 @@ from RegionalBrainAgeLib.case.report.pictures import draw_pictures
 from RegionalBrainAgeLib.case.report.scene import make_scene
 from RegionalBrainAgeLib.case.result.result import CaseResult
 from RegionalBrainAgeLib.files.wording import plain
-from shared_folder import ROOT
 
 pytestmark = needs_chromium
 # Text of the elements that answer, where they are wholly on the first screen.
@@ -103,19 +101,15 @@ def test_the_report_prints_on_three_pages(scene, tmp_path):
 
 
 def axe() -> str | None:
-    """Source of axe-core, from a node_modules folder of this project or on NODE_PATH; None without node or it."""
-    node = shutil.which("node")
-    if node is None:
-        return None
-    find = "console.log(require.resolve('axe-core/axe.min.js'))"
-    run = subprocess.run([node, "-e", find], capture_output=True, encoding="utf-8", cwd=ROOT, check=False)
-    return Path(run.stdout.strip()).read_text(encoding="utf-8") if run.returncode == 0 else None
+    """Source of axe-core, a file of the package axe-playwright-python; None without it."""
+    spec = find_spec("axe_playwright_python")
+    return None if spec is None else Path(spec.origin).with_name("axe.min.js").read_text(encoding="utf-8")
 
 
 AXE = axe()
 
 
-@pytest.mark.skipif(AXE is None, reason="node or axe-core (npm install axe-core) is not installed")
+@pytest.mark.skipif(AXE is None, reason="axe-core is not installed: pip install --no-deps axe-playwright-python")
 @pytest.mark.parametrize("size", ["1280,800", "500,800"])
 def test_axe_finds_nothing_that_shuts_readers_out(scene, size, tmp_path):
     html = page_of(made_up_result(), scene).replace("</head>", f"<script>{AXE}</script></head>")
