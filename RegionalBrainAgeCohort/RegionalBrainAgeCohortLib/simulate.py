@@ -237,6 +237,7 @@ def simulate_cohort(n: int, sites: int = 34, seed: int = 1) -> list[dict]:
                 "qc": "pass",
                 "model": "simulated",
                 "version": "",
+                "simulated": "all",
                 **{name: float(values[i]) for name, values in columns.items()},
             }
         )

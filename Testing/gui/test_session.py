@@ -343,6 +343,20 @@ def test_the_sample_head_is_registered_and_opened(session, monkeypatch, host, di
     assert found["sampleName"] == sample_data.NAME
 
 
+def test_a_case_that_is_not_real_says_so_before_its_answer(session):
+    path = next(session.made.folder.glob("*_case.json"))
+    facts = json.loads(path.read_text(encoding="utf-8"))
+    facts["case"]["simulated"] = ["lesion", "age"]
+    path.write_text(json.dumps(facts), encoding="utf-8")
+    session.panel.results.open(session.made.folder)
+    session.shown()
+    assert session.ui.answerLabel.text().startswith(
+        "Simulated data: no real person's result. Not real: lesion and age. "
+    )
+    values = [session.ui.resultsTable.item(row, 1).text() for row in range(session.ui.resultsTable.rowCount())]
+    assert set(values) == {"–"}, "no age of such a case is read"
+
+
 def test_the_first_line_of_the_results_is_the_answer_and_the_reasons_follow(session):
     session.panel.results.open(session.made.folder)
     session.shown()

@@ -95,6 +95,11 @@ class Case:
             )
 
     @property
+    def known_age_years(self) -> float | None:
+        """The age at the scan; None where a number only stands in for it."""
+        return None if "age" in self.simulated else self.age_years
+
+    @property
     def name(self) -> str:
         """``sub-<id>``: the name of the case's folder and the beginning of its files' names."""
         return f"sub-{self.case_id}"

@@ -119,7 +119,7 @@ def summary(result: CaseResult) -> str:
 
     lesion = result.lesion
     sides = {"L": "left", "R": "right", "bilateral": "both hemispheres", "none": "none"}
-    age = "not known" if "age" in result.case.simulated else f"{result.case.age_years:g}"
+    age = "not known" if result.case.known_age_years is None else f"{result.case.known_age_years:g}"
     quantity = "PAD" if calibrated(result) else "deviation"
     lines = [
         f"{result.case.name}: age {age}, {result.case.sex}; lesion {plain(lesion.volume_ml)} ml, {sides[lesion.side]}; "

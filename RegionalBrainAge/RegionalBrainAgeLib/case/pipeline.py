@@ -39,7 +39,7 @@ from ..structures.volumes import StructureVolumes
 from .case import FILE_FIELDS, Case
 from .measure_head import Head, Scan, measure_head, read_scan
 from .provenance import peak_memory_mb, software_versions
-from .quality import advice, judge, withheld
+from .quality import AGE_NOT_KNOWN, advice, judge, withheld
 from .result.dataset_files import describe_dataset, describe_table
 from .result.dicom_objects import FOLDER as DICOM_FOLDER
 from .result.dicom_source import read_dicom_source
@@ -225,12 +225,14 @@ def estimate(
         loads, volumes_ml = _loads(head, len(scheme.regions))
     with steps.step("ages"):
         ages = model.predict(features, case.age_years, case.sex, calibration)
+        if case.known_age_years is None:
+            ages = withheld(ages, AGE_NOT_KNOWN)
     quality = judge(
         similarity=head.registration.similarity if head else None,
         brain_volume_ml=float(head.volumes.brain.array.sum() * head.volumes.brain.voxel_volume_ml) if head else None,
         thickness_mm=features.thickness_mm,
         lesioned_fraction=features.lesioned_fraction,
-        age_years=case.age_years,
+        age_years=case.known_age_years,
         pads_years=np.asarray(ages.pad_corrected_years, dtype=float),
         not_t1=head is not None and from_t1 and head.not_t1,
         skull_stripped=scan is not None and from_t1 and skull_stripped(scan.t1),
@@ -260,7 +262,7 @@ def estimate(
             *(head.warnings if head else ()),
             *quality.reasons,
             *([calibration.caution] if calibration and calibration.caution else []),
-            *advice(case.age_years, model.tested_ages_years, case.days_post_stroke, lesion),
+            *advice(case.known_age_years, model.tested_ages_years, case.days_post_stroke, lesion),
         ),
         calibration=ages.calibrated,
         model={"name": model.name, "version": model.version},

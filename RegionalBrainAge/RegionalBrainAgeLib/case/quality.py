@@ -24,6 +24,7 @@ THICKNESS_SPREAD_MM, THICKNESS_REVIEW_SPREADS = 0.125, 3.0
 # years without calibration, one in a thousand beyond 37 (with it 22 and 33).
 MEDIAN_PAD_REVIEW_YEARS, MEDIAN_PAD_FAIL_YEARS = 25.0, 40.0
 WITHHELD = "The case failed the quality check, so its ages are withheld."
+AGE_NOT_KNOWN = "The person's age is not known, so no age is read."
 T = TypeVar("T")
 CHRONIC_DAYS = 180
 # As shown in the report, with one decimal.
@@ -44,7 +45,7 @@ def judge(
     brain_volume_ml: float | None,
     thickness_mm: np.ndarray,
     lesioned_fraction: np.ndarray,
-    age_years: float,
+    age_years: float | None,
     pads_years: np.ndarray,
     not_t1: bool = False,
     skull_stripped: bool = False,
@@ -58,7 +59,7 @@ def judge(
     brain_volume_ml : volume of the brain mask; None without an image.
     thickness_mm : ndarray, shape (148,), NaN where not measured.
     lesioned_fraction : ndarray, shape (148,).
-    age_years : at the scan.
+    age_years : at the scan; None where it is not known.
     pads_years : ndarray, shape (regions,), corrected PADs, NaN where not estimable.
     skull_stripped : the head came without skull and skin.
     not_t1 : thickness was measured on an image that does not look T1-weighted: the case fails. The reading told why.
@@ -79,13 +80,8 @@ def judge(
     unmeasured = int(np.sum(~measured & (lesioned_fraction < 0.01)))
     if unmeasured > UNMEASURED_PARCELS_REVIEW:
         reasons.append(f"{unmeasured} parcels outside the lesion could not be measured: check the image quality.")
-    expected_mm = float(np.interp(age_years, THICKNESS_AGES_YEARS, THICKNESS_FOR_AGE_MM))
-    spreads = (mean_mm - expected_mm) / THICKNESS_SPREAD_MM
-    if measured.any() and abs(spreads) > THICKNESS_REVIEW_SPREADS:
-        reasons.append(
-            f"The mean cortical thickness ({mean_mm:.2f} mm) is far from what is usual at this age "
-            f"({expected_mm:.2f} mm): check age, image and borders."
-        )
+    if measured.any() and age_years is not None:
+        reasons += _thickness_for_age(mean_mm, age_years)
     pads = pads_years[np.isfinite(pads_years)]
     median_years = float(np.median(pads)) if pads.size else 0.0
     impossible = abs(median_years) > MEDIAN_PAD_FAIL_YEARS
@@ -103,34 +99,48 @@ def judge(
     return Quality(verdict, tuple(reasons))
 
 
-def withheld(ages: T) -> T:
-    """The ages of a case that failed: none can be read, and every region says why. Nested ages are withheld too."""
+def _thickness_for_age(mean_mm: float, age_years: float) -> list[str]:
+    expected_mm = float(np.interp(age_years, THICKNESS_AGES_YEARS, THICKNESS_FOR_AGE_MM))
+    if abs(mean_mm - expected_mm) <= THICKNESS_REVIEW_SPREADS * THICKNESS_SPREAD_MM:
+        return []
+    return [
+        f"The mean cortical thickness ({mean_mm:.2f} mm) is far from what is usual at this age "
+        f"({expected_mm:.2f} mm): check age, image and borders."
+    ]
+
+
+def withheld(ages: T, reason: str = WITHHELD) -> T:
+    """Ages of which none may be read; every region says why. Nested ages are withheld too."""
     changed: dict[str, object] = {}
     for field in fields(ages):
         value = getattr(ages, field.name)
         if is_dataclass(value):
-            changed[field.name] = withheld(value)
+            changed[field.name] = withheld(value, reason)
         elif field.name == "estimable":
             changed[field.name] = np.zeros(np.shape(value), dtype=bool)
         elif field.name == "reason":
-            changed[field.name] = np.full(np.shape(value), WITHHELD, dtype=object)
+            changed[field.name] = np.full(np.shape(value), reason, dtype=object)
         elif field.name.endswith(("_years", "_percentile")):
             changed[field.name] = np.full(np.shape(value), np.nan)
     return replace(ages, **changed)
 
 
 def advice(
-    age_years: float, tested_ages_years: tuple[float, float], days_post_stroke: float | None, lesion: LesionResult
+    age_years: float | None,
+    tested_ages_years: tuple[float, float],
+    days_post_stroke: float | None,
+    lesion: LesionResult,
 ) -> list[str]:
     """What a reader must know about this patient before comparing with the study this software reproduces.
 
     Parameters
     ----------
+    age_years : at the scan; None where it is not known.
     tested_ages_years : youngest and oldest healthy person the model's errors were measured on.
     """
     notes = []
     youngest, oldest = tested_ages_years
-    if not youngest <= age_years <= oldest:
+    if age_years is not None and not youngest <= age_years <= oldest:
         notes.append(
             f"The patient's age ({age_years:g}) lies outside the ages the model was tested on "
             f"({youngest:.0f} to {oldest:.0f}): its ages are guesses here."

@@ -64,7 +64,11 @@ def reasons_of(case: CaseFolder) -> str:
     for row in case.rows:
         if not row.estimable:
             by_reason.setdefault(row.reason, []).append(row.region)
-    parts = [f"{', '.join(regions)}: {reason}" for reason, regions in by_reason.items()]
+    every = len(case.rows)
+    parts = [
+        f"{_('all regions') if len(regions) == every else ', '.join(regions)}: {reason}"
+        for reason, regions in by_reason.items()
+    ]
     return _("Not estimable: {reasons}").format(reasons=" ".join(parts)) if parts else ""
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import qt
 import slicer
+from RegionalBrainAgeLib.case.report import reading
 from slicer.i18n import tr as _
 
 from ..messages import told_to_user
@@ -200,7 +201,7 @@ class ResultsStep:
             self._fill(case)
         finally:
             self._busy = False
-        self.ui.answerLabel.text = case.answer if case else ""
+        self.ui.answerLabel.text = " ".join(filter(None, (reading.simulated(case), case.answer))) if case else ""
         self.ui.reasonsLabel.text = reasons_of(case) if case else ""
         self.ui.warningsLabel.text = _words_of_caution(case) if case else ""
         for label in (self.ui.answerLabel, self.ui.reasonsLabel):

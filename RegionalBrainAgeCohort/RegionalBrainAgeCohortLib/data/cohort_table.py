@@ -24,7 +24,7 @@ from .motor_scales import SCALES
 from .settings import Settings
 from .text_table import is_numeric, read_text, to_numbers
 
-_TEXT_COLUMNS = ("case_id", "site", "sex", "lesion_side", "calibrated", "qc", "model", "version")
+_TEXT_COLUMNS = ("case_id", "site", "sex", "lesion_side", "calibrated", "qc", "model", "version", "simulated")
 # A volume beyond any brain is in cubic millimetres; a third of the ages beyond a life are in days or months.
 _OLDEST_YEARS, _WRONG_UNIT_FRACTION = 120.0, 1 / 3
 REQUIRED = ("case_id", "site", "age", "sex")

@@ -68,8 +68,8 @@ def report_html(result: AnalysisResult, figures: dict[str, Picture]) -> str:
 
 
 def _simulated(data: pd.DataFrame) -> bool:
-    """Whether the table holds made-up people, as ``cohort --simulate`` writes them."""
-    return "model" in data.columns and bool((data["model"] == "simulated").any())
+    """Whether anyone in the table is made up, or has a lesion or an age that is."""
+    return "simulated" in data.columns and bool(data["simulated"].notna().any())
 
 
 def number(value: float, digits: int = 2) -> str:

@@ -49,6 +49,25 @@ def test_statistics_alone_give_ages_a_table_and_a_report_without_pictures(statis
     assert len(summary["model"]["sha256"]) == 64
 
 
+def test_where_the_age_only_stands_in_no_output_holds_one(statistics, tmp_path):
+    """The same head gives ages as soon as its age is known: the test above."""
+    folder = tmp_path / "out" / "sub-1"
+    result = run_case(case(statistics, age_years=77.0, simulated=("age",)), tmp_path / "out")
+    assert not any(row.estimable for row in result.regions)
+    rows = table.read_table(folder / "sub-1_regions.tsv")
+    years = [name for name in rows[0] if name.endswith(("_years", "_percentile"))]
+    assert len(years) == 11
+    assert {row[name] for row in rows for name in years} == {"n/a"}
+    assert {row["reason"] for row in rows} == {"The person's age is not known, so no age is read."}
+    (row,) = table.read_table(tmp_path / "out" / "processed_cases.csv")
+    assert {row[name] for name in row if name.startswith("pad_")} == {""}
+    assert (row["age"], row["simulated"]) == ("", "age")
+    summary = json.loads((folder / "sub-1_case.json").read_text(encoding="utf-8"))
+    assert summary["global_age"]["pad_corrected_years"] is None
+    assert summary["warnings"] == []  # nothing is unusual for an age that nobody knows
+    assert {a["difference_years"] for a in summary["asymmetries"]} == {None}
+
+
 def test_thickness_of_a_region_is_the_weighted_mean_of_its_parcels(statistics, tmp_path):
     from RegionalBrainAgeLib.anatomy.regions import load_scheme, membership
 

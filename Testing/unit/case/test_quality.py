@@ -65,6 +65,12 @@ def test_ages_that_no_healthy_person_has_fail_and_are_withheld():
     assert (none.region_names, none.calibrated, none.global_age.read_from) == (("a", "b"), "local", "both hemispheres")
 
 
+def test_an_age_that_is_not_known_is_held_against_nothing():
+    assert judge(**USUAL | {"age_years": None, "thickness_mm": np.full(148, 2.05)}).reasons == ()
+    assert judge(**USUAL | {"age_years": 90.0, "thickness_mm": np.full(148, 2.9)}).verdict == "review"
+    assert advice(None, (18.0, 96.0), 400, LesionResult(20.0, "L", 0.0, 0.0, 0.0, 0.0)) == []
+
+
 def test_one_region_far_off_is_no_fault_of_the_case():
     assert judge(**USUAL | {"pads_years": np.array([60.0, 2.0, -3.0, 5.0])}).verdict == "pass"
 

@@ -23,6 +23,7 @@ from RegionalBrainAgeCohortLib.result import count_sentence
 from RegionalBrainAgeCohortLib.simulate import NETWORKS, TRUE_EFFECTS, simulate_cohort, write_cohort
 from RegionalBrainAgeLib.case.result.tables import processed_columns
 from RegionalBrainAgeLib.errors import Cancelled, InputError
+from RegionalBrainAgeLib.files.wording import SIMULATED
 from shared_folder import REFERENCE
 
 REFERENCE_DATA = REFERENCE / "data"
@@ -405,6 +406,16 @@ def test_a_simulated_cohort_is_a_processed_table_and_repeatable(tmp_path):
     assert (frame.loc[left, "pad_left_fpn"] == frame.loc[left, "pad_ipsi_fpn"]).all()
     with pytest.raises(InputError, match="cannot fill"):
         simulate_cohort(5, 4, 1)
+
+
+@pytest.mark.parametrize(("of_one_case", "told"), [("", False), ("lesion", True)])
+def test_one_simulated_case_makes_the_whole_report_say_so(of_one_case, told, tmp_path):
+    frame = pd.DataFrame(simulate_cohort(60, 6, 4)).assign(simulated="")
+    frame.loc[7, "simulated"] = of_one_case
+    frame.to_csv(tmp_path / "cases.csv", index=False)
+    analysis.run(tmp_path / "cases.csv", tmp_path / "out", Settings(families=("mixed",)))
+    html = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert (SIMULATED in html) == told
 
 
 def test_the_published_effects_are_true_in_a_very_large_cohort():

@@ -41,6 +41,7 @@ class PageRow:
     note: str
     site: str
     age: str
+    simulated: str
     sex: str
     lesion: str
     lesion_ml: float
@@ -105,6 +106,7 @@ def _rows(out_dir: Path, cases: list[dict[str, str]]) -> list[PageRow]:
                 note=decision.note.replace("n/a", "") if decision else "",
                 site=case["site"],
                 age=case["age"],
+                simulated=case.get("simulated", ""),
                 sex=case["sex"],
                 lesion=case["lesion_side"],
                 lesion_ml=_volume_ml(case["lesion_volume_ml"]),

@@ -12,11 +12,11 @@ from markupsafe import Markup
 
 from ... import __version__
 from ...figures.marks import CONVENTION
-from ...files.wording import ABSENT, RESEARCH_USE, SIMULATED, listed, percent, plain, signed
+from ...files.wording import ABSENT, RESEARCH_USE, listed, percent, plain, signed
 from ..result.result import CaseResult
 from .answer import answer, global_interval_years
 from .range_bar import axis, axis_limit, range_bar
-from .reading import calibrated, contrasts, regions, withheld
+from .reading import calibrated, contrasts, regions, simulated, withheld
 from .texts import ABBREVIATIONS, CALIBRATED, CALIBRATION, CITATION, LIMITS, NETWORK_NAMES, SIDE_NAMES, UNCALIBRATED
 
 FOLDER = Path(__file__).parent
@@ -54,7 +54,7 @@ def report_html(result: CaseResult, pictures: Mapping[str, bytes], viewer: str =
         value_name="PAD, years" if calibrated(result) else "deviation, years",
         contrast_name="ipsi − contra" if result.one_sided else "left − right",
         motor=_motor(result.case.motor),
-        simulated=_simulated(result),
+        simulated=simulated(result),
         pictures={name.split(".")[0]: _embedded(content) for name, content in pictures.items()},
         viewer=Markup(viewer),
         convention=CONVENTION,
@@ -115,10 +115,6 @@ def _motor(score: float | None) -> str:
         whole = f"{round(points)}/{FUGL_MEYER_UPPER_EXTREMITY_MAXIMUM}"
         return f"{plain(score, 2)} of 1 ({whole} if Fugl-Meyer upper extremity)"
     return f"{plain(score, 2)} of 1"
-
-
-def _simulated(result: CaseResult) -> str:
-    return f"{SIMULATED} Not real: {listed(result.case.simulated)}." if result.case.simulated else ""
 
 
 def _embedded(content: bytes) -> str:

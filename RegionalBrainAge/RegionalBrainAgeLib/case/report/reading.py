@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from ...files.wording import SIMULATED, listed
 from ..result.result import CaseResult, RegionResult
 
 
@@ -49,6 +50,11 @@ def withheld(result: CaseResult) -> str:
     if "age" in result.case.simulated:
         return "the person's age is not known"
     return ""
+
+
+def simulated(result: CaseResult) -> str:
+    """What every page says first of a case that is not real; empty for a real one."""
+    return f"{SIMULATED} Not real: {listed(result.case.simulated)}." if result.case.simulated else ""
 
 
 def contrasts(result: CaseResult) -> dict[str, Reading]:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...files.wording import listed
 from ..case import Case
 
 if TYPE_CHECKING:  # the command line's help loads nothing heavy
@@ -210,7 +211,7 @@ class CaseResult:
         return {
             "case_id": self.case.case_id,
             "site": self.case.site,
-            "age": self.case.age_years,
+            "age": self.case.known_age_years,
             "sex": self.case.sex,
             "lesion_side": self.lesion.side,
             "days_post_stroke": self.case.days_post_stroke,
@@ -228,6 +229,7 @@ class CaseResult:
             "qc": self.qc,
             "model": self.model["name"],
             "version": version,
+            "simulated": listed(self.case.simulated) if self.case.simulated else "",
             **of_regions("thickness_ipsi", ipsi, "thickness_mm"),
             **of_regions("thickness_contra", contra, "thickness_mm"),
         }

@@ -92,6 +92,7 @@ _AFTER_NETWORKS = {
     "qc": ("pass, review or fail.", None),
     "model": ("Name of the brain-age model.", None),
     "version": ("Version of this software.", None),
+    "simulated": ("What is not real of the case (lesion, age, all); empty for a real one.", None),
 }
 _PER_NETWORK = {
     "pad_ipsi": ("Corrected predicted age difference of the ipsilesional {net}; empty without one side.", "years"),
@@ -191,8 +192,9 @@ def check_columns(path: Path, columns: Sequence[str]) -> None:
 
 
 def fits_header(old: Sequence[str], columns: Sequence[str]) -> bool:
-    """Whether rows with the header `old` can stay in a table with `columns`: the same, or without the thicknesses."""
-    return list(old) in (list(columns), [c for c in columns if not c.startswith("thickness_")])
+    """Whether rows with the header `old` can stay in a table with `columns`: the same, or as earlier builds wrote."""
+    without = [c for c in columns if c != "simulated"]
+    return list(old) in (list(columns), without, [c for c in without if not c.startswith("thickness_")])
 
 
 def _same_columns(path: Path, rows: Sequence[Mapping[str, str]], columns: Sequence[str]) -> None:

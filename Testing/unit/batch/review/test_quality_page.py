@@ -116,6 +116,15 @@ def test_a_case_unlike_its_batch_is_marked_and_no_other(tmp_path):
     assert {case for case, count in counts.items() if count != "0"} == {"P04"}
 
 
+def test_a_case_that_is_not_real_says_so(tmp_path):
+    made_cases(tmp_path, 2, simulated=("lesion", "age"))
+    page = write_quality_page(tmp_path).read_text(encoding="utf-8")
+    assert page.count("simulated: lesion and age") == 2
+    assert page.count("age not known") == 2
+    made_cases(tmp_path / "real", 2)
+    assert "simulated:" not in write_quality_page(tmp_path / "real").read_text(encoding="utf-8")
+
+
 def test_what_a_table_says_is_never_run(tmp_path):
     made_cases(tmp_path, 2, site="<script>alert(1)</script>\"'><img src=x onerror=alert(1)>")
     page = write_quality_page(tmp_path).read_text(encoding="utf-8")

@@ -25,10 +25,21 @@ def test_the_header_of_processed_cases_is_the_documented_one():
         "case_id site age sex lesion_side days_post_stroke lesion_volume_ml "
         "pad_ipsi_smn pad_ipsi_fpn pad_contra_smn pad_contra_fpn "
         "load_ipsi_smn load_ipsi_fpn load_contra_smn load_contra_fpn load_cst load_cst_weighted "
-        "pad_left_smn pad_left_fpn pad_right_smn pad_right_fpn motor calibrated qc model version "
+        "pad_left_smn pad_left_fpn pad_right_smn pad_right_fpn motor calibrated qc model version simulated "
         "thickness_ipsi_smn thickness_ipsi_fpn thickness_contra_smn thickness_contra_fpn"
     )
     assert " ".join(table.processed_columns(["smn", "fpn"])) == documented
+
+
+@pytest.mark.parametrize("older", [("simulated",), ("simulated", "thickness_")])
+def test_a_row_joins_a_table_that_an_earlier_build_wrote(older, tmp_path):
+    columns = [column for column in table.processed_columns(NETWORKS) if not column.startswith(older)]
+    path = tmp_path / "processed_cases.csv"
+    path.write_text(",".join(columns) + "\n" + ",".join(["old", *[""] * (len(columns) - 1)]) + "\n", encoding="utf-8")
+    table.append_case(path, row("new", simulated="lesion"))
+    old, new = tables.read_table(path)
+    assert list(old) == table.processed_columns(NETWORKS)
+    assert (old["simulated"], new["simulated"]) == ("", "lesion")
 
 
 def test_networks_of_any_scheme_are_read_from_the_header():
