@@ -227,6 +227,7 @@ def estimate(
         ages = model.predict(features, case.age_years, case.sex, calibration)
         if case.known_age_years is None:
             ages = withheld(ages, AGE_NOT_KNOWN)
+    grade = grade_image(scan.t1, head.volumes.brain, head.lesion) if head and scan else None
     quality = judge(
         similarity=head.registration.similarity if head else None,
         brain_volume_ml=float(head.volumes.brain.array.sum() * head.volumes.brain.voxel_volume_ml) if head else None,
@@ -237,6 +238,7 @@ def estimate(
         not_t1=head is not None and from_t1 and head.not_t1,
         skull_stripped=scan is not None and from_t1 and skull_stripped(scan.t1),
         structures=head.structure_quality if head else None,
+        image_grade=grade,
     )
     if quality.verdict == "fail":
         ages = withheld(ages)
@@ -256,7 +258,7 @@ def estimate(
         lesion=lesion,
         scheme=scheme.name,
         qc=quality.verdict,
-        image_grade=grade_image(scan.t1, head.volumes.brain, head.lesion).as_dict() if head and scan else None,
+        image_grade=grade.as_dict() if grade else None,
         warnings=(
             *notes,
             *(head.warnings if head else ()),

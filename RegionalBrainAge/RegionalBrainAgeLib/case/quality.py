@@ -7,6 +7,8 @@ from typing import TypeVar
 
 import numpy as np
 
+from ..files.wording import plain
+from ..head.image_grade import ImageGrade
 from ..structures.plausibility import StructureQuality, doubts
 from .result.result import LesionResult
 
@@ -50,6 +52,7 @@ def judge(
     not_t1: bool = False,
     skull_stripped: bool = False,
     structures: StructureQuality | None = None,
+    image_grade: ImageGrade | None = None,
 ) -> Quality:
     """Check a case's numbers against what heads usually give.
 
@@ -64,6 +67,7 @@ def judge(
     skull_stripped : the head came without skull and skin.
     not_t1 : thickness was measured on an image that does not look T1-weighted: the case fails. The reading told why.
     structures : how well the structures fit the image; None where FreeSurfer measured them.
+    image_grade : of the image as it was read; None without one.
     """
     reasons = []
     if similarity is not None and similarity < SIMILARITY_REVIEW:
@@ -90,6 +94,12 @@ def judge(
             f"Half of the regions look {abs(median_years):.0f} years {'older' if median_years > 0 else 'younger'} or "
             "more than the patient is, which hardly any healthy brain does: check age, image quality and borders."
         )
+    if image_grade is not None:
+        reasons += [
+            f"The image is poor (grade D): {measure.name} is {plain(measure.value, 2)} {measure.unit}. Look at borders "
+            "and thickness before using its numbers."
+            for measure in image_grade.poor
+        ]
     if skull_stripped:
         reasons.append("The head came without skull and skin: the ages of such heads differ by some years.")
     doubtful = doubts(structures) if structures is not None else []

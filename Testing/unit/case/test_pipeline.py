@@ -6,14 +6,21 @@ import json
 import math
 import os
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from graded_heads import head, moved
 from made_up_head import made_up_volumes
-from RegionalBrainAgeLib.case import pipeline
+from RegionalBrainAgeLib.age.model.model_files import load_model
+from RegionalBrainAgeLib.anatomy.regions import load_scheme
+from RegionalBrainAgeLib.case import pipeline, quality
 from RegionalBrainAgeLib.case.case import Case
+from RegionalBrainAgeLib.case.measure_head import Head, Scan
 from RegionalBrainAgeLib.case.pipeline import run_case
 from RegionalBrainAgeLib.case.result import tables as table
+from RegionalBrainAgeLib.case.result.volumes import CaseVolumes, RegionVolume
+from RegionalBrainAgeLib.case.steps import Steps
 from RegionalBrainAgeLib.errors import Cancelled, CaseError, InputError
 
 pytestmark = pytest.mark.data
@@ -68,8 +75,36 @@ def test_where_the_age_only_stands_in_no_output_holds_one(statistics, tmp_path):
     assert {a["difference_years"] for a in summary["asymmetries"]} == {None}
 
 
+@pytest.mark.parametrize(
+    ("image", "verdict", "said"),
+    [
+        (head(2.0), "pass", ""),
+        (head(18.0), "review", "noise is 0.52 of the white-grey contrast"),
+        ((moved(head(3.0)[0], 0.6, 3.0), head()[1]), "review", "motion ringing is 1.50 times"),
+    ],
+    ids=["clean", "noisy", "moved"],
+)
+def test_a_poor_image_is_for_review_and_says_why(statistics, tmp_path, monkeypatch, image, verdict, said):
+    """The same thicknesses each time, from FreeSurfer: only the image differs."""
+    t1, brain = image
+    nothing = t1.like(np.zeros(t1.shape, np.int16))
+    regions = RegionVolume(nothing, np.zeros((1, 18), bool))
+    no_lesion = t1.like(np.zeros(t1.shape, bool))
+    # The made-up head is smaller than a brain.
+    monkeypatch.setattr(quality, "BRAIN_VOLUME_ML", (0.0, 2000.0))
+    monkeypatch.setattr(pipeline, "read_scan", lambda case: Scan(t1, None, nothing, "", ()))
+    volumes = CaseVolumes(t1, brain, no_lesion, regions, None, None, None)
+    measured = Head(volumes, SimpleNamespace(similarity=0.95), None, None, ())
+    monkeypatch.setattr(pipeline, "measure_head", lambda *args, **kwargs: measured)
+    monkeypatch.setattr(pipeline, "_loads", lambda *args: (np.zeros(18), np.ones(18)))
+    model = load_model(None, load_scheme())
+    result, *_ = pipeline.estimate(case(statistics), load_scheme(), model, Steps())
+    assert result.qc == verdict
+    assert (said in " ".join(result.warnings)) if said else result.warnings == ()
+
+
 def test_thickness_of_a_region_is_the_weighted_mean_of_its_parcels(statistics, tmp_path):
-    from RegionalBrainAgeLib.anatomy.regions import load_scheme, membership
+    from RegionalBrainAgeLib.anatomy.regions import membership
 
     result = run_case(case(statistics), tmp_path / "out")
     thickness_mm = np.array([parcel.thickness_mm for parcel in result.parcels])

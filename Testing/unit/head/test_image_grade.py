@@ -6,32 +6,9 @@ import math
 
 import numpy as np
 import pytest
+from graded_heads import GRAY, WHITE, head, moved
 from RegionalBrainAgeLib.geometry.image import Image
 from RegionalBrainAgeLib.head.image_grade import Measure, grade_image
-from scipy import ndimage
-
-WHITE, GRAY, FLUID = 100.0, 70.0, 25.0
-
-
-def head(noise: float = 0.0, spacing_mm: tuple[float, float, float] = (1, 1, 1)) -> tuple[Image, Image]:
-    """A ball of white matter under cortex and fluid, with noise of that standard deviation, and its mask."""
-    i, j, k = np.meshgrid(*[np.arange(-32, 33)] * 3, indexing="ij")
-    radius = np.sqrt(i**2 + j**2 + k**2)
-    array = np.select([radius < 19, radius < 25, radius < 28], [WHITE, GRAY, FLUID], 0.0)
-    array = ndimage.gaussian_filter(array, 0.7) + np.random.default_rng(0).normal(0, max(noise, 0.5), array.shape)
-    ras_from_ijk = np.diag([*spacing_mm, 1.0])
-    return Image(array, ras_from_ijk), Image(radius < 28, ras_from_ijk)
-
-
-def moved(image: Image, share: float, shift_voxels: float) -> Image:
-    """The head moved during the scan: a share of the lines of k-space along the second axis are shifted."""
-    lines = np.fft.fftn(image.array)
-    frequency = np.fft.fftfreq(image.shape[1])
-    rng = np.random.default_rng(1)
-    for line in rng.choice(image.shape[1], int(share * image.shape[1]), replace=False):
-        if abs(frequency[line]) > 0.03:
-            lines[:, line] *= np.exp(-2j * np.pi * frequency[line] * rng.normal(0, shift_voxels))
-    return image.like(abs(np.fft.ifftn(lines)))
 
 
 def measures(t1: Image, brain: Image, lesion: Image | None = None) -> dict[str, Measure]:
@@ -67,10 +44,18 @@ def test_ringing_is_not_judged_where_voxels_are_uneven():
 
 
 def test_the_grade_is_that_of_the_worst_measure():
-    good, poor = grade_image(*head(2.0)), grade_image(*head(2.0, spacing_mm=(2, 2, 2)))
-    assert good.letter == "A"
-    assert poor.letter == "D"
-    assert poor.as_dict()["grade"] == "D"
+    good, coarse, noisy = grade_image(*head(2.0)), grade_image(*head(2.0, spacing_mm=(2, 2, 2))), grade_image(*head(18))
+    assert (good.letter, good.poor) == ("A", ())
+    assert (coarse.letter, coarse.poor) == ("C", ())
+    assert noisy.as_dict()["grade"] == "D"
+    assert [measure.name for measure in noisy.poor] == ["noise"]
+
+
+def test_ringing_of_whole_numbers_does_not_jump():
+    """Scanners store whole numbers; of a still head the texture of no axis may look stronger for that."""
+    t1, brain = head(3.0)
+    coarse = t1.like(np.round(t1.array / 3))
+    assert measures(coarse, brain)["motion ringing"].value == pytest.approx(1, abs=0.06)
 
 
 def test_a_lesion_is_not_taken_for_noise():

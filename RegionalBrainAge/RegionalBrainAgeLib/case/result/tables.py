@@ -193,8 +193,11 @@ def check_columns(path: Path, columns: Sequence[str]) -> None:
 
 def fits_header(old: Sequence[str], columns: Sequence[str]) -> bool:
     """Whether rows with the header `old` can stay in a table with `columns`: the same, or as earlier builds wrote."""
-    without = [c for c in columns if c != "simulated"]
-    return list(old) in (list(columns), without, [c for c in without if not c.startswith("thickness_")])
+    known = set(old)
+    lacking = [column for column in columns if column not in known]
+    return [column for column in columns if column in known] == list(old) and all(
+        column == "simulated" or column.startswith("thickness_") for column in lacking
+    )
 
 
 def _same_columns(path: Path, rows: Sequence[Mapping[str, str]], columns: Sequence[str]) -> None:
