@@ -19,7 +19,7 @@ test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -q Testing/fuzz
 
 lint: $(VENV)/.installed-test
-	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 # torch first and alone: the build for the CPU is enough. Where the package index gives Linux a build with CUDA (3 GB):
 # make demo TORCH="torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu"

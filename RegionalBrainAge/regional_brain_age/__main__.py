@@ -10,6 +10,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 from RegionalBrainAgeCohortLib import cli as cohort_commands
 from RegionalBrainAgeLib.age import cli as age_commands
@@ -31,6 +32,10 @@ COMMANDS = (case_commands, batch_commands, age_commands, structure_commands, coh
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser with the commands of every package."""
+    return _parser_and_commands()[0]
+
+
+def _parser_and_commands() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
     parser = argparse.ArgumentParser(
         prog="regional-brain-age",
         description="Brain age of functional regions from a T1-weighted MRI with a stroke lesion.",
@@ -44,7 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
         commands.add_parsers(subparsers)
     for subparser in subparsers.choices.values():
         add_common_options(subparser)
-    return parser
+    return parser, subparsers.choices
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -71,8 +76,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     ------
     InputError : ``--config`` names a file that cannot be used.
     """
-    parser = build_parser()
-    commands = parser._subparsers._group_actions[0].choices
+    parser, commands = _parser_and_commands()
     tables = {**commands, "bids": bids_app.build_parser()}
     if bids_app.is_bids_app_call(argv, commands):
         return tables["bids"].parse_args([*argv, *words_from_config(argv, tables, "bids")])
@@ -112,7 +116,7 @@ def _run(args: argparse.Namespace, argv: Sequence[str]) -> int:
 class _ShowVersion(argparse.Action):
     """``--version``: computed only when asked for."""
 
-    def __init__(self, option_strings: Sequence[str], dest: str, **other: object) -> None:
+    def __init__(self, option_strings: Sequence[str], dest: str, **other: Any) -> None:
         super().__init__(option_strings, dest, nargs=0, **other)
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
@@ -123,10 +127,10 @@ class _ShowVersion(argparse.Action):
 class _PrintCompletion(argparse.Action):
     """``--print-completion SHELL``: a script that completes commands, options and file names."""
 
-    def __init__(self, option_strings: Sequence[str], dest: str, **other: object) -> None:
+    def __init__(self, option_strings: Sequence[str], dest: str, **other: Any) -> None:
         super().__init__(option_strings, dest, choices=("bash", "zsh", "tcsh"), **other)
 
-    def __call__(self, parser: argparse.ArgumentParser, _: object, shell: str, *__: object) -> None:
+    def __call__(self, parser: argparse.ArgumentParser, _: object, shell: Any, *__: object) -> None:
         import shtab
 
         print(shtab.complete(parser, shell))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 from RegionalBrainAgeCohortLib import cli as cohort_commands
 from RegionalBrainAgeLib.batch.run.local_pool import PEAK_MEMORY_MB
@@ -41,7 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("output_dir", type=Path, help="folder of the derivative to write")
     parser.add_argument("analysis_level", choices=LEVELS, help="level of the analysis")
     which = parser.add_argument_group("which data")
-    labels = {"nargs": "+", "metavar": "LABEL", "default": []}
+    labels: dict[str, Any] = {"nargs": "+", "metavar": "LABEL", "default": []}
     which.add_argument("--participant-label", "--participant_label", **labels, help="participants, without sub-")
     which.add_argument("--session-label", "--session_label", **labels, help="sessions, without ses-")
     which.add_argument(

@@ -72,10 +72,13 @@ def loads(result: AnalysisResult, tell: Tell) -> None:
     kinds = {"loads": cohort.pads, "thickness_loads": cohort.thicknesses}
     for number, (name, outcomes) in enumerate(kinds.items()):
         if outcomes:
+
+            def tell_half(fraction: float, number: int = number) -> None:
+                tell((number + fraction) / 2)
+
             result.tables[name] = mixed_models.load_models(
-                cohort.data, outcomes, cohort.loads, settings.covariates, _overlap(result),
-                lambda fraction, number=number: tell((number + fraction) / 2),
-            )  # fmt: skip
+                cohort.data, outcomes, cohort.loads, settings.covariates, _overlap(result), tell_half
+            )
     _need_fits(result, "loads", "thickness_loads")
 
 
@@ -200,7 +203,7 @@ def participants(result: AnalysisResult, tell: Tell) -> None:
 
 def _flow(result: AnalysisResult) -> pd.DataFrame:
     cohort, tables = result.cohort, result.tables
-    steps = [("rows of the table", cohort.rows_read)]
+    steps: list[tuple[str, int | str]] = [("rows of the table", cohort.rows_read)]
     steps += [(f"left out: {why}", -n) for why, n in cohort.left_out["reason"].value_counts().items()]
     steps += [("cases used", len(cohort.data)), ("with a site", int(cohort.data["site"].notna().sum()))]
     if "severe" in cohort.data.columns:

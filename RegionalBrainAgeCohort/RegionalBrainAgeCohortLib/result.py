@@ -10,7 +10,7 @@ import pandas as pd
 
 from .data.cohort_table import Cohort
 from .data.settings import Settings
-from .sem import path_model as sem
+from .sem.path_model import SemResult
 from .statistics import classification
 
 
@@ -21,9 +21,9 @@ class AnalysisResult:
     cohort: Cohort
     settings: Settings
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
-    sem: sem.SemResult | None = None
-    sem_reversed: sem.SemResult | None = None
-    sem_thickness: sem.SemResult | None = None
+    sem: SemResult | None = None
+    sem_reversed: SemResult | None = None
+    sem_thickness: SemResult | None = None
     sem_notes: list[str] = field(default_factory=list)
     classification: classification.ClassificationResult | None = None
     skipped: dict[str, str] = field(default_factory=dict)
@@ -34,11 +34,11 @@ class AnalysisResult:
 
     @property
     def report(self) -> Path:
-        """The report's path."""
-        return Path(self.folder) / "report.html"
+        """The report's path, once it was written."""
+        return (self.folder or Path()) / "report.html"
 
     @property
-    def path_models(self) -> dict[str, tuple[str, sem.SemResult]]:
+    def path_models(self) -> dict[str, tuple[str, SemResult]]:
         """Title and fit of every path model that was fitted, by the name of its figure."""
         fits = {
             "path_diagram": ("Path model", self.sem),

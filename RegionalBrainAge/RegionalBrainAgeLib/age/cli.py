@@ -88,11 +88,11 @@ def run_train(args: argparse.Namespace) -> int:
         return _train_on_vertices(args)
     changes = {key: getattr(args, key) for key in ("steps", "folds") if getattr(args, key) is not None}
     people = _without(read_people(args.table, for_training=True), args.leave_out)
-    charts = read_charts(args.charts) if args.charts else None
-    data = {"table": describe_file(args.table)}
+    data: dict[str, object] = {"table": describe_file(args.table)}
     if args.leave_out:
         data["left_out"] = ", ".join(args.leave_out)
-    if args.charts:
+    charts = read_charts(args.charts) if args.charts else None
+    if charts is not None:
         data |= {"charts": ", ".join(map(describe_file, args.charts)), "chart_sites": len(charts.sites)}
     # One thread: sums are then taken in one order, and the same files give the same model whatever else runs.
     torch.set_num_threads(1)
@@ -167,8 +167,9 @@ def _write_card(args: argparse.Namespace, people: People) -> None:
         (args.out / name).write_bytes(content)
     if args.install_card:
         folder = _folder(args.model) or shipped("Models", DEFAULT_MODEL)
-        for name, content in {**figures, CARD_FILE: card}.items():
+        for name, content in figures.items():
             add_file(folder, name, content)
+        add_file(folder, CARD_FILE, card)
 
 
 def run_table(args: argparse.Namespace) -> int:

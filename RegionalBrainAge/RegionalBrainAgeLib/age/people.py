@@ -26,7 +26,7 @@ class People:
         intracranial space (mm3); NaN where missing.
     lesioned_fraction : (N, 179) float, 0 for healthy people.
     lesion_volume_ml : (N, 2) of the left and the right hemisphere.
-    dataset : (N,) strings, "" where not told.
+    dataset : (N,) strings, "" where not told; all are "" if left out.
     route : that measured the values.
     """
 
@@ -37,13 +37,13 @@ class People:
     values: np.ndarray
     lesioned_fraction: np.ndarray
     lesion_volume_ml: np.ndarray
-    dataset: np.ndarray = field(default=None)
+    dataset: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=str))
     route: str = "FreeSurfer"
 
     def __post_init__(self) -> None:
         if self.values.shape != (len(self.person), len(NODE_NAMES)):
             raise ValueError(f"values must have the shape (people, {len(NODE_NAMES)}), not {self.values.shape}")
-        if self.dataset is None:
+        if len(self.dataset) == 0:
             object.__setattr__(self, "dataset", np.full(len(self.person), ""))
 
     def __len__(self) -> int:

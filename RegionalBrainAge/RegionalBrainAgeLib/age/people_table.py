@@ -81,7 +81,9 @@ def read_people(path: Path | str, *, for_training: bool = False) -> People:
         values=values,
         lesioned_fraction=np.zeros(values.shape),
         lesion_volume_ml=np.zeros((len(frame), 2)),
-        dataset=frame["dataset"].str.strip().to_numpy(dtype=str) if "dataset" in frame.columns else None,
+        dataset=(
+            frame["dataset"].str.strip().to_numpy(dtype=str) if "dataset" in frame.columns else np.full(len(frame), "")
+        ),
     )
     _refuse_copies(path, people)
     if for_training:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..errors import InputError
 from ..files.words import is_missing, number_of, sex_of
@@ -118,13 +119,13 @@ def case_from_text(fields: Mapping[str, str | None], folder: Path | None = None)
     ------
     InputError : a field is missing or wrong, or a file does not exist; all that is missing is named at once.
     """
-    given = {name: text.strip() for name, text in fields.items() if not _absent(name, text)}
+    given = {name: text.strip() for name, text in fields.items() if text is not None and not _absent(name, text)}
     _refuse_missing(given)
     paths = _paths(given, folder)
     source = paths["t1"] or paths["freesurfer"]
     return Case(
         case_id=given.get("case_id") or given.get("id") or (id_from_path(source) if source else "case"),
-        age_years=_number(given.get("age", given.get("age_years")), "age", "the age in years, for example 63"),
+        age_years=_number(given.get("age") or given["age_years"], "age", "the age in years, for example 63"),
         sex=sex_of(given["sex"]) or given["sex"],
         site=given.get("site", ""),
         days_post_stroke=_optional(given.get("days_post_stroke"), "days since stroke", "a number of days"),
@@ -134,24 +135,24 @@ def case_from_text(fields: Mapping[str, str | None], folder: Path | None = None)
 
 
 def _refuse_missing(given: Mapping[str, str]) -> None:
-    missing = {
+    wanted = {
         "a head": None if {"t1", "freesurfer"} & set(given) else "a T1-weighted image or a FreeSurfer folder",
         "the age": None if {"age", "age_years"} & set(given) else "the age at the scan in years, for example 63",
         "the sex": None if "sex" in given else "the sex, F or M",
     }
-    missing = {what: remedy for what, remedy in missing.items() if remedy is not None}
+    missing = {what: remedy for what, remedy in wanted.items() if remedy is not None}
     if missing:
         names = " and ".join(filter(None, [", ".join([*missing][:-1]), [*missing][-1]]))
         verb = "are" if len(missing) > 1 else "is"
         raise InputError(f"{names[0].upper()}{names[1:]} {verb} missing.", f"Give {'; '.join(missing.values())}.")
 
 
-def _paths(given: Mapping[str, str], folder: Path | None) -> dict[str, Path | None]:
+def _paths(given: Mapping[str, str], folder: Path | None) -> dict[str, Any]:
     """The files of a case; what is wrong with several of them is told at once."""
     paths, wrong = {}, []
     for key in FILE_FIELDS:
         try:
-            paths[key] = path_from_text(given.get(key), key, folder)
+            paths[key] = path_from_text(given[key], key, folder) if key in given else None
         except InputError as error:
             wrong.append(error)
     if wrong:
@@ -167,19 +168,17 @@ def id_from_path(path: Path) -> str:
     return stem or "case"
 
 
-def _absent(name: str, text: str | None) -> bool:
+def _absent(name: str, text: str) -> bool:
     return is_missing(text) and not (name in FILE_FIELDS and text == ".")  # the current folder may hold DICOM slices
 
 
-def path_from_text(text: str | None, name: str, folder: Path | None) -> Path | None:
-    """The path a word means, which must exist; None without a word. Relative paths start at `folder`.
+def path_from_text(text: str, name: str, folder: Path | None) -> Path:
+    """The path a word means, which must exist. Relative paths start at `folder`.
 
     Raises
     ------
     InputError : nothing lies there, or the word can be no path (too long, the home of nobody).
     """
-    if text is None:
-        return None
     try:
         path = Path(text).expanduser()
         path = (folder / path) if folder is not None else path

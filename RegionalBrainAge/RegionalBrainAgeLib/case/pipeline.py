@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +12,6 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from .. import __version__
-from ..age.ages import Ages
 from ..age.features import Features, features_of_parcels
 from ..age.model.asymmetry import asymmetries
 from ..age.model.brain_age_model import BrainAgeModel
@@ -21,7 +19,6 @@ from ..age.model.calibration import read_calibration
 from ..age.model.model_files import DEFAULT_MODEL, load_model
 from ..anatomy.parcels import ParcelFeatures
 from ..anatomy.regions import RegionScheme, load_scheme, membership
-from ..anatomy.structures import INTRACRANIAL, STRUCTURE_NAMES, STRUCTURE_SIDES
 from ..anatomy.tract import corticospinal_tract, load_tract_template
 from ..cortex.freesurfer import read_subject
 from ..errors import CaseError, InputError
@@ -45,14 +42,10 @@ from .result.dicom_objects import FOLDER as DICOM_FOLDER
 from .result.dicom_source import read_dicom_source
 from .result.result import (
     CaseResult,
-    GlobalAgeResult,
     LesionResult,
-    ParcelResult,
-    RegionResult,
-    StructureResult,
     hemisphere_volumes_ml,
-    side_word,
 )
+from .result.rows import global_age_result, parcel_rows, region_rows, structure_rows
 from .result.summary import read_result
 from .result.tables import PROCESSED_NAME, append_case, check_columns, processed_columns
 from .result.write_case import write_case
@@ -191,7 +184,7 @@ def _without_folders(result: CaseResult) -> CaseResult:
     inputs = {name: {**item, "path": Path(str(item["path"])).name} for name, item in inputs.items()}
     return replace(
         result,
-        case=replace(result.case, **{name: Path(path.name) for name, path in paths.items()}),
+        case=Case(**{**vars(result.case), **{name: Path(path.name) for name, path in paths.items()}}),
         warnings=tuple(map(named, result.warnings)),
         provenance={**result.provenance, "inputs": inputs},
     )
@@ -209,7 +202,9 @@ def estimate(
     with steps.step("read"):
         given = {name: getattr(case, name) for name in FILE_FIELDS}
         inputs = {name: checksum(path) for name, path in given.items() if path is not None}
-        tracts = load_tract_template(case.tract_left, case.tract_right) if case.tract_left else None
+        tracts = None
+        if case.tract_left is not None and case.tract_right is not None:
+            tracts = load_tract_template(case.tract_left, case.tract_right)
         scan = read_scan(case)
         mask = scan.lesion if scan else None
         surfaces = read_subject(case.freesurfer, mask) if case.freesurfer else None
@@ -220,8 +215,13 @@ def estimate(
     head = measure_head(scan, scheme, steps, threads, surfaces=surfaces is not None) if scan else None
     with steps.step("lesion"):
         lesion = _lesion(head, tracts)
-        structures = head.structures if from_t1 else volumes
-        features = brain_features(head.features if from_t1 else surfaces, structures, lesion, from_t1)
+        if surfaces is not None:
+            parcels, structures = surfaces, volumes
+        else:
+            assert head is not None  # a case without a FreeSurfer folder has a head,
+            assert head.features is not None  # and it was measured
+            parcels, structures = head.features, head.structures
+        features = brain_features(parcels, structures, lesion, from_t1)
         loads, volumes_ml = _loads(head, len(scheme.regions))
     with steps.step("ages"):
         ages = model.predict(features, case.age_years, case.sex, calibration)
@@ -254,7 +254,7 @@ def estimate(
             loads,
             volumes_ml,
         ),
-        parcels=_parcel_rows(features),
+        parcels=parcel_rows(features),
         lesion=lesion,
         scheme=scheme.name,
         qc=quality.verdict,
@@ -281,7 +281,7 @@ def estimate(
             "peak_memory_mb": peak_memory_mb(),
         },
         asymmetries=asymmetries(model, ages, case.age_years, scheme.pairs),
-        structures=_structure_rows(structures) if structures else (),
+        structures=structure_rows(structures) if structures else (),
         global_age=global_age_result(ages),
     )
     return result, head, scan
@@ -306,26 +306,6 @@ def brain_features(
     )
 
 
-def global_age_result(ages: Ages) -> GlobalAgeResult:
-    """The global age of one person for the tables."""
-    found = ages.global_age
-    numbers = {
-        name: float(getattr(found, name))
-        for name in (
-            "brain_age_years",
-            "pad_years",
-            "pad_corrected_years",
-            "pad_lower_years",
-            "pad_upper_years",
-            "pad_percentile",
-            "brain_age_without_fluid_years",
-        )
-    }
-    return GlobalAgeResult(
-        **numbers, estimable=bool(found.estimable), reason=str(found.reason), read_from=str(found.read_from)
-    )
-
-
 def _lesion(head: Head | None, tracts: tuple[Image, Image] | None) -> LesionResult:
     """Volume, side and tract loads; `tracts` are the user's own, None for the built-in ones."""
     if head is None or head.lesion is None:
@@ -334,11 +314,15 @@ def _lesion(head: Head | None, tracts: tuple[Image, Image] | None) -> LesionResu
     tracts = tracts or corticospinal_tract()
     first = head.registration.to_template(head.lesion, like=tracts[0])
     second = first if same_grid(*tracts) else head.registration.to_template(head.lesion, like=tracts[1])
-    loads, weighted = (
-        [load(lesion, tract) for lesion, tract in zip((first, second), tracts, strict=True)]
-        for load in (tract_load, weighted_tract_load)
+    return LesionResult(
+        volume_ml=summary.volume_ml,
+        side=summary.side,
+        load_cst_left=tract_load(first, tracts[0]),
+        load_cst_right=tract_load(second, tracts[1]),
+        load_cst_weighted_left=weighted_tract_load(first, tracts[0]),
+        load_cst_weighted_right=weighted_tract_load(second, tracts[1]),
+        other_side_ml=summary.other_side_ml,
     )
-    return LesionResult(summary.volume_ml, summary.side, *loads, *weighted, summary.other_side_ml)
 
 
 def _loads(head: Head | None, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -350,73 +334,3 @@ def _loads(head: Head | None, count: int) -> tuple[np.ndarray, np.ndarray]:
     masks = regions.with_codes(cropped(regions.codes, box)).masks()
     volumes_ml = np.array([np.count_nonzero(mask.array) * mask.voxel_volume_ml for mask in masks])
     return region_loads(cropped(head.volumes.lesion, box), masks), volumes_ml
-
-
-def region_rows(
-    scheme: RegionScheme,
-    weights: np.ndarray,
-    ages: Ages,
-    thickness_mm: np.ndarray,
-    lesioned_fraction: np.ndarray,
-    lesion_side: str,
-    loads: np.ndarray,
-    volumes_ml: np.ndarray,
-) -> tuple[RegionResult, ...]:
-    """One row per region, from parcels to the table.
-
-    Parameters
-    ----------
-    weights : (R, P) of the parcels in each region, from `membership`.
-    thickness_mm, lesioned_fraction : (P,); NaN thickness is missing.
-    loads, volumes_ml : (R,) lesion load (fraction) and volume of each region, NaN where not measured.
-    """
-    rows = []
-    for index, region in enumerate(scheme.regions):
-        measured = weights[index] * np.isfinite(thickness_mm)
-        total = measured.sum()
-        mean_mm = measured @ np.nan_to_num(thickness_mm) / total if total > 0 else math.nan
-        rows.append(
-            RegionResult(
-                region=region.name,
-                network=region.network,
-                hemisphere=region.hemisphere,
-                side=side_word(region.hemisphere, lesion_side),
-                brain_age_years=float(ages.brain_age_years[index]),
-                pad_years=float(ages.pad_years[index]),
-                pad_corrected_years=float(ages.pad_corrected_years[index]),
-                pad_lower_years=float(ages.pad_lower_years[index]),
-                pad_upper_years=float(ages.pad_upper_years[index]),
-                pad_percentile=float(ages.pad_percentile[index]),
-                deviation_years=float(ages.deviation_years[index]),
-                deviation_corrected_years=float(ages.deviation_corrected_years[index]),
-                deviation_lower_years=float(ages.deviation_lower_years[index]),
-                deviation_upper_years=float(ages.deviation_upper_years[index]),
-                deviation_percentile=float(ages.deviation_percentile[index]),
-                estimable=bool(ages.estimable[index]),
-                reason=str(ages.reason[index]),
-                load_fraction=float(loads[index]),
-                lesion_volume_ml=float(loads[index] * volumes_ml[index]),
-                region_volume_ml=float(volumes_ml[index]),
-                thickness_mm=float(mean_mm),
-                parcels=int(np.count_nonzero(weights[index])),
-                parcels_lesioned_fraction=float(weights[index] @ lesioned_fraction),
-            )
-        )
-    return tuple(rows)
-
-
-def _parcel_rows(features: Features) -> tuple[ParcelResult, ...]:
-    return tuple(
-        ParcelResult(name, "L" if name.startswith("lh_") else "R", float(thickness), float(lesioned), int(voxels))
-        for name, thickness, lesioned, voxels in zip(
-            features.names, features.thickness_mm, features.lesioned_fraction, features.voxels, strict=True
-        )
-    )
-
-
-def _structure_rows(structures: StructureVolumes) -> tuple[StructureResult, ...]:
-    rows = [
-        StructureResult(name, side, structures.volume_mm3[name], structures.lesioned_fraction[name])
-        for name, side in zip(STRUCTURE_NAMES, STRUCTURE_SIDES, strict=True)
-    ]
-    return (*rows, StructureResult(INTRACRANIAL, "M", structures.intracranial_mm3, math.nan))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import TypeVar
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeVar
 
 import numpy as np
 
+from ..age.ages import ReadAges
 from ..files.wording import plain
 from ..head.image_grade import ImageGrade
 from ..structures.plausibility import StructureQuality, doubts
@@ -27,7 +28,7 @@ THICKNESS_SPREAD_MM, THICKNESS_REVIEW_SPREADS = 0.125, 3.0
 MEDIAN_PAD_REVIEW_YEARS, MEDIAN_PAD_FAIL_YEARS = 25.0, 40.0
 WITHHELD = "The case failed the quality check, so its ages are withheld."
 AGE_NOT_KNOWN = "The person's age is not known, so no age is read."
-T = TypeVar("T")
+AgesOf = TypeVar("AgesOf", bound=ReadAges)
 CHRONIC_DAYS = 180
 # As shown in the report, with one decimal.
 OTHER_SIDE_TOLD_ML = 0.1
@@ -119,12 +120,12 @@ def _thickness_for_age(mean_mm: float, age_years: float) -> list[str]:
     ]
 
 
-def withheld(ages: T, reason: str = WITHHELD) -> T:
+def withheld(ages: AgesOf, reason: str = WITHHELD) -> AgesOf:
     """Ages of which none may be read; every region says why. Nested ages are withheld too."""
-    changed: dict[str, object] = {}
+    changed: dict[str, Any] = {}
     for field in fields(ages):
         value = getattr(ages, field.name)
-        if is_dataclass(value):
+        if isinstance(value, ReadAges):
             changed[field.name] = withheld(value, reason)
         elif field.name == "estimable":
             changed[field.name] = np.zeros(np.shape(value), dtype=bool)

@@ -87,7 +87,7 @@ def _tidy(level: np.ndarray) -> np.ndarray:
         level[(sizes < SMALLEST_WHITE_PART_MM3)[parts]] = ISLAND_LEVEL
     rest, count = ndimage.label(level <= WHITE_LEVEL)
     if count > 1:
-        sizes = np.bincount(rest.ravel())
-        sizes[0] = 0
-        level[(rest > 0) & (rest != sizes.argmax())] = 1
+        voxels = np.bincount(rest.ravel())
+        voxels[0] = 0
+        level[(rest > 0) & (rest != voxels.argmax())] = 1
     return level

@@ -77,9 +77,9 @@ def read_subject(folder: Path | str, lesion: Image | None = None) -> ParcelFeatu
         if touched and _surface_files_present(folder, side, "white"):
             values, counts = _from_surface(folder, side, lesion)
         else:
-            values, counts = _from_stats(folder, side) if _stats_file(folder, side).exists() else (None, None)
-            if values is None:
-                values, counts = _from_surface(folder, side, None)
+            values, counts = (
+                _from_stats(folder, side) if _stats_file(folder, side).exists() else _from_surface(folder, side, None)
+            )
             values = np.where(spoiled_fraction[own] > MAXIMUM_SPOILED_FRACTION, np.nan, values)
         thickness_mm.append(values)
         vertices.append(counts)
@@ -171,7 +171,7 @@ def _near_lesion(folder: Path, side: str, lesion: Image) -> np.ndarray:
     volume_path = folder.joinpath(*_LABEL_VOLUME)
     vertices = _vertices(path)
     with parsing(f"The file {volume_path}", "Run the FreeSurfer step again."):
-        header = nib.load(volume_path).header
+        header = nib.MGHImage.from_filename(volume_path).header
         # Surface coordinates are FreeSurfer's own; the volume's header links them to scanner RAS.
         ras_from_surface = header.get_vox2ras() @ np.linalg.inv(header.get_vox2ras_tkr())
     return values_at(lesion.like(within_mm(lesion, LESION_MARGIN_MM)), transformed(ras_from_surface, vertices))
@@ -199,13 +199,13 @@ def _check_order(folder: Path) -> None:
 def _damage(folder: Path, lesion: Image) -> tuple[np.ndarray, np.ndarray]:
     """Share of each parcel's volume in the lesion, and in or within 3 mm of it; two arrays of shape (148,)."""
     path = folder.joinpath(*_LABEL_VOLUME)
-    if not path.exists():
+    parcels = read_parcel_volume(folder)
+    if parcels is None:
         raise InputError(
             f"The folder {folder} has no {'/'.join(_LABEL_VOLUME)}, so the damaged parcels cannot be told from the "
             "sound ones.",
             "Write it with FreeSurfer's mri_aparc2aseg --a2009s, or give the T1 image instead of the folder.",
         )
-    parcels = read_parcel_volume(folder)
     on_labels = resample(lesion, parcels, nearest=True)
     near = within_mm(on_labels, LESION_MARGIN_MM)
     parcel = parcels.array

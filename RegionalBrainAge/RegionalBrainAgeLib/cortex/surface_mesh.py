@@ -88,7 +88,7 @@ def surface_of(field: np.ndarray, at: float) -> Mesh:
     height = np.pad(field.astype(np.float32), 1, constant_values=float(field.min())) - np.float32(at)
     inside = height > 0
     size = np.array(height.shape) - 1
-    corners = list(product((0, 1), repeat=3))
+    corners = list(product((0, 1), (0, 1), (0, 1)))
     count = sum(inside[tuple(slice(o, o + n) for o, n in zip(c, size, strict=True))].astype(np.uint8) for c in corners)
     cells = np.argwhere((count > 0) & (count < 8))
     number = np.full(size, -1, np.int32)
@@ -103,9 +103,10 @@ def _vertices(height: np.ndarray, cells: np.ndarray, corners: list[tuple[int, in
     for corner, axis in product(corners, range(3)):
         if corner[axis] == 1:
             continue
-        here, there = values[corner], values[tuple(c + (a == axis) for a, c in enumerate(corner))]
+        x, y, z = corner
+        here, there = values[corner], values[x + (axis == 0), y + (axis == 1), z + (axis == 2)]
         crossed = (here > 0) != (there > 0)
-        place = np.tile(np.array(corner, np.float32), (np.count_nonzero(crossed), 1))
+        place = np.tile(np.array(corner, np.float32), (int(np.count_nonzero(crossed)), 1))
         place[:, axis] = here[crossed] / (here[crossed] - there[crossed])
         total[crossed] += place
         crossings[crossed] += 1

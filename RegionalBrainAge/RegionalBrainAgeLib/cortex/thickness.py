@@ -112,9 +112,12 @@ def surface_thickness(tissue: Tissue, threads: int = 2) -> tuple[SurfaceThicknes
         return None, None
     white = cKDTree(np.concatenate([s.vertices for s in found]), balanced_tree=False, compact_nodes=False)
     coefficients = ndimage.spline_filter(brightness.array, order=3, output=np.float32)
-    lines = [s and _Lines.of(s, white, coefficients, brightness.spacing_mm, threads) for s in surfaces]
+    lines = [
+        None if surface is None else _Lines.of(surface, white, coefficients, brightness.spacing_mm, threads)
+        for surface in surfaces
+    ]
     grey = _brightness_of_grey([line for line in lines if line is not None])
-    left, right = (line and line.measured(grey) for line in lines)
+    left, right = (None if line is None else line.measured(grey) for line in lines)
     return left, right
 
 

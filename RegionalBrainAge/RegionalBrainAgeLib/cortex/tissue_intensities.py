@@ -113,7 +113,9 @@ def _fit(histogram: _Histogram, csf: float) -> TissueIntensities:
     x, weight, wm = histogram.x, histogram.weight, histogram.bright
     fits = [_expectation_maximisation(x, weight, csf, csf + start * (wm - csf), wm) for start in GREY_STARTS]
     mean, sd, shares, _ = max(fits, key=lambda fit: fit[3])
-    return TissueIntensities(*map(float, mean), *map(float, sd), shares)
+    csf, gm, wm = map(float, mean)
+    csf_sd, gm_sd, wm_sd = map(float, sd)
+    return TissueIntensities(csf, gm, wm, csf_sd, gm_sd, wm_sd, shares)
 
 
 def _expectation_maximisation(

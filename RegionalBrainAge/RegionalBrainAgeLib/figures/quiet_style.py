@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib
 
 
 @contextmanager
-def drawing_style(settings: Mapping[str, object]) -> Iterator[None]:
+def drawing_style(settings: Mapping[Any, Any]) -> Iterator[None]:
     """Draw with these rcParams; falls back silently if a font is missing."""
     fonts = logging.getLogger("matplotlib.font_manager")
     level = fonts.level

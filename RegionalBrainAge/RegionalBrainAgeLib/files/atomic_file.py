@@ -40,8 +40,8 @@ def atomic_stream(path: Path, *, binary: bool = False) -> Iterator[IO]:
     try:
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=TEMPORARY_ENDING, dir=path.parent)
         try:
-            text = {} if binary else {"encoding": "utf-8", "newline": ""}
-            with os.fdopen(handle, "wb" if binary else "w", **text) as stream:
+            stream: IO = os.fdopen(handle, "wb") if binary else os.fdopen(handle, "w", encoding="utf-8", newline="")
+            with stream:
                 yield stream
                 stream.flush()
                 os.fsync(stream.fileno())

@@ -108,11 +108,11 @@ def _move_up(staging: Path, out_dir: Path, last: Sequence[str], stale: Iterable[
     old = {path.relative_to(out_dir) for pattern in stale for path in out_dir.glob(pattern)}
     for name in last:
         (out_dir / name).unlink(missing_ok=True)
-    for name in sorted(old - set(files) - set(map(Path, last))):
-        (out_dir / name).unlink(missing_ok=True)
-    for name in files:
-        (out_dir / name).parent.mkdir(parents=True, exist_ok=True)
-        os.replace(staging / name, out_dir / name)
+    for gone in sorted(old - set(files) - set(map(Path, last))):
+        (out_dir / gone).unlink(missing_ok=True)
+    for file in files:
+        (out_dir / file).parent.mkdir(parents=True, exist_ok=True)
+        os.replace(staging / file, out_dir / file)
 
 
 def folder_mode(parent: Path) -> int:

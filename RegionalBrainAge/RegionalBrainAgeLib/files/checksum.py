@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 
-def checksum(path: Path) -> dict[str, object]:
+def checksum(path: Path) -> dict[str, Any]:
     """Path, size in bytes and sha256 of a file, or of all files of a folder together (by name, then content)."""
     path = Path(path)
     files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]

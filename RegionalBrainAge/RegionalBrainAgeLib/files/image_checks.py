@@ -74,7 +74,7 @@ def check_claims(
             f"{file_bytes / 1e6:.3g} MB.",
             "The header is broken, the file is cut off, or this is no head: export or copy it again.",
         )
-    return tuple(sizes[:3])
+    return sizes[0], sizes[1], sizes[2]
 
 
 def check_affine(name: str, ras_from_ijk: np.ndarray) -> None:
@@ -259,5 +259,5 @@ def _centre_mm(image: Image) -> np.ndarray:
     return (image.ras_from_ijk @ [*((np.array(image.shape) - 1) / 2), 1.0])[:3]
 
 
-def _by(numbers: Sequence[float]) -> str:
+def _by(numbers: Sequence[float] | np.ndarray) -> str:
     return " x ".join(f"{n:g}" for n in numbers)

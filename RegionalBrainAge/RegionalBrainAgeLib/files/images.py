@@ -6,6 +6,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+from nibabel.arrayproxy import ArrayProxy
 
 from ..errors import InputError
 from ..geometry.coordinates import coordinates_mm, voxel_indices
@@ -172,12 +173,14 @@ def _read(path: Path, name: str) -> tuple[Image, list[str]]:
 
 def _read_nibabel(path: Path, name: str) -> tuple[Image, list[str]]:
     file = nib.load(path)
-    header = file.header
+    if not isinstance(file, nib.Nifti1Image | nib.MGHImage):
+        raise InputError(f"{name} is neither NIfTI nor MGZ.", "Convert the original images again.")
     dtype = file.get_data_dtype()
     if dtype.fields is not None or dtype.kind not in "iuf":
         raise InputError(f"{name} holds colours or complex numbers.", "Give one grey-value volume.")
     packed = path.name.lower().endswith((".gz", ".mgz"))
     shape = check_claims(name, file.shape, dtype.itemsize, path.stat().st_size, packed)
+    assert isinstance(file.dataobj, ArrayProxy)  # as of every image that was read from a file
     offset = int(file.dataobj.offset)
     if isinstance(file, nib.Nifti1Image) and not _NIFTI_HEADER_BYTES <= offset <= MAXIMUM_NIFTI_OFFSET:
         raise InputError(
@@ -188,7 +191,7 @@ def _read_nibabel(path: Path, name: str) -> tuple[Image, list[str]]:
         raise InputError(f"{name} is cut off: it holds fewer voxels than its header says.", "Copy or export it again.")
     warnings = []
     if isinstance(file, nib.Nifti1Image):
-        sform, qform = header.get_sform(coded=True)[0], _qform(header)
+        sform, qform = file.header.get_sform(coded=True)[0], _qform(file.header)
         if sform is None and qform is None:
             raise no_affine(name)
         if sform is not None and qform is not None:
@@ -198,7 +201,7 @@ def _read_nibabel(path: Path, name: str) -> tuple[Image, list[str]]:
                     f"{name}: its two frames (sform, qform) disagree by up to {apart:.0f} mm; the sform was used. "
                     "Check left and right."
                 )
-    elif int(header["goodRASFlag"]) != 1:
+    elif int(file.header["goodRASFlag"]) != 1:
         raise no_affine(name)
     array = np.asarray(file.dataobj, dtype=np.float32).reshape(shape)
     return Image(array, np.asarray(file.affine, dtype=float)), warnings

@@ -42,7 +42,7 @@ def number_of(text: str | None) -> float:
     ------
     ValueError : not a number, not finite, or with a comma, whose meaning would be a guess; the text says which.
     """
-    if is_missing(text):
+    if text is None or is_missing(text):
         return math.nan
     word = text.strip()
     if _PLAIN.fullmatch(word):

@@ -52,10 +52,10 @@ def read_volumes(folder: Path | str, lesion: Image | None = None) -> StructureVo
 
 
 def _volumes(volumes_mm3: np.ndarray, lesioned_fraction: np.ndarray, intracranial_mm3: float) -> StructureVolumes:
-    by_name = [
-        dict(zip(STRUCTURE_NAMES, map(float, values), strict=True)) for values in (volumes_mm3, lesioned_fraction)
-    ]
-    return StructureVolumes(*by_name, intracranial_mm3)
+    def by_name(values: np.ndarray) -> dict[str, float]:
+        return dict(zip(STRUCTURE_NAMES, map(float, values), strict=True))
+
+    return StructureVolumes(by_name(volumes_mm3), by_name(lesioned_fraction), intracranial_mm3)
 
 
 def _from_stats(path: Path) -> tuple[np.ndarray, float]:

@@ -54,6 +54,7 @@ class StructureNetwork(nn.Module):
         chosen = list(range(VOXELS_OF_CELL) if within_cell is None else within_cell)
         features = self._features(to_cells(half))
         weight = self.head.weight.unflatten(0, (VOXELS_OF_CELL, self.classes))[chosen].flatten(0, 1)
+        assert self.head.bias is not None  # a convolution has one unless told otherwise
         bias = self.head.bias.unflatten(0, (VOXELS_OF_CELL, self.classes))[chosen].flatten()
         logits = functional.conv3d(features, weight, bias).unflatten(1, (len(chosen), self.classes))[0]
         return logits.float() + _enlarged(self.prior, features)

@@ -93,16 +93,17 @@ def _side_ratio(volumes: StructureVolumes) -> float:
 
 def _brightness(found: StructureMap, t1: Image, brain: Image, lesion: Image | None) -> tuple[float, float, float]:
     seen = intensities_in_windows(t1, brain, lesion, found.native_from_template)
-    medians = []
-    for name in ("Lateral-Ventricle", "Cerebral-Cortex", "Cerebral-White-Matter"):
+
+    def median(name: str) -> float:
         window = DEEP if name in DEEP_CLASSES else WHOLE
-        values = [
+        sides = [
             seen[window.name, side][(found.probability(side, name) > 0.8) & (seen[window.name, side] > 0)]
             for side in SIDES
         ]
-        values = np.concatenate(values)
-        medians.append(float(np.median(values)) if values.size else 0.0)
-    return tuple(medians)
+        values = np.concatenate(sides)
+        return float(np.median(values)) if values.size else 0.0
+
+    return median("Lateral-Ventricle"), median("Cerebral-Cortex"), median("Cerebral-White-Matter")
 
 
 def doubts(quality: StructureQuality) -> list[tuple[bool, str]]:

@@ -39,11 +39,6 @@ class StructureVolumes:
         volumes_mm3 = np.array([self.volume_mm3[name] for name in STRUCTURE_NAMES], dtype=float)
         return volumes_mm3, np.array([self.lesioned_fraction[name] for name in STRUCTURE_NAMES], dtype=float)
 
-    def as_arrays(self) -> tuple[np.ndarray, np.ndarray, float]:
-        """Volumes and lesioned fractions in the order of `STRUCTURE_NAMES`, and the intracranial volume (mm^3)."""
-        volumes = np.array([self.volume_mm3[name] for name in STRUCTURE_NAMES])
-        return volumes, np.array([self.lesioned_fraction[name] for name in STRUCTURE_NAMES]), self.intracranial_mm3
-
     def by_table_name(self) -> dict[str, float]:
         """Volumes and intracranial volume under the names of FreeSurfer's own tables (mm^3)."""
         return {**self.volume_mm3, INTRACRANIAL: self.intracranial_mm3}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 from RegionalBrainAgeLib.errors import InputError
 
@@ -64,7 +65,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            object.__setattr__(self, field.name, _of_type(field.name, field.type, getattr(self, field.name)))
+            object.__setattr__(self, field.name, _of_type(field.name, str(field.type), getattr(self, field.name)))
         unknown = sorted(set(self.families) - set(FAMILIES))
         cut, share = self.severe_cut, self.min_damaged_share
         checks = [
@@ -137,7 +138,7 @@ class Settings:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, object]) -> Settings:
+    def from_dict(cls, values: Mapping[str, Any]) -> Settings:
         """Settings from plain values; an unknown name is refused."""
         known = [field.name for field in fields(cls)]
         unknown = sorted(set(values) - set(known))
@@ -146,7 +147,7 @@ class Settings:
         return cls(**values)
 
 
-def _of_type(name: str, kind: str, value: object) -> object:
+def _of_type(name: str, kind: str, value: Any) -> Any:
     """`value` as the type the setting is declared with; refused with its name where it is another one."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
     texts = isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)

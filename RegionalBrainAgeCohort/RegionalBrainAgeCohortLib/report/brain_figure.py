@@ -151,7 +151,7 @@ def _brain_figure(rows: pd.DataFrame, scheme: Scheme, title: str, what: str) -> 
     of_label, certain = (label_values(found, scheme, atlas) for found in (values, sure))
     views = _views(atlas, *(_labels_of(scheme, atlas, side) for side in "LR"))
     figure = Figure(figsize=(10.4, 3.95))
-    for r, (label, outside) in enumerate((("all regions", True), ("corrected p < 0.05", certain > 0))):
+    for r, (label, outside) in enumerate((("all regions", np.array(True)), ("corrected p < 0.05", certain > 0))):
         colours = scale.colours(of_label, np.broadcast_to(outside, of_label.shape))
         for c, view in enumerate(views):
             drawn = np.where(np.isin(view.region, 1 + np.flatnonzero(np.isfinite(of_label))), view.region, 0)

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from sklearn.metrics import roc_curve
 
-from ..statistics.classification import NESTED
+from ..statistics.classification import NESTED, ClassificationResult
 from ..statistics.roc import calibration_bins
 from .figure_style import (
     BLUE,
@@ -73,9 +73,9 @@ def draw_all(result: AnalysisResult, progress: Callable[[float], None] = lambda 
             if result.cohort.thicknesses:
                 add("group_thickness", forest_group_thickness, tables["group_differences"])
         if result.classification is not None:
-            add("roc", roc_figure, result)
-            add("calibration", calibration_figure, result)
-            add("importance", importance_figure, result)
+            add("roc", roc_figure, result.classification)
+            add("calibration", calibration_figure, result.classification)
+            add("importance", importance_figure, result.classification)
         progress(0.8)
         for name, (title, fit) in result.path_models.items():
             add(name, draw_paths, fit, title)
@@ -277,8 +277,7 @@ def _groups(table: pd.DataFrame, kinds: list[tuple[str, str, str, int]], most: i
     return to_svg(figure)
 
 
-def _curves(result: AnalysisResult) -> list[tuple[str, np.ndarray, np.ndarray, str, dict]]:
-    found = result.classification
+def _curves(found: ClassificationResult) -> list[tuple[str, np.ndarray, np.ndarray, str, dict]]:
     y = found.predictions["severe"].to_numpy(int)
     lines = []
     for name in found.table["classifier"]:
@@ -289,13 +288,13 @@ def _curves(result: AnalysisResult) -> list[tuple[str, np.ndarray, np.ndarray, s
     return lines
 
 
-def roc_figure(result: AnalysisResult) -> Picture:
+def roc_figure(found: ClassificationResult) -> Picture:
     """ROC curves of pooled held-out predictions with their areas and DeLong intervals."""
-    rows = result.classification.table.set_index("classifier")
+    rows = found.table.set_index("classifier")
     figure = Figure(figsize=(9.6, 4.6))
     ax = figure.add_axes((0.075, 0.115, 0.405, 0.845))
     ax.plot([0, 1], [0, 1], color=LINE, lw=1)
-    for _, y, score, _, look in _curves(result):
+    for _, y, score, _, look in _curves(found):
         ax.plot(*roc_curve(y, score)[:2], **look)
     ax.set(xlabel="1 − specificity", ylabel="Sensitivity (severe called severe)", xlim=(-0.005, 1), ylim=(0, 1.005))
     ax.set_aspect("equal")
@@ -303,7 +302,7 @@ def roc_figure(result: AnalysisResult) -> Picture:
         ax.spines[name].set_visible(False)
     ax.tick_params(length=0)
     side = figure.add_axes((0.66, 0.13, 0.32, 0.8))
-    for i, (name, _, _, _, look) in enumerate(_curves(result)):
+    for i, (name, _, _, _, look) in enumerate(_curves(found)):
         row = rows.loc[name]
         if np.isfinite(row["site_boot_ci_low"]):
             ends = [row["site_boot_ci_low"], row["site_boot_ci_high"]]
@@ -328,9 +327,8 @@ def _wrapped(name: str) -> str:
     return {"baseline": "baseline: age, sex, volume"}.get(name, name)
 
 
-def calibration_figure(result: AnalysisResult) -> Picture:
+def calibration_figure(found: ClassificationResult) -> Picture:
     """Observed share of severe cases against predicted probability, nested choice and baseline."""
-    found = result.classification
     y = found.predictions["severe"].to_numpy(int)
     figure = Figure(figsize=(9.6, 4.0))
     axes = figure.subplots(1, 2, sharey=True)
@@ -359,9 +357,8 @@ def calibration_figure(result: AnalysisResult) -> Picture:
     return Picture(to_svg(figure), "Can the predicted probabilities be taken at their word?", caption)
 
 
-def importance_figure(result: AnalysisResult) -> Picture:
+def importance_figure(found: ClassificationResult) -> Picture:
     """Drop of AUC when a block is shuffled, best classifier: kinds of columns, networks, single columns."""
-    found = result.classification
     mine = found.importance[found.importance["classifier"] == found.best]
     panels = [("Kinds", "group"), ("Networks", "network"), ("Single columns", "column")]
     parts = [mine[mine["kind"] == kind].sort_values("auc_drop", ascending=False)[:12] for _, kind in panels]

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 from .figure_style import words
 
 if TYPE_CHECKING:
+    from ..data.settings import Settings
     from ..result import AnalysisResult
+    from ..sem.path_model import SemResult
+    from ..statistics.classification import ClassificationResult
 
 
 def direction(result: AnalysisResult) -> str:
@@ -93,9 +96,9 @@ def methods(result: AnalysisResult) -> list[tuple[str, str]]:
             )
         )
     if result.classification is not None:
-        out.append(("Classifiers", _classifiers(result)))
+        out.append(("Classifiers", _classifiers(result.settings, result.classification)))
     if result.sem is not None:
-        out.append(("Structural equation model", _sem(result)))
+        out.append(("Structural equation model", _sem(result, result.sem)))
     out.append(
         (
             "What these choices are",
@@ -126,8 +129,7 @@ def _reasons(result: AnalysisResult) -> str:
     return ", ".join(f"{n} {reason}" for reason, n in counts.items())
 
 
-def _classifiers(result: AnalysisResult) -> str:
-    settings, found = result.settings, result.classification
+def _classifiers(settings: Settings, found: ClassificationResult) -> str:
     row = found.table.iloc[-1]
     sites = row["n_sites"]
     grouped = f"whole sites held out in {row['folds']} outer folds" if sites > 1 else "cases split at random (one site)"
@@ -156,8 +158,8 @@ def _classifiers(result: AnalysisResult) -> str:
     )
 
 
-def _sem(result: AnalysisResult) -> str:
-    settings, fit = result.settings, result.sem
+def _sem(result: AnalysisResult, fit: SemResult) -> str:
+    settings = result.settings
     chosen = settings.sem_model.strip()
     origin = {"": "this software's default path model", "published": "the published path model"}.get(
         chosen, "the user's path model"

@@ -3,6 +3,8 @@ standardised estimates."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -37,8 +39,8 @@ def draw_paths(result: SemResult, title: str) -> Picture:
     for row in spans.itertuples():
         a, b = np.array(place[row.lhs]), np.array(place[row.rhs])
         ax.add_patch(
-            FancyArrowPatch(_edge(a, b), _edge(b, a), arrowstyle="<->", connectionstyle="arc3,rad=0.35", color=MUTED,
-                            lw=0.9, mutation_scale=9)
+            FancyArrowPatch(_point(_edge(a, b)), _point(_edge(b, a)), arrowstyle="<->",
+                            connectionstyle="arc3,rad=0.35", color=MUTED, lw=0.9, mutation_scale=9)
         )  # fmt: skip
     explained = _explained(result)
     for name, (x, y) in place.items():
@@ -85,7 +87,7 @@ def layout(edges: list[tuple[str, str]], names: list[str]) -> dict[str, tuple[fl
     return place
 
 
-def _arrow(ax: Axes, place: dict, begin: str, end: str, row: object) -> None:
+def _arrow(ax: Axes, place: dict, begin: str, end: str, row: Any) -> None:
     a, b = np.array(place[begin]), np.array(place[end])
     value = row.std_all
     colour = ORANGE if value > 0 else BLUE
@@ -95,7 +97,7 @@ def _arrow(ax: Axes, place: dict, begin: str, end: str, row: object) -> None:
     start, stop = _edge(a, b + lift), _edge(b, a + lift)
     width = 0.9 + 5 * min(abs(value), 0.8)
     ax.add_patch(
-        FancyArrowPatch(start, stop, arrowstyle="-|>", mutation_scale=13, color=colour, lw=width,
+        FancyArrowPatch(_point(start), _point(stop), arrowstyle="-|>", mutation_scale=13, color=colour, lw=width,
                         ls="-" if sure else (0, (3, 2)), connectionstyle=f"arc3,rad={-bend}", shrinkA=0, shrinkB=0,
                         joinstyle="miter")
     )  # fmt: skip
@@ -104,8 +106,8 @@ def _arrow(ax: Axes, place: dict, begin: str, end: str, row: object) -> None:
         low, high = value - 1.96 * row.std_se, value + 1.96 * row.std_se
     label = f"{value:.2f}" + (f"\n({low:.2f}, {high:.2f})" if row.se > 0 else "\n(fixed)")
     spot = start + 0.5 * (stop - start) + np.array([0.0, 0.5 * bend * np.hypot(*(stop - start))])
-    ax.text(*spot, label.replace("-", "−"), ha="center", va="center", fontsize=7.6, linespacing=1.15, color=INK,
-            zorder=6, bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5})  # fmt: skip
+    ax.text(spot[0], spot[1], label.replace("-", "−"), ha="center", va="center", fontsize=7.6, linespacing=1.15,
+            color=INK, zorder=6, bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5})  # fmt: skip
 
 
 def _passes(place: dict, begin: str, end: str) -> bool:
@@ -129,8 +131,12 @@ def _edge(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return a + d / scale
 
 
+def _point(xy: np.ndarray) -> tuple[float, float]:
+    return float(xy[0]), float(xy[1])
+
+
 def _node(ax: Axes, name: str, x: float, y: float, latent: bool, explained: float | None) -> None:
-    look = {"facecolor": "white", "edgecolor": INK, "lw": 1.1, "zorder": 5}
+    look: dict[str, Any] = {"facecolor": "white", "edgecolor": INK, "lw": 1.1, "zorder": 5}
     if latent:
         ax.add_patch(Ellipse((x, y), _BOX_W, _BOX_H * 1.25, **look))
     else:

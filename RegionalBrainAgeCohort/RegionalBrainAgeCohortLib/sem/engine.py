@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
 
@@ -270,8 +271,33 @@ def regressions(structure: Structure, moments: Moments) -> np.ndarray | None:
     return theta
 
 
+class Data(Protocol):
+    """Data sets a likelihood is taken of: `Moments`, or those of several groups together."""
+
+    @property
+    def n(self) -> np.ndarray:
+        """(B,) cases of every data set."""
+
+    def take(self, index: np.ndarray) -> Self:
+        """The data sets at `index` (which may repeat)."""
+
+
+D = TypeVar("D", bound=Data)
+OfData = TypeVar("OfData", bound=Data, contravariant=True)
+
+
+class Likelihood(Protocol[OfData]):
+    """A model whose log likelihood can be maximised: `Structure`, or one in several groups together."""
+
+    def log_likelihood(self, theta: np.ndarray, moments: OfData) -> np.ndarray:
+        """(B,) at `theta` (B, q)."""
+
+    def score_information(self, theta: np.ndarray, moments: OfData) -> tuple[np.ndarray, np.ndarray]:
+        """Gradient (B, q) and expected information (B, q, q)."""
+
+
 def maximise(
-    structure: Structure, start: np.ndarray, moments: Moments, iterations: int = 500, tolerance: float = 1e-13
+    structure: Likelihood[D], start: np.ndarray, moments: D, iterations: int = 500, tolerance: float = 1e-13
 ) -> tuple[np.ndarray, np.ndarray]:
     """Maximum likelihood for every data set from `start` (B, q): damped Fisher scoring, then damped Newton steps.
 
@@ -325,7 +351,7 @@ def _solve(information: np.ndarray, score: np.ndarray, damping: np.ndarray) -> t
     return np.where(np.isfinite(step), step, 0.0), usable
 
 
-def observed_information(structure: Structure, theta: np.ndarray, moments: Moments) -> np.ndarray:
+def observed_information(structure: Likelihood[D], theta: np.ndarray, moments: D) -> np.ndarray:
     """(B, q, q) minus the second derivative of the log likelihood at `theta` (B, q).
 
     Central differences of the exact gradient, with steps of a thousandth of a standard error, all in one batch.

@@ -47,10 +47,8 @@ class _JointStructure:
 
     def log_likelihood(self, theta: np.ndarray, moments: _JointMoments) -> np.ndarray:
         """(B,) sum over the groups."""
-        return sum(
-            self.structure.log_likelihood(theta[:, where], part)
-            for where, part in zip(self.place, moments.parts, strict=True)
-        )
+        parts = zip(self.place, moments.parts, strict=True)
+        return np.sum([self.structure.log_likelihood(theta[:, where], part) for where, part in parts], axis=0)
 
     def score_information(self, theta: np.ndarray, moments: _JointMoments) -> tuple[np.ndarray, np.ndarray]:
         """Gradient (B, Q) and expected information (B, Q, Q) of all parameters."""
@@ -58,8 +56,8 @@ class _JointStructure:
         information = np.zeros((len(theta), self.size, self.size))
         for where, part in zip(self.place, moments.parts, strict=True):
             one, two = self.structure.score_information(theta[:, where], part)
-            np.add.at(score, (slice(None), where), one)
-            np.add.at(information, (slice(None), where[:, None], where[None, :]), two)
+            score[:, where] += one
+            information[:, where[:, None], where[None, :]] += two
         return score, information
 
 

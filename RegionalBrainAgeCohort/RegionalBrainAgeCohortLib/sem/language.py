@@ -16,6 +16,7 @@ import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from RegionalBrainAgeLib.errors import InputError
@@ -32,6 +33,9 @@ _REFUSED = {
     "%": "groups and blocks are not supported",
 }
 _FUNCTIONS = {"exp": np.exp, "log": np.log, "sqrt": np.sqrt, "abs": np.abs}
+_OPERATIONS: dict[type, np.ufunc] = {
+    ast.Add: np.add, ast.Sub: np.subtract, ast.Mult: np.multiply, ast.Div: np.divide, ast.Pow: np.power
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -141,7 +145,7 @@ def saturated(observed: tuple[str, ...], exogenous: tuple[str, ...], means: bool
 # ---- formulas ------------------------------------------------------------------------------------------------------
 def _formulas(text: str) -> list[str]:
     """Formulas of a model text: comments removed, continued lines joined."""
-    lines = []
+    lines: list[str] = []
     for raw in re.split(r"[\n;]", re.sub(r"[#!][^\n]*", "", text)):
         line = raw.strip()
         if not line:
@@ -262,18 +266,18 @@ def _check_expression(node: ast.AST) -> None:
 def _evaluate(node: ast.AST, values: Mapping[str, np.ndarray]) -> np.ndarray:
     if isinstance(node, ast.Expression):
         return _evaluate(node.body, values)
-    if isinstance(node, ast.Constant):
+    if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
         return np.asarray(float(node.value))
     if isinstance(node, ast.Name):
         return values[node.id]
-    if isinstance(node, ast.Call):
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
         return _FUNCTIONS[node.func.id](_evaluate(node.args[0], values))
     if isinstance(node, ast.UnaryOp):
         operand = _evaluate(node.operand, values)
         return -operand if isinstance(node.op, ast.USub) else operand
-    left, right = _evaluate(node.left, values), _evaluate(node.right, values)
-    operation = {ast.Add: np.add, ast.Sub: np.subtract, ast.Mult: np.multiply, ast.Div: np.divide, ast.Pow: np.power}
-    return operation[type(node.op)](left, right)
+    if isinstance(node, ast.BinOp):
+        return _OPERATIONS[type(node.op)](_evaluate(node.left, values), _evaluate(node.right, values))
+    raise TypeError(f"{type(node).__name__} passed _check_expression")
 
 
 # ---- completion, as sem() --------------------------------------------------------------------------------------------
@@ -295,7 +299,7 @@ def _complete(user: tuple[Parameter, ...], definitions: tuple[Definition, ...], 
     written = {frozenset((p.lhs, p.rhs)) for p in user if p.op == "~~"}
     rows = [_first_loading_fixed(p, user) for p in user]
 
-    def add(lhs: str, rhs: str, **settings: object) -> None:
+    def add(lhs: str, rhs: str, **settings: Any) -> None:
         if frozenset((lhs, rhs)) not in written:
             written.add(frozenset((lhs, rhs)))
             rows.append(Parameter(lhs, "~~", rhs, user=False, **settings))

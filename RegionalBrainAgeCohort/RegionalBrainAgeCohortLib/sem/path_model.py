@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -126,7 +127,8 @@ def fit_sem(
     negative = paths[(paths["op"] == "~~") & (paths["lhs"] == paths["rhs"]) & (paths["estimate"] < 0)]["lhs"]
     notes += [f"The estimated variance of {name} is negative: the model does not suit the data." for name in negative]
     progress(0.05)
-    columns, kept = dict.fromkeys(BOOTSTRAP_COLUMNS, np.nan), 0
+    columns: dict[str, Any] = dict.fromkeys(BOOTSTRAP_COLUMNS, np.nan)
+    kept = 0
     if draws:
         columns, kept = bootstrap_intervals(structure, theta_hat, values, clusters, draws, seed, progress)
         if kept < draws:

@@ -127,7 +127,10 @@ def classify(
             by_model[model] = parts
             shuffled = {name: pooled([part.shuffled[name] for part in parts]) for name in parts[0].shuffled}
             blocks += importance_rows(label, features.columns, y, columns[label], shuffled)
-    chosen = [max(MODELS, key=lambda model, k=k: by_model[model][k].inner_auc) for k in range(len(outer))]
+    chosen = []
+    for k in range(len(outer)):
+        inner = {model: by_model[model][k].inner_auc for model in MODELS}
+        chosen.append(max(inner, key=inner.__getitem__))
     columns[NESTED] = pooled([by_model[model][k].probability for k, model in enumerate(chosen)])
     rows.append((NESTED, sets[-1], "; ".join(chosen)))
     table = pd.DataFrame(

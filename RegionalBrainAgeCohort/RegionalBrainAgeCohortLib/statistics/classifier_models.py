@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from RegionalBrainAgeLib.errors import InputError
@@ -158,7 +159,7 @@ def tune(model: str, x: np.ndarray, y: np.ndarray, site: np.ndarray, inner_folds
     return Tuned(lambda rows: platt.predict_proba(_decision(fitted, rows)[:, None])[:, 1], name, inner)
 
 
-def _decision(estimator: object, x: np.ndarray) -> np.ndarray:
+def _decision(estimator: Any, x: np.ndarray) -> np.ndarray:
     if hasattr(estimator, "predict_proba"):
         return estimator.predict_proba(x)[:, 1]
     return estimator.decision_function(x)

@@ -30,7 +30,9 @@ def table_one(data: pd.DataFrame, variables: Sequence[str]) -> pd.DataFrame:
     groups = {"all": pd.Series(True, index=data.index)}
     if "severe" in data.columns:
         groups |= {"mild": data["severe"] == 0, "severe": data["severe"] == 1}
-    rows = [{"variable": "cases", "statistic": "n", **{name: str(int(rows.sum())) for name, rows in groups.items()}}]
+    rows: list[dict[str, object]] = [
+        {"variable": "cases", "statistic": "n", **{name: str(int(rows.sum())) for name, rows in groups.items()}}
+    ]
     for variable in variables:
         series = data[variable]
         missing = int(series.isna().sum())

@@ -36,7 +36,8 @@ def formula_models(
         outcomes, formula = [left.strip()], right
         if outcomes[0] not in data.columns:
             raise InputError(f"The formula's outcome '{outcomes[0]}' is no column of the table.", "Give a column.")
-    rows, variances = [], []
+    rows: list[dict[str, object]] = []
+    variances: list[dict[str, object]] = []
     for done, outcome in enumerate(outcomes):
         try:
             fit = fit_mixed(data, outcome, formula.strip(), random.strip() or DEFAULT_RANDOM)

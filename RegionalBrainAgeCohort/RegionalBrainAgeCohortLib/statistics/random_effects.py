@@ -19,7 +19,7 @@ import pandas as pd
 import patsy
 from RegionalBrainAgeLib.errors import InputError, RegionalBrainAgeError
 from scipy import stats
-from statsmodels.regression.mixed_linear_model import MixedLM, MixedLMParams
+from statsmodels.regression.mixed_linear_model import MixedLM, MixedLMParams, MixedLMResults
 
 from .random_intercept import fit_random_intercept
 
@@ -150,11 +150,13 @@ def _iterative(
     sizes: dict[str, int],
 ) -> MixedFit:
     outer, correlated, inner = _arrange(terms, groups)
-    slopes = {name: max(float(used[name].std()), 1e-300) for name in correlated.slopes} if correlated else {}
     columns, labels = [], []
-    # About its mean a slope is hardly correlated with the intercept, which the search needs; turned back below.
-    middle = {name: float(used[name].mean()) if correlated.intercept else 0.0 for name in slopes}
+    slopes: dict[str, float] = {}
+    middle: dict[str, float] = {}
     if correlated is not None:
+        slopes = {name: max(float(used[name].std()), 1e-300) for name in correlated.slopes}
+        # About its mean a slope is hardly correlated with the intercept, which the search needs; turned back below.
+        middle = {name: float(used[name].mean()) if correlated.intercept else 0.0 for name in slopes}
         if correlated.intercept:
             columns.append(np.ones(len(y)))
             labels.append("Intercept")
@@ -190,8 +192,8 @@ def _iterative(
         for j in range(i, len(labels)):
             pair = first if i == j else f"{first}:{labels[j]}"
             variances.append({"group": outer, "term": pair, "variance": cov_re[i, j]})
-    for (group, term), value in zip(components, np.atleast_1d(found.vcomp), strict=True):
-        variances.append({"group": group, "term": term, "variance": float(value)})
+    for (group, name), value in zip(components, np.atleast_1d(found.vcomp), strict=True):
+        variances.append({"group": group, "term": name, "variance": float(value)})
     estimate, se = _fixed_effects(model, found)
     z = estimate / se
     reach = stats.norm.ppf(0.975) * se
@@ -257,7 +259,7 @@ _OPTIMISERS = (
 )
 
 
-def _two_optimisers(model: MixedLM, start: MixedLMParams) -> object:
+def _two_optimisers(model: MixedLM, start: MixedLMParams) -> MixedLMResults:
     """The fit on which two searches agree: two quasi-Newton ones, or one of them and a simplex from the better end."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
@@ -281,7 +283,7 @@ def _two_optimisers(model: MixedLM, start: MixedLMParams) -> object:
     )
 
 
-def _fixed_effects(model: MixedLM, found: object) -> tuple[np.ndarray, np.ndarray]:
+def _fixed_effects(model: MixedLM, found: MixedLMResults) -> tuple[np.ndarray, np.ndarray]:
     """Generalised least squares at the estimated variances: estimates, and standard errors s^2 (X'V^-1X)^-1."""
     x_vx, x_vy = 0.0, 0.0
     cov_re = np.atleast_2d(found.cov_re_unscaled) if model.k_re else None

@@ -99,7 +99,7 @@ def _calibrated(model: BrainAgeModel, people: People, rng: np.random.Generator) 
 
 def accuracy(people: People, predicted: np.ndarray) -> dict[str, float]:
     """Raw accuracy of regional ages and of the global one, the last column of (N, R + 1)."""
-    result = {}
+    result: dict[str, float] = {}
     for name, ages in (("regional", predicted[:, :-1]), ("global", predicted[:, -1:])):
         error = ages - people.age_years[:, None]
         result |= {

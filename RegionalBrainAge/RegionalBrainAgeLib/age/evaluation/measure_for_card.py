@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
@@ -107,15 +108,14 @@ def measure_for_card(
     for number, (name, how) in enumerate(methods.items()):
         tell(name, 0.2 + 0.05 * number)
         plain[name] = joined(out_of_fold_ages(model, people, **how))
-        found[name] = _accuracy(
-            model,
-            people,
-            plain[name],
-            lambda rng, how=how: joined(calibrated_out_of_fold_ages(model, people, REFERENCE_CONTROLS, rng, **how)),
-        )
+
+        def calibrated(rng: np.random.Generator, how: dict = how) -> np.ndarray:
+            return joined(calibrated_out_of_fold_ages(model, people, REFERENCE_CONTROLS, rng, **how))
+
+        found[name] = _accuracy(model, people, plain[name], calibrated)
     tell("ridge, SVR, means", 0.5)
     for name, ages in baselines(model, people).items():
-        found[name] = _accuracy(model, people, ages, lambda rng, ages=ages: calibrated_baseline(people, ages, rng))
+        found[name] = _accuracy(model, people, ages, partial(calibrated_baseline, people, ages))
     tell("intervals and calibration", 0.65)
     judged = calibrated_people(model, people)
     intervals = {"none": interval_measures(people, model.predict_people(people)), "local": judged[1]}

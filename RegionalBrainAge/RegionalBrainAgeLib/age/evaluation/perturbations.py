@@ -82,8 +82,8 @@ def one_sided(holes: Holes) -> tuple[np.ndarray, np.ndarray]:
     """Indices of holes that lie in one hemisphere, and whether that is the left one."""
     half = _PARCELS // 2
     damage = holes.missing | (holes.lesioned_fraction > 0)
-    left, right = damage[:, :half].any(axis=1), damage[:, half:].any(axis=1)
-    usable = np.nonzero((left ^ right) & holes.missing.any(axis=1))[0]
+    left, right = np.any(damage[:, :half], axis=1), np.any(damage[:, half:], axis=1)
+    usable = np.flatnonzero((left ^ right) & holes.missing.any(axis=1))
     return usable, left[usable]
 
 

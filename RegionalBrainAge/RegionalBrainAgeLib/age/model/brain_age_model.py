@@ -14,11 +14,12 @@ from ..ages import Ages, GlobalAge
 from ..features import FLUID_NODES, FREESURFER, NODE_NAMES, PARCEL_NODES, Features
 from ..norms.closed_form import NaiveBayes
 from ..norms.norms import Norms
+from ..norms.reading import Field
 from ..people import People, people_of_features
 from .calibration import Calibration, offset_of, read_calibration
 from .intervals import ErrorTable
 from .network import AgeNetwork, GraphField
-from .reader import Field, RawAges, Reader, make_reader
+from .reader import RawAges, Reader, make_reader
 from .route import RouteModel
 from .views import READ_FROM, VIEWS, fluid_touched, global_view
 
@@ -316,34 +317,44 @@ class BrainAgeModel:
         whole_lost = np.take_along_axis(sides_lost, view[:, None], axis=1)[:, 0]
         whole = np.where(whole_lost <= DAMAGE_LIMIT_FRACTION, whole, np.nan)
         regions = len(self.region_names)
-        corrected, lower, upper, percentile = (values[:, :regions] for values in judged)
+        corrected, lower, upper, percentile = (np.where(estimable, v[:, :regions], np.nan) for v in judged)
         deviating = [np.where(estimable & np.isfinite(whole)[:, None], v[:, regions:-1], np.nan) for v in judged]
         known = np.isfinite(whole)
         whole_judged = [np.where(known, v[:, -1], np.nan) for v in judged]
         global_age = GlobalAge(
-            whole,
-            whole - people.age_years,
-            *whole_judged[:3],
-            whole_judged[3],
-            known,
-            np.where(known, "", [f"{100 * share:.0f} % of the cortex could not be measured" for share in whole_lost]),
-            np.where(known, np.take_along_axis(dry.whole_years, view[:, None], axis=1)[:, 0], np.nan),
-            np.array(READ_FROM)[view],
+            brain_age_years=whole,
+            pad_years=whole - people.age_years,
+            pad_corrected_years=whole_judged[0],
+            pad_lower_years=whole_judged[1],
+            pad_upper_years=whole_judged[2],
+            pad_percentile=whole_judged[3],
+            estimable=known,
+            reason=np.where(known, "", [f"{100 * x:.0f} % of the cortex could not be measured" for x in whole_lost]),
+            brain_age_without_fluid_years=np.where(
+                known, np.take_along_axis(dry.whole_years, view[:, None], axis=1)[:, 0], np.nan
+            ),
+            read_from=np.array(READ_FROM)[view],
         )
         return Ages(
-            self.region_names,
-            regional,
-            regional - people.age_years[:, None],
-            *(np.where(estimable, values, np.nan) for values in (corrected, lower, upper, percentile)),
-            estimable,
-            reason,
-            np.where(estimable, dry.regional_years, np.nan),
-            regional - whole[:, None],
-            *deviating,
-            global_age,
-            fluid.any(axis=1),
-            state,
-            people.route,
+            region_names=self.region_names,
+            brain_age_years=regional,
+            pad_years=regional - people.age_years[:, None],
+            pad_corrected_years=corrected,
+            pad_lower_years=lower,
+            pad_upper_years=upper,
+            pad_percentile=percentile,
+            estimable=estimable,
+            reason=reason,
+            brain_age_without_fluid_years=np.where(estimable, dry.regional_years, np.nan),
+            deviation_years=regional - whole[:, None],
+            deviation_corrected_years=deviating[0],
+            deviation_lower_years=deviating[1],
+            deviation_upper_years=deviating[2],
+            deviation_percentile=deviating[3],
+            global_age=global_age,
+            fluid_left_out=np.any(fluid, axis=1),
+            calibrated=state,
+            route=people.route,
         )
 
 

@@ -167,7 +167,8 @@ def grown_holes(edges: np.ndarray, nodes: int, count: int, rng: np.random.Genera
     holes = np.zeros((count, nodes), dtype=np.float32)
     for hole in holes:
         size = int(min(nodes // 4, 1 + rng.geometric(0.2)))
-        patch, edge = set(), [int(rng.integers(nodes))]
+        patch: set[int] = set()
+        edge = [int(rng.integers(nodes))]
         while edge and len(patch) < size:
             node = edge.pop(int(rng.integers(len(edge))))
             patch.add(node)

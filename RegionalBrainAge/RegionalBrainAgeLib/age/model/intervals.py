@@ -8,6 +8,7 @@ table of quantiles by age (`ErrorTable`), no person.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 
@@ -96,8 +97,9 @@ class ErrorTable:
 
     def of_lines(self, lines: np.ndarray) -> ErrorTable:
         """The table of some of its quantities."""
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return ErrorTable(**{k: v[..., lines] if isinstance(v, np.ndarray) else v for k, v in values.items()})
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        of_lines: dict[str, Any] = {k: v[..., lines] for k, v in values.items() if isinstance(v, np.ndarray)}
+        return replace(self, **of_lines)
 
     def judge(
         self, pad_years: np.ndarray, age_years: np.ndarray
@@ -125,8 +127,8 @@ def error_table(reference: Reference) -> ErrorTable:
     """Age bias, bounds and quantiles of a reference."""
     bias = fit_age_bias(reference)
     windows = _Windows(bias.corrected(reference))
-    bounds = [windows.bounds(age) for age in TABLE_AGES_YEARS]
-    quantiles = [np.quantile(windows.near(age)[0], PERCENTILES / 100, axis=0) for age in TABLE_AGES_YEARS]
+    bounds = [windows.bounds(float(age)) for age in TABLE_AGES_YEARS]
+    quantiles = [np.quantile(windows.near(float(age))[0], PERCENTILES / 100, axis=0) for age in TABLE_AGES_YEARS]
     return ErrorTable(
         bias.intercept_years,
         bias.slope,

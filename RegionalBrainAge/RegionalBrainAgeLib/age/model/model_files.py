@@ -38,7 +38,9 @@ def save_model(model: BrainAgeModel, folder: Path | str) -> None:
     """Writes a model folder; model.json last, with checksums of all."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    weights, norms, errors = {}, {}, {}
+    weights: dict[str, np.ndarray] = {}
+    norms: dict[str, np.ndarray] = {}
+    errors: dict[str, np.ndarray] = {}
     for index, fold in enumerate(model.folds):
         weights |= {f"fold{index}.{key}": value.numpy() for key, value in fold.network.state_dict().items()}
         norms |= {f"fold{index}.{f.name}": getattr(fold.norms, f.name).astype(np.float32) for f in fields(Norms)}

@@ -70,6 +70,8 @@ class AgeNetwork(nn.Module):
     edges : (E, 2) int, each neighbouring pair once.
     """
 
+    edges: torch.Tensor
+
     def __init__(self, architecture: Architecture, edges: np.ndarray) -> None:
         super().__init__()
         nodes, double = architecture.nodes, torch.float64

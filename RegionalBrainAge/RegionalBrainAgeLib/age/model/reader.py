@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Protocol
+import dataclasses
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from ..norms.norms import Norms
 from ..norms.reading import (
     READ_AGES_YEARS,
     AgeCurves,
+    Field,
     age_curves,
     by_visible_nodes,
     deviation_loads,
@@ -20,15 +21,6 @@ from ..norms.reading import (
 )
 from .graph import parcel_centres_mm
 from .views import VIEWS, nodes_in_view
-
-
-class Field(Protocol):
-    """What gives the precision of the nodes in view: graph network, closed form or naive Bayes."""
-
-    def precision(
-        self, visible: np.ndarray, controls: int = 0, error_covariance: np.ndarray | None = None
-    ) -> np.ndarray:
-        """(v, v) inverse covariance of the visible nodes (K boolean)."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +59,7 @@ class Reader:
     region_view: np.ndarray
     shared: np.ndarray
     shielded: np.ndarray
-    _errors: dict = field(default_factory=dict, repr=False, compare=False)
+    _errors: dict = dataclasses.field(default_factory=dict, repr=False, compare=False)
 
     def read(
         self,

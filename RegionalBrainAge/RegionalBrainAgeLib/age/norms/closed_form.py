@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import dataclasses
+from dataclasses import dataclass
 
 import numpy as np
 
 from .norms import Norms
+from .reading import Field
 from .scanner import remaining_covariance
 
 
@@ -20,7 +22,7 @@ class ClosedForm:
     """
 
     norms: Norms
-    _covariances: dict = field(default_factory=dict, repr=False, compare=False)
+    _covariances: dict = dataclasses.field(default_factory=dict, repr=False, compare=False)
 
     def precision(
         self, visible: np.ndarray, controls: int = 0, error_covariance: np.ndarray | None = None
@@ -45,7 +47,7 @@ class ClosedForm:
 class NaiveBayes:
     """The same nodes in view, each weighed by its own variance as if no node knew of another: no messages at all."""
 
-    field: object
+    field: Field
 
     def precision(
         self, visible: np.ndarray, controls: int = 0, error_covariance: np.ndarray | None = None

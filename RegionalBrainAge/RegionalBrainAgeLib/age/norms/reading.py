@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -30,6 +31,15 @@ GATE_SD = 2.0
 # The deviation of a place: its SD a priori, and how far it reaches over the cortex.
 DEVIATION_SD_YEARS, DEVIATION_REACH_MM = 9.0, 10.0
 _SLOPE_AGES_YEARS = np.arange(25.0, 90.0)
+
+
+class Field(Protocol):
+    """What gives the precision of the nodes in view: graph network, closed form or naive Bayes."""
+
+    def precision(
+        self, visible: np.ndarray, controls: int = 0, error_covariance: np.ndarray | None = None
+    ) -> np.ndarray:
+        """(v, v) inverse covariance of the visible nodes (K boolean)."""
 
 
 @dataclass(frozen=True)

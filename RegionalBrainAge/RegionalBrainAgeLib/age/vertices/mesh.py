@@ -188,5 +188,7 @@ def mesh_of(people: VertexPeople) -> str:
 
 def _surface(name: str) -> tuple[np.ndarray, np.ndarray]:
     """Points and triangles of a GIFTI surface of nilearn's package data."""
-    points, triangles = nib.load(package_file("nilearn", "datasets", "data", "fsaverage5", name)).darrays[:2]
+    points, triangles = nib.GiftiImage.from_filename(
+        package_file("nilearn", "datasets", "data", "fsaverage5", name)
+    ).darrays[:2]
     return np.asarray(points.data, dtype=float), np.asarray(triangles.data, dtype=int)

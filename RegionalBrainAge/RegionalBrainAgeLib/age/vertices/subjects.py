@@ -53,7 +53,8 @@ def write_vertex_features(
     """
     folder, rows = Path(subjects_dir), read_table(participants)
     key = person_column(participants, rows)
-    people, skipped, start = [], [], time.monotonic()
+    people: list[tuple[str, str, float, str]] = []
+    skipped, start = [], time.monotonic()
     out = Path(out)
     make_folder(out)
     count = VERTICES_PER_HEMISPHERE[MESH]
@@ -137,7 +138,7 @@ def resampled(
 
 def _vertex_values(path: Path) -> np.ndarray:
     if path.suffix == ".mgh":
-        return np.asarray(nib.load(path).dataobj, dtype=float).ravel()
+        return np.asarray(nib.MGHImage.from_filename(path).dataobj, dtype=float).ravel()
     return np.asarray(nib.freesurfer.read_morph_data(path), dtype=float)
 
 

@@ -159,10 +159,11 @@ def read_dataset(
             f"No T1-weighted head{chosen} was found in {root}.", "Expected are sub-*/[ses-*/]anat/*_T1w.nii.gz."
         )
     _refuse_unknown(selection, {split_session(found)[0] for found in [*_ids(cases), *_ids(broken)]})
-    remarks = ()
+    remarks = []
     if without_mask:
-        remarks = (f"{without_mask} of {len(cases)} heads have no lesion mask and are processed as without a lesion.",)
-    return CaseList(tuple(cases), tuple(broken), remarks)
+        whole = f"{without_mask} of {len(cases)} heads have no lesion mask and are processed as without a lesion."
+        remarks.append(whole)
+    return CaseList(tuple(cases), tuple(broken), tuple(remarks))
 
 
 def _ids(cases: list[PlannedCase] | list[FailedCase]) -> list[str]:
@@ -327,7 +328,8 @@ def _person_facts(people: People, subject: Path, session: str) -> dict[str, str]
         )
     own = subject / f"{subject.name}_sessions.tsv"
     more = _facts(own, "session_id").get(session, {}).get("", {}) if session and own.exists() else {}
-    for facts in (known, more):
-        if isinstance(facts, InputError):
-            raise facts
+    if isinstance(known, InputError):
+        raise known
+    if isinstance(more, InputError):
+        raise more
     return known | {name: text for name, text in more.items() if not is_missing(text)}

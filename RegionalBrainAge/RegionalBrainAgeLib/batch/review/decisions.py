@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ...case.result.tables import PROCESSED_NAME
 from ...errors import InputError
@@ -59,7 +60,7 @@ def read_decision_file(path: Path) -> dict[str, Decision]:
     return decisions
 
 
-def with_decision(row: Mapping[str, str], decisions: Mapping[str, Decision]) -> dict[str, str]:
+def with_decision(row: Mapping[str, Any], decisions: Mapping[str, Decision]) -> dict[str, Any]:
     """A row of processed_cases.csv with the reviewer's decision, if there is one, in its column qc."""
     decision = decisions.get(row["case_id"].removeprefix("sub-"))
     return dict(row) | ({"qc": QC_OF[decision.decision]} if decision else {})

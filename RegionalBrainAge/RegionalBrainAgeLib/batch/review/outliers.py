@@ -55,14 +55,14 @@ def modified_z(values: Sequence[float]) -> np.ndarray:
     How to read it: beyond `OUTLIER_Z` a case is unlike the others of the batch, which may be an error or an unusual
     person. Look at it.
     """
-    values = np.asarray(values, dtype=float)
-    known = values[np.isfinite(values)]
-    scores = np.where(np.isfinite(values), 0.0, np.nan)
+    given = np.asarray(values, dtype=float)
+    known = given[np.isfinite(given)]
+    scores = np.where(np.isfinite(given), 0.0, np.nan)
     if known.size < FEWEST_CASES:
         return scores
     median = np.median(known)
     mad = np.median(np.abs(known - median))
-    return scores if mad == 0 else _Z_OF_MAD * (values - median) / mad
+    return scores if mad == 0 else _Z_OF_MAD * (given - median) / mad
 
 
 def find_outliers(metrics: Sequence[Mapping[str, float]]) -> list[list[str]]:

@@ -7,13 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib
-import nibabel as nib
 import numpy as np
 from PIL import Image as Picture
 
 from ...figures import palette
 from ...figures.marks import label_borders, mark_lesion, outline, plane_labels, slice_rgb
-from ...files.images import read_t1
+from ...files.images import read_map, read_t1
 from ...geometry.image import Image, resample, to_canonical
 
 # kind -> caption
@@ -87,8 +86,8 @@ def _volumes(case_folder: Path) -> Callable[[str], Image | None]:
         path = case_folder / f"{case_folder.name}_{name}.nii.gz"
         if not path.exists():
             return None
-        file = nib.load(path)
-        return to_canonical(Image(np.nan_to_num(np.asarray(file.dataobj, dtype=np.float32)), file.affine))
+        found = read_map(path, f"The volume {path}")
+        return to_canonical(found.like(np.nan_to_num(found.array)))
 
     return volume
 

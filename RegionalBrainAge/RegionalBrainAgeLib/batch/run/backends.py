@@ -34,9 +34,10 @@ def executor(options: BatchOptions, out_dir: Path) -> Iterator[Execute]:
         )
     from . import dask_pool as dask_runner
 
-    if options.slurm:
-        client = dask_runner.slurm_client(options.workers or 1, out_dir, options.slurm_profile)
-    else:
-        client = dask_runner.connect(options.scheduler, options.keys)
+    client = (
+        dask_runner.slurm_client(options.workers or 1, out_dir, options.slurm_profile)
+        if options.scheduler is None
+        else dask_runner.connect(options.scheduler, options.keys)
+    )
     with client as connected:
         yield partial(dask_runner.run_on_dask, client=connected)

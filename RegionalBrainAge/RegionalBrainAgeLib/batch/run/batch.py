@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ from .tables import FAILED_NAME, QUALITY_PAGE_NAME, write_failed, write_processe
 from .task import Task, make_tasks
 
 # Runs tasks and yields how each ended: `runner.run_local` or `dask_runner.run_on_dask` with its options filled in.
-Execute = Callable[..., Iterator[Record]]
+Execute = Callable[..., Generator[Record, None, None]]
 _TABLE_INTERVAL_S = 5.0
 _HASHING_THREADS = 2
 _MOST_ANNOUNCED = 10

@@ -58,9 +58,13 @@ class CaseProcess:
                 env=worker_environment(task.threads),
                 start_new_session=True,  # Ctrl-C in a terminal reaches the batch alone, which then ends its cases
             )
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None  # a pipe, as is stdout
+        assert stdout is not None
+        self._lifeline, self._messages = stdin, stdout
         with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.write(task.as_line())
-            self._process.stdin.flush()
+            self._lifeline.write(task.as_line())
+            self._lifeline.flush()
         threading.Thread(target=self._listen, daemon=True).start()
 
     @property
@@ -105,14 +109,14 @@ class CaseProcess:
         self._close()
 
     def _listen(self) -> None:
-        for line in self._process.stdout:
+        for line in self._messages:
             with contextlib.suppress(ValueError, KeyError):
                 event = json.loads(line)
                 self.step, self.fraction = event["step"], event["fraction"]
 
     def _close(self) -> None:
         with contextlib.suppress(OSError):
-            self._process.stdin.close()
+            self._lifeline.close()
 
 
 def worker_environment(threads: int) -> dict[str, str]:

@@ -109,6 +109,8 @@ def _draw(task: Task) -> None:
     from ..review.thumbnails import draw_thumbnails
 
     store, head = Store(task.out_dir), t1_path(task.case)
+    if head is None:
+        return
     try:
         for kind, content in draw_thumbnails(task.out_dir / task.name, head).items():
             store.thumbnail_path(task.name, kind).write_bytes(content)

@@ -11,8 +11,9 @@ import contextlib
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 from dask.distributed import Client, Future
@@ -34,7 +35,7 @@ _STOP_TIMEOUT_S = 20.0
 HEARTBEAT_S = 5.0
 SILENCE_S = 60.0
 # Settings of dask_jobqueue.SLURMCluster when no profile is given: one case per job.
-DEFAULT_PROFILE = {"cores": 1, "processes": 1, "memory": "5GB", "walltime": "02:00:00"}
+DEFAULT_PROFILE: dict[str, Any] = {"cores": 1, "processes": 1, "memory": "5GB", "walltime": "02:00:00"}
 
 
 def connect(scheduler: str, keys: Path | None) -> Client:
@@ -90,7 +91,7 @@ def slurm_client(jobs: int, out_dir: Path, profile: Path | None = None) -> Itera
         raise InputError("SLURM's sbatch is not on this machine.", "Start the batch on a login node.")
     make_folder(out_dir / "batch")
     with tempfile.TemporaryDirectory(prefix=".keys-", dir=out_dir / "batch") as folder:
-        secured = {
+        secured: dict[str, Any] = {
             "security": security_of(make_keys(Path(folder) / "keys")),
             "protocol": "tls://",
             "shared_temp_directory": folder,
@@ -113,7 +114,7 @@ def slurm_client(jobs: int, out_dir: Path, profile: Path | None = None) -> Itera
                 raise InputError("No SLURM job began within an hour.", "Look at squeue, and at the profile.") from error
 
 
-def read_profile(path: Path) -> dict[str, object]:
+def read_profile(path: Path) -> dict[str, Any]:
     """Settings of a SLURM profile.
 
     Raises
@@ -135,7 +136,7 @@ def run_on_dask(
     client: Client,
     update: Update | None = None,
     cancelled: Callable[[], bool] | None = None,
-) -> Iterator[Record]:
+) -> Generator[Record, None, None]:
     """Compute all tasks on a cluster, yielding how each ended in the order they end.
 
     Parameters
@@ -214,7 +215,8 @@ class Pulse:
 
     def __init__(self, store: Store, token: str) -> None:
         self._store, self._token = store, token
-        self._last, self._heard = None, time.monotonic()
+        self._last: float | None = None
+        self._heard = time.monotonic()
 
     def felt(self) -> bool:
         """False once the run ended, another took over, or no beat came for `SILENCE_S`."""

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 
 from ...errors import Cancelled
 from .case_process import CaseProcess
@@ -35,7 +35,7 @@ def run_local(
     peak_memory_mb: float = PEAK_MEMORY_MB,
     update: Update | None = None,
     cancelled: Callable[[], bool] | None = None,
-) -> Iterator[Record]:
+) -> Generator[Record, None, None]:
     """Compute all tasks, yielding how each ended in the order they end.
 
     A case whose process is killed from outside (memory used up) is tried once more, with nothing beside it. Leaving the

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence, Set
 from pathlib import Path
+from types import TracebackType
 
 from ...case.result.tables import PROCESSED_NAME, fits_header
 from ...errors import InputError
@@ -98,8 +99,10 @@ class StreamedTable:
         text = table_text(rows, self._columns, csv_file=self._csv_file)
         self._stream.write(text.partition("\n")[2])
 
-    def __exit__(self, *error: object) -> bool | None:
-        return self._block.__exit__(*error)
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        return self._block.__exit__(kind, error, trace)
 
 
 def write_failed(out_dir: Path, failed: Iterable[FailedCase]) -> None:

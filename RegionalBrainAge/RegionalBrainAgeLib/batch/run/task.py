@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from ...case.case import FILE_FIELDS, Case
 
@@ -62,15 +63,15 @@ def task_from_line(line: str) -> Task:
     for name in FILE_FIELDS:
         case[name] = _path(case[name])
     case["simulated"] = tuple(case["simulated"])
-    paths = {name: _path(values.pop(name)) for name in ("out_dir", "model", "scheme")}
-    lists = {name: tuple(values.pop(name)) for name in ("notes", "command")}
-    return Task(case=Case(**case), **paths, **lists, **values)
+    values |= {name: _path(values[name]) for name in ("out_dir", "model", "scheme")}
+    values |= {name: tuple(values[name]) for name in ("notes", "command")}
+    return Task(case=Case(**case), **values)
 
 
 def make_tasks(
     cases: Sequence[tuple[Case, tuple[str, ...]]],
     out_dir: Path,
-    settings: Mapping[str, object],
+    settings: Mapping[str, Any],
 ) -> list[Task]:
     """Tasks with absolute paths, so that they mean the same on another machine of the cluster."""
     tasks = []

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import numpy as np
@@ -141,7 +142,7 @@ def changes(
     model: BrainAgeModel,
     rescans: Rescans,
     calibrations: Mapping[str, Path] | None = None,
-) -> list[dict[str, object]]:
+) -> list[dict[str, Any]]:
     """Rows of `COLUMNS`: every later session compared with the first, region by region."""
     first = sessions[0]
     limits = _limits(first, model, rescans, calibrations or {})
@@ -219,7 +220,7 @@ def _limit_from(session: Session) -> str:
     return "T1 route" if _from_t1(session) else "T1 route, as a stand-in"
 
 
-def lines(sessions: Sequence[Session], rows: Sequence[Mapping[str, object]]) -> list[tuple[str, Markup]]:
+def lines(sessions: Sequence[Session], rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, Markup]]:
     """A picture of every region over age, with the region's name, for sessions of one person in time."""
     first = sessions[0]
     bands = {row["region"]: row["smallest_detectable_change_years"] for row in rows}

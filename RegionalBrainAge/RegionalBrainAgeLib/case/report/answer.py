@@ -6,7 +6,7 @@ The same text stands first in the report, in ``case.json`` (field ``answer``), o
 from __future__ import annotations
 
 from ...files.wording import listed, plain
-from ..result.result import CaseResult
+from ..result.result import CaseResult, GlobalAgeResult
 from .reading import Reading, calibrated, contrasts, regions, withheld
 
 
@@ -42,16 +42,15 @@ def _whole(result: CaseResult) -> str:
     whole = result.global_age
     if whole is None or not whole.estimable:
         return "The age of this brain as a whole is not estimable."
-    low, high = global_interval_years(result)
     age_years = result.case.age_years
-    age, low, high, at = (plain(years, 0) for years in (age_years + whole.pad_corrected_years, low, high, age_years))
-    return f"This brain as a whole: {age} years ({low} to {high}) at {at}."
+    low, high = global_interval_years(whole, age_years)
+    age, lowest, highest, at = (plain(y, 0) for y in (age_years + whole.pad_corrected_years, low, high, age_years))
+    return f"This brain as a whole: {age} years ({lowest} to {highest}) at {at}."
 
 
-def global_interval_years(result: CaseResult) -> tuple[float, float]:
+def global_interval_years(whole: GlobalAgeResult, age_years: float) -> tuple[float, float]:
     """90 % interval of the age of the brain as a whole, corrected for age bias (years)."""
-    age = result.case.age_years
-    return age + result.global_age.pad_lower_years, age + result.global_age.pad_upper_years
+    return age_years + whole.pad_lower_years, age_years + whole.pad_upper_years
 
 
 def _of_sides(result: CaseResult) -> str:

@@ -92,7 +92,7 @@ def registration_jpgs(scene: Scene) -> list[bytes]:
     """
     middle = [int(np.median(c)) for c in np.nonzero(scene.brain)]
     labels = scene.parcel if scene.parcel is not None else scene.region
-    to_left = 2 * np.count_nonzero(scene.lesion & scene.left) > np.count_nonzero(scene.lesion) > 0
+    to_left = bool(2 * np.count_nonzero(scene.lesion & scene.left) > np.count_nonzero(scene.lesion) > 0)
     pictures = []
     for gray in (scene.t1, *([scene.template] if scene.template is not None else [])):
         tiles = []
@@ -256,8 +256,8 @@ def _colour_bar(figure: Figure, bar: Bar) -> None:
 
 def _keys(figure: Figure, handles: list[Patch], lesion: bool, dotted: bool) -> None:
     if dotted:
-        dots = {"facecolor": palette.NOT_ESTIMABLE, "edgecolor": palette.NOT_ESTIMABLE_DOTS, "hatch": "....", "lw": 0}
-        handles = [Patch(**dots, label="not estimable"), *handles]
+        face, dots = palette.NOT_ESTIMABLE, palette.NOT_ESTIMABLE_DOTS
+        handles = [Patch(facecolor=face, edgecolor=dots, hatch="....", lw=0, label="not estimable"), *handles]
     if lesion:
         handles = [Patch(facecolor="#4a4a46", edgecolor=palette.LESION, hatch="/////", label="lesion"), *handles]
     handles = [*handles, Patch(facecolor=palette.NO_REGION, edgecolor=palette.LINE, label="in no region")]

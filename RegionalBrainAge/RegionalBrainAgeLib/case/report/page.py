@@ -91,7 +91,7 @@ def _whole(result: CaseResult) -> tuple[str, str]:
         return ABSENT, withheld(result)
     if whole is None or not whole.estimable:
         return ABSENT, "not estimable"
-    low, high = global_interval_years(result)
+    low, high = global_interval_years(whole, result.case.age_years)
     age = plain(result.case.age_years + whole.pad_corrected_years, 0)
     words = f"90 %: {plain(low, 0)} to {plain(high, 0)}; age {plain(result.case.age_years)}"
     return age, words if calibrated(result) else f"{words}; a scanner may shift it"

@@ -56,8 +56,10 @@ def draw_pictures(result: CaseResult, scene: Scene) -> dict[str, bytes]:
 
 def _without_head(folder: Path | None, scheme: RegionScheme) -> tuple[CaseVolumes, str]:
     """Brain, parcels and regions of a FreeSurfer folder without a whole head, or of the template."""
-    brain = next((folder / name for name in FREESURFER_BRAINS if (folder / name).exists()), None) if folder else None
-    parcels = read_parcel_volume(folder) if brain is not None else None
+    brain = parcels = None
+    if folder is not None:
+        brain = next((folder / name for name in FREESURFER_BRAINS if (folder / name).exists()), None)
+        parcels = read_parcel_volume(folder) if brain is not None else None
     if brain is None or parcels is None:
         t1, parcels = template_brain(), destrieux_atlas()
         parcels = resample(parcels, t1, nearest=True)

@@ -33,7 +33,7 @@ def _keys(result: CaseResult) -> list[str]:
 def _sentences(result: CaseResult) -> list[Sentence]:
     software = result.provenance.get("software", {})
     version, build = software.get("regional-brain-age", "unknown"), software.get("build", "unknown")
-    sentences = [
+    sentences: list[Sentence] = [
         (f"Regional brain age was estimated with RegionalBrainAge {version} (build {build}) after Park 2026.",
          ("park2026",))
     ]  # fmt: skip

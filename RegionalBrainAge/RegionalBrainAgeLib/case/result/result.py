@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...files.wording import listed
 from ..case import Case
@@ -166,9 +166,9 @@ class CaseResult:
     qc: str
     warnings: tuple[str, ...]
     calibration: str
-    model: Mapping[str, str]
+    model: Mapping[str, Any]
     seconds: Mapping[str, float]
-    provenance: Mapping[str, object] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
     asymmetries: tuple[Asymmetry, ...] = ()
     global_age: GlobalAgeResult | None = None
     image_grade: Mapping[str, object] | None = None
@@ -199,10 +199,10 @@ class CaseResult:
         """Plain values for JSON: absent numbers are None, paths are text."""
         return _plain(asdict(self))
 
-    def processed_row(self, version: str) -> dict[str, object]:
+    def processed_row(self, version: str) -> dict[str, Any]:
         """The case as one row of processed_cases.csv; see `table.processed_columns`."""
         ipsi = self.lesion.side if self.one_sided else None
-        contra = {"L": "R", "R": "L"}.get(ipsi)
+        contra = {"L": "R", "R": "L"}.get(ipsi or "")
 
         def of_regions(kind: str, hemisphere: str | None, column: str) -> dict[str, object]:
             regions = {net: self.region(net, hemisphere) if hemisphere else None for net in self.networks}
@@ -235,7 +235,7 @@ class CaseResult:
         }
 
 
-def _plain(value: object) -> object:
+def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

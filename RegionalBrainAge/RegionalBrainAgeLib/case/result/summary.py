@@ -50,7 +50,7 @@ def read_result(folder: Path) -> CaseResult:
 
 def _build(kind: Any, value: Any) -> Any:
     """A value of a (data)class from plain JSON."""
-    if is_dataclass(kind):
+    if isinstance(kind, type) and is_dataclass(kind):
         kinds = get_type_hints(kind, localns={"Asymmetry": Asymmetry})
         return kind(
             **{item.name: _build(kinds[item.name], value[item.name]) for item in fields(kind) if item.name in value}

@@ -32,7 +32,11 @@ def cross_validate(
     rows = []
     for fold in range(folds):
         seen = [example for n, example in enumerate(examples) if n % folds != fold]
-        model = train_model(seen, settings, lambda told, fold=fold: progress(f"fold {fold + 1} of {folds}, {told}"))
+
+        def tell(told: str, fold: int = fold) -> None:
+            progress(f"fold {fold + 1} of {folds}, {told}")
+
+        model = train_model(seen, settings, tell)
         rows += [evaluate_head(model, example) for n, example in enumerate(examples) if n % folds == fold]
     return pd.DataFrame(rows)
 

@@ -81,13 +81,16 @@ def train_network(
     rng = np.random.default_rng(settings.seed)
     steps = settings.steps[window.name]
     network = StructureNetwork(len(CLASSES), settings.channels[window.name], window.shape)
-    network = network.to(memory_format=torch.channels_last_3d)
+    # torch's stubs know memory formats of four dimensions only.
+    network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     with torch.no_grad():
         network.prior.copy_(mean_log_probability(examples, window))
     optimizer = torch.optim.AdamW(
         network.parameters(), settings.learning_rate, weight_decay=WEIGHT_DECAY, betas=(0.9, 0.98)
     )
-    kept, waiting, losses = {}, [], []
+    kept: dict[str, torch.Tensor] = {}
+    waiting: list[tuple[int, str]] = []
+    losses: list[float] = []
     for step in range(steps):
         part = step / steps
         for group in optimizer.param_groups:
@@ -111,7 +114,7 @@ def train_network(
 
 def mean_log_probability(examples: Sequence[Example], window: Window) -> torch.Tensor:
     """Log of each class's share in coarse blocks of the half-brain, over the heads; shape of the network's prior."""
-    total = 0.0
+    total = torch.zeros(())
     for example in examples:
         for side in SIDES:
             classes = plain(example, side, window)[1][::2, ::2, ::2]
