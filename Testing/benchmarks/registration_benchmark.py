@@ -118,7 +118,7 @@ def misplacement_table(names: list[str], prepared: dict) -> None:
     }
     print(f"{'head':10}" + "".join(f"{move:>10}" for move in moves))
     for name in names:
-        t1, brain = (to_canonical(image) for image in prepared[name])
+        t1, brain = prepared[name]
         aligned = align_affinely(t1, brain).native_from_template
         level = _Pyramid(t1, brain, None).level(FINE_MM)
         cells = []
@@ -184,7 +184,7 @@ def main() -> None:
     print("Preparation (s): reading, brain mask, bias field")
     for name in options.heads:
         times = [time.perf_counter()]
-        t1, _ = read_t1(heads(data)[name])
+        t1 = to_canonical(read_t1(heads(data)[name])[0])
         times.append(time.perf_counter())
         brain = extract_brain(t1)
         times.append(time.perf_counter())

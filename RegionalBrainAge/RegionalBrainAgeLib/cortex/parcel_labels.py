@@ -17,7 +17,7 @@ from ..anatomy.atlases import load_atlas
 from ..anatomy.freesurfer_codes import BELOW_TENTORIUM, WHITE_MATTER
 from ..anatomy.parcels import NOT_CORTEX, PARCEL_NAMES, PARCELS_PER_HEMISPHERE, parcels_in_ribbon, propagation_atlas
 from ..geometry.coordinates import coordinates_mm
-from ..geometry.image import Image, bounding_box, cropped, from_canonical, to_canonical
+from ..geometry.image import Image, bounding_box, check_canonical, cropped
 from ..head.registration import Registration
 from .folds import VOXEL_MM, Folds, align_folds, folds_of
 from .landmarks import INSIDE
@@ -55,9 +55,9 @@ def individual_parcels(
     Image, int16, on the T1's grid: 0 outside the ribbon (and lesion) and where the cortex belongs to no parcel, else
     index in `PARCEL_NAMES` plus one.
     """
-    whole, gm = to_canonical(ribbon), to_canonical(tissue.gm)
-    box = bounding_box(gm.array > 0, np.ceil(GRID_MARGIN_MM / gm.spacing_mm))
-    head = cropped(whole, box)
+    check_canonical(ribbon, tissue.gm, lesion)
+    box = bounding_box(tissue.gm.array > 0, np.ceil(GRID_MARGIN_MM / tissue.gm.spacing_mm))
+    head = cropped(ribbon, box)
     grid = _fine_grid(head)
     atlas = replace(registration, t1_grid=grid).to_native(_fold_atlas()).array
     folds = folds_of(tuple(_on_grid(level, grid) for level in (tissue.left, tissue.right)))
@@ -69,12 +69,12 @@ def individual_parcels(
         for a, n in enumerate(label.shape)
     ]
     aligned = _at_voxels(label[tuple(where)], grid, head, order=0)
-    damaged = None if lesion is None else cropped(to_canonical(lesion), box)
+    damaged = None if lesion is None else cropped(lesion, box)
     first = parcels_in_ribbon(head.like(aligned), head, damaged)
     at_head = Folds(*(_at_voxels(m, grid, head, order=1) for m in (folds.depth_mm, folds.curvature_per_mm)))
-    parcels = np.zeros(whole.shape, np.int16)
+    parcels = np.zeros(ribbon.shape, np.int16)
     parcels[box] = refined_parcels(first, head.like(aligned), head, at_head).array
-    return from_canonical(whole.like(parcels), ribbon)
+    return ribbon.like(parcels)
 
 
 def refined_parcels(first: Image, aligned: Image, ribbon: Image, folds: Folds) -> Image:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from ..geometry.image import Image, from_canonical, to_canonical
+from ..geometry.image import Image, check_canonical
 from .cortical_level import WHITE_LEVEL
 from .surface_mesh import Mesh, unit
 from .tissue import Tissue
@@ -85,15 +85,16 @@ def cortical_thickness(tissue: Tissue, lesion: Image | None = None, threads: int
     Each voxel of the ribbon takes the thickness of the nearest vertex of the white surface (`surface_thickness`),
     averaged over its neighbours on the surface. The ribbon is what lies within that thickness of the surface.
     """
-    head = to_canonical(tissue.gm)
-    usable = np.ones(head.shape, bool) if lesion is None else ~to_canonical(lesion).array.astype(bool)
+    head = tissue.gm
+    check_canonical(head, lesion)
+    usable = np.ones(head.shape, bool) if lesion is None else ~lesion.array.astype(bool)
     thickness, area = np.full(head.shape, np.nan, np.float32), np.zeros(head.shape, np.float32)
     for hemisphere, level in zip(surface_thickness(tissue, threads), (tissue.left, tissue.right), strict=True):
         if hemisphere is not None:
             value = _smoothed(hemisphere)
             _fill_ribbon(hemisphere.surface, value, level, head, usable, thickness, threads)
             _add_area(hemisphere, value, head, area)
-    return Ribbon(*(from_canonical(head.like(values), tissue.gm) for values in (thickness, area)))
+    return Ribbon(head.like(thickness), head.like(area))
 
 
 def surface_thickness(tissue: Tissue, threads: int = 2) -> tuple[SurfaceThickness | None, SurfaceThickness | None]:
@@ -105,7 +106,8 @@ def surface_thickness(tissue: Tissue, threads: int = 2) -> tuple[SurfaceThicknes
     where it was, unlike the distance between two surfaces. After the projection-based thickness of Dahnke 2013; the
     sum along a line is that of Aganj 2009.
     """
-    brightness = to_canonical(tissue.brightness)
+    brightness = tissue.brightness
+    check_canonical(brightness)
     surfaces = [_placed(level, brightness) for level in (tissue.left, tissue.right)]
     found = [surface for surface in surfaces if surface is not None]
     if not found:

@@ -18,7 +18,7 @@ import numpy as np
 
 from ..anatomy.freesurfer_codes import BELOW_TENTORIUM, VENTRICLES
 from ..geometry.half_millimetre_grid import fine_affine
-from ..geometry.image import Image, bounding_box, cropped, from_canonical, to_canonical
+from ..geometry.image import Image, bounding_box, check_canonical, cropped
 from ..head.denoising import denoise, noise_sd
 from .cortical_level import cortical_level
 from .landmarks import Landmarks, landmarks
@@ -61,14 +61,14 @@ def segment_tissue(t1: Image, brain: Image, lesion: Image | None, structures: Im
     A voxel lies between the means of the two tissues around it, where the means of grey and white matter are local:
     they drift over centimetres with residual shading and myelin (Tohka 2004). Noise is taken out first.
     """
-    head = to_canonical(t1)
-    spacing = head.spacing_mm
-    mask = to_canonical(brain).array.astype(bool)
+    check_canonical(t1, brain, lesion, structures)
+    spacing = t1.spacing_mm
+    mask = brain.array.astype(bool)
     box = bounding_box(mask, np.ceil(CROP_MARGIN_MM / spacing).astype(int))
-    head_grid, head = head, cropped(head, box)
-    mask, codes = mask[box], to_canonical(structures).array[box]
+    head = cropped(t1, box)
+    mask, codes = mask[box], structures.array[box]
     values = np.clip(head.array, 0, None).astype(np.float32)
-    sound = mask if lesion is None else mask & ~to_canonical(lesion).array.astype(bool)[box]
+    sound = mask if lesion is None else mask & ~lesion.array.astype(bool)[box]
     cerebrum = sound & ~np.isin(codes, BELOW_TENTORIUM)
     near = near_ventricles(np.isin(codes, VENTRICLES), sound, spacing)
 
@@ -86,9 +86,9 @@ def segment_tissue(t1: Image, brain: Image, lesion: Image | None, structures: Im
     brightness = (measured - csf) / (gm_mean - csf) * (mask & ~marks.outside)
     parts = []
     for part in (mask - white - fluid, white, fluid, brightness):
-        whole = np.zeros(head_grid.shape, np.float32)
+        whole = np.zeros(t1.shape, np.float32)
         whole[box] = part
-        parts.append(from_canonical(head_grid.like(whole), t1))
+        parts.append(t1.like(whole))
     return Tissue(*parts, *surfaces)
 
 

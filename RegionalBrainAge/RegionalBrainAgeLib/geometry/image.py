@@ -11,6 +11,8 @@ from scipy import ndimage
 
 # ITK's physical space is LPS, ours is RAS: the first two axes change sign.
 RAS_FROM_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+# As nibabel writes the order of the axes and their signs.
+_RIGHT_ANTERIOR_SUPERIOR = np.array([[0, 1], [1, 1], [2, 1]])
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Image:
 
     @property
     def shape(self) -> tuple[int, int, int]:
+        """Voxels along i, j, k."""
         return self.array.shape
 
     @property
@@ -38,6 +41,7 @@ class Image:
 
     @property
     def voxel_volume_ml(self) -> float:
+        """Volume of one voxel (ml)."""
         return float(abs(np.linalg.det(self.ras_from_ijk[:3, :3])) / 1000.0)
 
     def like(self, array: np.ndarray) -> Image:
@@ -142,9 +146,22 @@ def to_canonical(image: Image) -> Image:
     return Image(np.ascontiguousarray(array), ras_from_ijk)
 
 
+def check_canonical(*images: Image | None) -> None:
+    """Refuses images a step would misread without a word: it counts on axes that run to right, anterior, superior.
+
+    Raises
+    ------
+    ValueError : an image is in another voxel order; `to_canonical` puts it right. None is passed over.
+    """
+    for image in images:
+        if image is not None and not np.array_equal(nib.io_orientation(image.ras_from_ijk), _RIGHT_ANTERIOR_SUPERIOR):
+            order = "".join(nib.aff2axcodes(image.ras_from_ijk))
+            raise ValueError(f"an image in the voxel order {order} must first go through to_canonical")
+
+
 def from_canonical(image: Image, like: Image) -> Image:
     """Undoes `to_canonical`: a canonical image of the head back in the voxel order of `like`."""
-    back = nib.orientations.ornt_transform(np.array([[0, 1], [1, 1], [2, 1]]), nib.io_orientation(like.ras_from_ijk))
+    back = nib.orientations.ornt_transform(_RIGHT_ANTERIOR_SUPERIOR, nib.io_orientation(like.ras_from_ijk))
     return like.like(np.ascontiguousarray(nib.apply_orientation(image.array, back)))
 
 

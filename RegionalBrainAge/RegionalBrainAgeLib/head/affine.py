@@ -20,7 +20,7 @@ from scipy.spatial.transform import Rotation
 from ..anatomy.template import template_brightness
 from ..errors import CaseError
 from ..geometry.coordinates import coordinates_mm, transformed
-from ..geometry.image import Image, bounding_box, cropped, subsampled, to_canonical
+from ..geometry.image import Image, bounding_box, check_canonical, cropped, subsampled
 from .brain_mask import rim_outshines_core
 
 COARSE_MM, MIDDLE_MM, FINE_MM = 8.0, 4.0, 2.5
@@ -56,7 +56,8 @@ def align_affinely(t1: Image, brain: Image, lesion: Image | None = None) -> Affi
     ------
     CaseError : no start led to an alignment that resembles the template.
     """
-    pyramid = _Pyramid(to_canonical(t1), to_canonical(brain), None if lesion is None else to_canonical(lesion))
+    check_canonical(t1, brain, lesion)
+    pyramid = _Pyramid(t1, brain, lesion)
     coarse, middle, fine = (pyramid.level(mm) for mm in (COARSE_MM, MIDDLE_MM, FINE_MM))
     starts = sorted(_starts(pyramid), key=coarse.similarity, reverse=True)[:STARTS_REFINED]
     rigid = max((coarse.refine(start, _RIGID, 20) for start in starts), key=coarse.similarity)

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import ndimage
 
 from ..errors import CaseError
-from ..geometry.image import Image, bounding_box, cropped, from_canonical, subsampled, to_canonical
+from ..geometry.image import Image, bounding_box, check_canonical, cropped, subsampled
 from ..threads import torch_threads
 from .brain_network import brain_voxels
 
@@ -24,16 +24,16 @@ def extract_brain(t1: Image, threads: int = 2) -> Image:
     ------
     CaseError : no brain of plausible size was found.
     """
-    head = to_canonical(t1)
-    mask = _deepbet(head, threads)
-    volume_ml = mask.sum() * head.voxel_volume_ml
+    check_canonical(t1)
+    mask = _deepbet(t1, threads)
+    volume_ml = mask.sum() * t1.voxel_volume_ml
     if _plausible(volume_ml):
-        return from_canonical(head.like(mask), t1)
-    bright = float(np.percentile(head.array, 99))
-    turned = np.where(head.array > 0.1 * bright, np.clip(bright - head.array, 0, None), 0).astype(np.float32)
-    mask = _deepbet(head.like(turned), threads)
-    if _plausible(mask.sum() * head.voxel_volume_ml):
-        return from_canonical(head.like(mask), t1)
+        return t1.like(mask)
+    bright = float(np.percentile(t1.array, 99))
+    turned = np.where(t1.array > 0.1 * bright, np.clip(bright - t1.array, 0, None), 0).astype(np.float32)
+    mask = _deepbet(t1.like(turned), threads)
+    if _plausible(mask.sum() * t1.voxel_volume_ml):
+        return t1.like(mask)
     low, high = PLAUSIBLE_BRAIN_ML
     raise CaseError(
         f"The brain found in this image has {volume_ml:.0f} ml; a head's has {low:.0f} to {high:.0f} ml.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import SimpleITK as sitk
 
-from ..geometry.image import Image, from_canonical, from_sitk, to_canonical, to_sitk
+from ..geometry.image import Image, check_canonical, from_sitk, to_sitk
 
 
 def correct_bias(t1: Image, brain: Image, lesion: Image | None = None, threads: int = 2) -> Image:
@@ -14,17 +14,17 @@ def correct_bias(t1: Image, brain: Image, lesion: Image | None = None, threads: 
     The field is estimated inside the brain with the lesion left out, so that a dark lesion is not brightened away, and
     applied to the whole head.
     """
-    head, inside = to_canonical(t1), to_canonical(brain)
-    use = inside.array if lesion is None else inside.array & ~to_canonical(lesion).array
-    volume = to_sitk(head.like(np.clip(head.array, 0, None).astype(np.float32)))
-    mask = to_sitk(head.like(use))
+    check_canonical(t1, brain, lesion)
+    use = brain.array if lesion is None else brain.array & ~lesion.array
+    volume = to_sitk(t1.like(np.clip(t1.array, 0, None).astype(np.float32)))
+    mask = to_sitk(t1.like(use))
     # About 4 mm a side whatever the voxels: the field is slower than that.
-    shrink = [max(1, round(4.0 / s)) for s in head.spacing_mm]
+    shrink = [max(1, round(4.0 / s)) for s in t1.spacing_mm]
     n4 = sitk.N4BiasFieldCorrectionImageFilter()
     n4.SetNumberOfThreads(threads)
     n4.SetMaximumNumberOfIterations([50, 50, 30, 20])
     n4.Execute(sitk.Shrink(volume, shrink), sitk.Shrink(mask, shrink))
     field = from_sitk(n4.GetLogBiasFieldAsImage(volume)).array
     # The scale is arbitrary: leave the brain's mean as it was.
-    corrected = head.array * np.exp(np.clip(field[use].mean() - field, -2, 2))
-    return from_canonical(head.like(corrected.astype(np.float32)), t1)
+    corrected = t1.array * np.exp(np.clip(field[use].mean() - field, -2, 2))
+    return t1.like(corrected.astype(np.float32))

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import nibabel as nib
 import numpy as np
 import pytest
 from RegionalBrainAgeLib.geometry.image import (
     Image,
     bounding_box,
+    check_canonical,
     cropped,
     from_sitk,
     resample,
     same_grid,
     subsampled,
+    to_canonical,
     to_sitk,
 )
 from scipy.spatial.transform import Rotation
@@ -80,6 +83,23 @@ def test_simpleitk_agrees_on_where_a_voxel_lies(image):
     back = from_sitk(volume)
     assert same_grid(back, image, tolerance_mm=1e-9)
     np.testing.assert_array_equal(back.array, filled(image, slope).array)
+
+
+@pytest.mark.parametrize("code", ["RAS", "LPS", "ASR", "RAI"])
+def test_only_the_canonical_voxel_order_passes(code):
+    """Oracle: nibabel's own axis codes."""
+    directions = {"R": (1, 0, 0), "L": (-1, 0, 0), "A": (0, 1, 0), "P": (0, -1, 0), "S": (0, 0, 1), "I": (0, 0, -1)}
+    affine = np.eye(4)
+    tilt = Rotation.from_euler("xyz", (10, -12, 8), degrees=True).as_matrix()
+    affine[:3, :3] = tilt @ np.array([directions[letter] for letter in code]).T * (1.0, 1.2, 0.9)
+    assert "".join(nib.aff2axcodes(affine)) == code
+    image = Image(np.zeros((2, 3, 4)), affine)
+    if code == "RAS":
+        check_canonical(image, None)
+    else:
+        with pytest.raises(ValueError, match=f"order {code} must first go through to_canonical"):
+            check_canonical(None, image)
+    check_canonical(to_canonical(image))
 
 
 def test_grids_that_differ_at_a_corner_only_are_not_the_same():
