@@ -148,12 +148,14 @@ class RegionalBrainAgeWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     # The scene comes and goes
 
     def on_scene_start_close(self, caller=None, event=None) -> None:
+        """Forget the cases and let go of the editor before their nodes vanish."""
         for step in (self.results, self.estimate, self.save):
             step.forget()
         self.review.release()
         self.set_parameter_node(None)
 
     def on_scene_end_close(self, caller=None, event=None) -> None:
+        """Begin with a new parameter node, unless another scene is on its way."""
         # A scene that is opened in place of another is closed first and read then; its end is waited for.
         if self.parent.isEntered and not slicer.mrmlScene.IsImporting():
             self.use_parameter_node()
@@ -167,6 +169,7 @@ class RegionalBrainAgeWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.set_parameter_node(None)
 
     def on_scene_end_import(self, caller=None, event=None) -> None:
+        """Take over the parameters of the scene that was read."""
         # Scripts may read it at once. Fields and editor follow when the application has processed the import: until
         # then selectors are made anew, and the editor's has the last word.
         self.space.parameters = self.logic.getParameterNode()
@@ -183,6 +186,7 @@ class RegionalBrainAgeWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.refresh()
 
     def on_nodes_changed(self, caller=None, event=None) -> None:
+        """Refresh the panel once, however many nodes come or go together."""
         if self._gui_tag is not None:
             self._nodes_timer.start(0)
 
@@ -263,6 +267,7 @@ class RegionalBrainAgeLogic(ConsoleMixin, ScriptedLoadableModuleLogic):
         ScriptedLoadableModuleLogic.__init__(self)
 
     def getParameterNode(self) -> RegionalBrainAgeParameterNode:
+        """The parameter node of this module, with typed fields."""
         return RegionalBrainAgeParameterNode(super().getParameterNode())
 
 
@@ -270,9 +275,11 @@ class RegionalBrainAgeTest(ScriptedLoadableModuleTest):
     """Self test inside Slicer: the panel opens, and with REGIONAL_BRAIN_AGE_SELFTEST=case a demonstration case runs."""
 
     def setUp(self) -> None:
+        """Begin each test with an empty scene."""
         slicer.mrmlScene.Clear()
 
     def runTest(self) -> None:
+        """Run all tests that were asked for."""
         self.setUp()
         self.test_panel_opens()
         if _SELF_TEST_WITH_CASE:
@@ -280,6 +287,7 @@ class RegionalBrainAgeTest(ScriptedLoadableModuleTest):
             self.test_demonstration_case_is_shown()
 
     def test_panel_opens(self) -> None:
+        """The panel opens, and nothing can be estimated yet."""
         slicer.util.selectModule("RegionalBrainAge")
         widget = slicer.modules.RegionalBrainAgeWidget
         assert widget.parameters is not None
@@ -288,6 +296,7 @@ class RegionalBrainAgeTest(ScriptedLoadableModuleTest):
 
     @unittest.skipUnless(_SELF_TEST_WITH_CASE, "needs the Python packages; set REGIONAL_BRAIN_AGE_SELFTEST=case")
     def test_demonstration_case_is_shown(self) -> None:
+        """The demonstration case has a row for each of 18 regions."""
         import tempfile
 
         with tempfile.TemporaryDirectory() as folder:

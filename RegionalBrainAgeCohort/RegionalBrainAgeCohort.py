@@ -100,14 +100,17 @@ class RegionalBrainAgeCohortWidget(ScriptedLoadableModuleWidget, VTKObservationM
         self.removeObservers()
 
     def on_scene_start_close(self, caller=None, event=None) -> None:
+        """Stop drawing and let go of the parameter node."""
         self.results.stop()
         self.set_parameter_node(None)
 
     def on_scene_end_close(self, caller=None, event=None) -> None:
+        """Begin with the new scene's parameter node."""
         if self.parent.isEntered and not slicer.mrmlScene.IsBatchProcessing():
             self.set_parameter_node(self.logic.getParameterNode())
 
     def on_scene_end_import(self, caller=None, event=None) -> None:
+        """Take over the parameters of the scene that was read."""
         # Widgets follow when the application has processed the import.
         qt.QTimer.singleShot(0, self.on_scene_end_close)
 
@@ -125,11 +128,13 @@ class RegionalBrainAgeCohortWidget(ScriptedLoadableModuleWidget, VTKObservationM
             self.refresh()
 
     def on_model_text(self, *_unused) -> None:
+        """Keep the typed path model in the scene."""
         if self.parameters is not None and self.parameters.modelText != self.ui.modelText.plainText:
             self.parameters.modelText = self.ui.modelText.plainText
 
     @property
     def running(self) -> bool:
+        """Whether an analysis is at work."""
         return self.run is not None and self.run.running
 
     def refresh(self, caller=None, event=None) -> None:
@@ -213,6 +218,7 @@ class RegionalBrainAgeCohortWidget(ScriptedLoadableModuleWidget, VTKObservationM
         self.refresh()
 
     def on_cancel(self, *_unused) -> None:
+        """Ask the analysis to end."""
         if self.run is not None:
             self.ui.progressLabel.text = _("Cancelling")
             self.run.cancel()
@@ -251,6 +257,7 @@ class RegionalBrainAgeCohortLogic(ConsoleMixin, ScriptedLoadableModuleLogic):
         ScriptedLoadableModuleLogic.__init__(self)
 
     def getParameterNode(self) -> RegionalBrainAgeCohortParameterNode:
+        """The parameter node of this module, with typed fields."""
         return RegionalBrainAgeCohortParameterNode(super().getParameterNode())
 
 
@@ -258,13 +265,16 @@ class RegionalBrainAgeCohortTest(ScriptedLoadableModuleTest):
     """Self test inside Slicer: the panel opens."""
 
     def setUp(self) -> None:
+        """Begin each test with an empty scene."""
         slicer.mrmlScene.Clear()
 
     def runTest(self) -> None:
+        """Run all tests."""
         self.setUp()
         self.test_panel_opens()
 
     def test_panel_opens(self) -> None:
+        """The panel opens, and nothing can be run yet."""
         slicer.util.selectModule("RegionalBrainAgeCohort")
         assert not slicer.modules.RegionalBrainAgeCohortWidget.ui.runButton.enabled
         self.delayDisplay("The panel opens")

@@ -22,7 +22,8 @@ NO_PATIENT = {
 
 @parameterNodeWrapper
 class RegionalBrainAgeParameterNode:
-    """
+    """Everything the panel remembers, saved with the scene.
+
     t1Volume, freesurferFolder, caseId, ageYears (0: not given), sex ("F", "M" or "not given"), site,
     daysPostStroke (-1: not known), motor (0..1; below 0: not known), calibrationFile - the patient.
     factsHead, factsOf - whose these facts are; see scene.patient_facts.

@@ -10,7 +10,8 @@ from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
 @parameterNodeWrapper
 class RegionalBrainAgeCohortParameterNode:
-    """
+    """Everything the panel remembers, saved with the scene.
+
     tableFile - processed_cases.csv. mixed, loads, groups, classifiers, sem - which analyses to run. covariates,
     motorScale, motorCut, network, modelText, bootstrapDraws, includeUncalibrated, includeQcFailed - choices, as the
     settings of the library name them. outputFolder - where results go. resultFolder - the results that are shown.

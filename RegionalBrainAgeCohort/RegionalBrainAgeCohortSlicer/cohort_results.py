@@ -38,9 +38,11 @@ class CohortResults:
 
     @property
     def folder(self) -> Path:
+        """Folder of the results that are shown."""
         return Path(self.panel.parameters.resultFolder)
 
     def on_open(self, *_unused) -> None:
+        """Ask for the folder of an analysis and show its results."""
         path = qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), _("Open results of an analysis"))
         if path:
             self.open(Path(path))
@@ -83,6 +85,7 @@ class CohortResults:
             combo.addItem(path.stem, str(path))
 
     def on_table(self, *_unused) -> None:
+        """Show the table chosen in the list."""
         path = self.ui.resultCombo.itemData(self.ui.resultCombo.currentIndex)
         table = self.ui.resultTable
         table.sortingEnabled = False
@@ -103,6 +106,7 @@ class CohortResults:
         table.resizeColumnsToContents()
 
     def on_figure(self, *_unused) -> None:
+        """Show the figure chosen in the list."""
         path = self.ui.figureCombo.itemData(self.ui.figureCombo.currentIndex)
         label = self.ui.figureLabel
         label.pixmap = qt.QPixmap()
@@ -111,6 +115,7 @@ class CohortResults:
             label.pixmap = picture.scaledToWidth(min(picture.width(), 520), qt.Qt.SmoothTransformation)
 
     def on_report(self, *_unused) -> None:
+        """Open the report in the browser."""
         qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(self.folder / "report.html")))
 
     # The template's regions are written once, in the background

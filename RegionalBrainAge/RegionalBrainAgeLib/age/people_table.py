@@ -1,13 +1,11 @@
 """Reads tables of people for `train`, `evaluate` and `calibrate`, and says what is wrong with them.
 
 Columns: ``person, site, age`` (years), ``sex`` (F/M, female/male; 0/1 as FreeSurfer users code it: 1 is male) and one
-column
-per parcel with its mean thickness in mm, named as in `anatomy.parcels.PARCEL_NAMES` or as ``aparcstats2table`` writes
-them (``lh_G&S_frontomargin_thickness``). Volumes of structures in mm3 are named as FreeSurfer names them, with or
-without
-``vol:`` in front (``asegstats2table``); any may be absent. The first column may hold the person under any name, as
-FreeSurfer's tables have it. ``dataset`` is optional. A value of 0 is what FreeSurfer writes for what it did not find:
-it counts as missing.
+column per parcel with its mean thickness in mm, named as in `anatomy.parcels.PARCEL_NAMES` or as ``aparcstats2table``
+writes them (``lh_G&S_frontomargin_thickness``). Volumes of structures in mm3 are named as FreeSurfer names them, with
+or without ``vol:`` in front (``asegstats2table``); any may be absent. The first column may hold the person under any
+name, as FreeSurfer's tables have it. ``dataset`` is optional. A value of 0 is what FreeSurfer writes for what it did
+not find: it counts as missing.
 """
 
 from __future__ import annotations

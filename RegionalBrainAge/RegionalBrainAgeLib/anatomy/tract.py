@@ -181,6 +181,7 @@ def _signed_distance(mask: np.ndarray) -> np.ndarray:
 
 
 def counted_probability(tract: Image) -> np.ndarray:
+    """Probability of a tract, float64, with 0 where it is below `NEGLIGIBLE_PROBABILITY`."""
     probability = np.asarray(tract.array, dtype=np.float64)
     return np.where(probability >= NEGLIGIBLE_PROBABILITY, probability, 0.0)
 

@@ -57,18 +57,22 @@ class Series:
 
     @property
     def first(self) -> Dataset:
+        """Header of the first file."""
         return self.files[0][1]
 
     @property
     def description(self) -> str:
+        """SeriesDescription, empty where there is none."""
         return str(self.first.get("SeriesDescription", "")).strip()
 
     @property
     def modality(self) -> str:
+        """Modality, as MR; empty where there is none."""
         return str(self.first.get("Modality", "")).strip()
 
     @property
     def images(self) -> int:
+        """Number of slices, with every frame of files that hold several."""
         return sum(_count(header) for _, header in self.files)
 
     def __str__(self) -> str:

@@ -55,7 +55,7 @@ class TableFile:
     Parameters
     ----------
     header : column names as written, without those empty at the end.
-    separator : "\\t", ";" or ",".
+    separator : tab, semicolon or comma.
     notes : what a user should know about how the file was read.
     """
 

@@ -50,6 +50,7 @@ class Displacement:
 
     @property
     def voxel_mm(self) -> float:
+        """Edge length of the isotropic voxels (mm)."""
         return float(self.ras_from_ijk[0, 0])
 
     def inverted(self, iterations: int = 25) -> Displacement:

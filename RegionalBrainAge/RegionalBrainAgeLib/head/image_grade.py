@@ -61,6 +61,7 @@ class ImageGrade:
 
     @property
     def letter(self) -> str:
+        """The worst letter of all measures; empty without measures."""
         return max((measure.letter for measure in self.measures), default="")
 
     @property

@@ -54,6 +54,7 @@ class RegionRow:
 
     @property
     def interval_width_years(self) -> float:
+        """Width of the 90 % interval."""
         return self.pad_upper_years - self.pad_lower_years
 
 
@@ -84,19 +85,22 @@ class CaseFolder:
 
     @property
     def case_id(self) -> str:
+        """The id without ``sub-``."""
         return self.name.removeprefix("sub-")
 
     @property
     def lesion_side(self) -> str:
-        """ "L", "R", "bilateral" or "none"."""
+        """One of "L", "R", "bilateral" and "none"."""
         return (self.facts.get("lesion") or {}).get("side") or "none"
 
     @property
     def one_sided(self) -> bool:
+        """Whether the lesion lies in one hemisphere."""
         return self.lesion_side in ("L", "R")
 
     @property
     def regions(self) -> tuple[RegionRow, ...]:
+        """The rows, under the name that `CaseResult` has for them."""
         return self.rows
 
     @property
@@ -106,18 +110,22 @@ class CaseFolder:
 
     @property
     def lesion(self) -> SimpleNamespace:
+        """The lesion, under the names that `CaseResult` has for it."""
         return SimpleNamespace(side=self.lesion_side)
 
     @property
     def case(self) -> SimpleNamespace:
+        """What was given, under the names that `CaseResult` has for it."""
         return SimpleNamespace(simulated=tuple((self.facts.get("case") or {}).get("simulated") or ()))
 
     @property
     def calibration(self) -> str:
+        """How the ages were calibrated: "none" or "local"."""
         return self.facts.get("calibration") or "none"
 
     @property
     def qc(self) -> str:
+        """Verdict of the quality check: "pass", "review" or "fail"."""
         return self.facts.get("qc") or "pass"
 
     @property
@@ -137,6 +145,7 @@ class CaseFolder:
 
     @property
     def warnings(self) -> tuple[str, ...]:
+        """Sentences the user should read."""
         return tuple(self.facts.get("warnings") or ())
 
     def pairs(self) -> list[tuple[str, RegionRow, RegionRow]]:

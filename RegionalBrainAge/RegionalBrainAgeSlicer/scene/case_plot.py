@@ -76,7 +76,7 @@ def _title(case: CaseFolder) -> str:
 
 
 def _names(networks: list[str]) -> str:
-    """ "1 SMN   2 FPN ...": the chart can write numbers at its axis, and no names."""
+    """Networks by number, as 1 SMN, 2 FPN: the chart can write numbers at its axis, and no names."""
     words = [f"{place} {network}" for place, network in enumerate(networks, start=1)]
     lines = [words[at : at + _NAMES_IN_A_LINE] for at in range(0, len(words), _NAMES_IN_A_LINE)]
     return "\n".join("   ".join(line) for line in lines)

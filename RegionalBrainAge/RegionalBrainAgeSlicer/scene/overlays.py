@@ -41,6 +41,7 @@ class Overlay:
 
     @property
     def scale(self) -> ColorScale:
+        """Colour scale that fits all values of this overlay."""
         return self.make_scale(list(self.values.values()), self.title)
 
 

@@ -147,6 +147,7 @@ def _show_orientation() -> None:
 
 
 def set_overlay_opacity(opacity: float) -> None:
+    """Opacity (0..1) of the overlay in all slice views."""
     slicer.util.setSliceViewerLayers(foregroundOpacity=opacity)
 
 

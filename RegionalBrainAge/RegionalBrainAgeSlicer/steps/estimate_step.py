@@ -42,6 +42,7 @@ class EstimateStep:
 
     @property
     def running(self) -> bool:
+        """Whether a case is being estimated."""
         return self.run is not None and self.run.running
 
     def enter(self) -> None:
@@ -131,6 +132,7 @@ class EstimateStep:
             self.ui.progressLabel.text = _("The estimate of {case} was interrupted. Estimate again.").format(case=name)
 
     def on_cancel(self, *_unused) -> None:
+        """Ask the estimation to end."""
         if self.run is not None:
             self.ui.progressLabel.text = _("Cancelling")
             self.run.cancel()

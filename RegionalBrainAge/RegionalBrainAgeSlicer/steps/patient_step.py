@@ -45,6 +45,7 @@ class PatientStep:
         self.space.changed()
 
     def on_dicom(self, *_unused) -> None:
+        """Open Slicer's DICOM browser."""
         slicer.util.selectModule("DICOM")
 
     # Another head is another patient

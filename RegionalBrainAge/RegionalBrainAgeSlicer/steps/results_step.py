@@ -56,6 +56,7 @@ class ResultsStep:
     # From disk into the scene
 
     def on_open(self, *_unused) -> None:
+        """Ask for a case folder and show it."""
         path = qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), _("Open case folder sub-<id>"))
         if path:
             self.open(Path(path))
@@ -111,6 +112,7 @@ class ResultsStep:
 
     @property
     def showing(self) -> bool:
+        """Whether a case is being brought into the scene."""
         return self._work is not None and self._work.running
 
     def _begin(self, steps: Steps, failure: str, opening: bool = False) -> None:
@@ -147,10 +149,12 @@ class ResultsStep:
     # What the user does
 
     def on_show(self, *_unused) -> None:
+        """Show the case again as it was first shown."""
         if self.space.parameters.caseShown:
             self._begin(self._show(self.space.parameters.caseShown, fit=True), _("The case could not be shown."))
 
     def on_case(self, *_unused) -> None:
+        """Show the case chosen in the list."""
         chosen = self.ui.caseCombo.itemData(self.ui.caseCombo.currentIndex)
         if self._busy or not chosen or chosen == self.space.parameters.caseShown:
             return
@@ -161,6 +165,7 @@ class ResultsStep:
         self.space.changed()
 
     def on_overlay(self, *_unused) -> None:
+        """Colour the slices by the overlay chosen in the list."""
         key = self.ui.overlayCombo.itemData(self.ui.overlayCombo.currentIndex)
         if self._busy or key == self.space.parameters.overlay:
             return
@@ -169,6 +174,7 @@ class ResultsStep:
             self._begin(self._show(self.space.parameters.caseShown), _("The overlay could not be shown."))
 
     def on_opacity(self, *_unused) -> None:
+        """Follow the opacity slider."""
         if self.space.parameters is not None and self.space.parameters.caseShown:
             set_overlay_opacity(self.ui.opacitySlider.value / 100.0)
 

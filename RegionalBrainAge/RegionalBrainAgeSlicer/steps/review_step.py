@@ -134,6 +134,7 @@ class ReviewStep:
             self.editor.setActiveEffectByName("Paint")
 
     def on_load_mask(self, *_unused) -> None:
+        """Ask for the file of a lesion mask and load it."""
         path = qt.QFileDialog.getOpenFileName(
             slicer.util.mainWindow(), _("Open lesion mask"), "", "Masks (*.nii *.nii.gz *.mgz *.nrrd)"
         )

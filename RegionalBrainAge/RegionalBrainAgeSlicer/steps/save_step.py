@@ -31,6 +31,7 @@ class SaveStep:
         self.ui.reportButton.clicked.connect(self.on_report)
 
     def on_save(self, *_unused) -> None:
+        """Add the shown case to the cohort folder."""
         with told_to_user(_("The case could not be saved.")):
             case = case_in_scene(self.space.parameters.caseShown)
             out_dir = given(self.space.parameters.outputFolder)
@@ -50,6 +51,7 @@ class SaveStep:
         return slicer.util.confirmOkCancelDisplay(text, _("Regional Brain Age - save"))
 
     def on_report(self, *_unused) -> None:
+        """Open the case's report in the browser."""
         with told_to_user(_("The report could not be opened.")):
             case = case_in_scene(self.space.parameters.caseShown)
             report = case.file("report.html")
@@ -62,6 +64,7 @@ class SaveStep:
         self.ui.savedLabel.text = ""
 
     def refresh(self, ready: bool) -> None:
+        """Offer the buttons when a case is `ready`."""
         self.ui.saveButton.enabled = ready
         self.ui.reportButton.enabled = ready
 

@@ -59,6 +59,7 @@ class BackgroundRun:
 
     @property
     def running(self) -> bool:
+        """Whether the process is at work."""
         return self._process is not None
 
     def start(self, arguments: list[str], clean: tuple[Path, str] | None = None) -> None:

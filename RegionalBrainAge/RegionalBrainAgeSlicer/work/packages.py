@@ -57,6 +57,7 @@ class Packages:
 
     @property
     def complete(self) -> bool:
+        """Whether everything needed is installed and can be imported."""
         return self.torch and not (self.missing or self.missing_alone or self.broken)
 
     def with_imports(self, states: Mapping[str, str] | None) -> Packages:

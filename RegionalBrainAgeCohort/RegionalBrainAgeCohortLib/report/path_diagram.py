@@ -1,5 +1,7 @@
-"""Path diagram of a structural equation model: observed variables as boxes, latent ones as ellipses, arrows with
-standardised estimates."""
+"""Path diagram of a structural equation model.
+
+Observed variables are boxes, latent ones ellipses; arrows carry standardised estimates.
+"""
 
 from __future__ import annotations
 

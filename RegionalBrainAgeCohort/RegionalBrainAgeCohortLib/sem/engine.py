@@ -45,6 +45,7 @@ class Moments:
 
     @property
     def n(self) -> np.ndarray:
+        """(B,) cases of every data set, all patterns together."""
         return np.sum([pattern.n for pattern in self.patterns], axis=0)
 
     def take(self, index: Sequence[int] | np.ndarray) -> Moments:

@@ -1,4 +1,4 @@
-"""One path model in several groups: is any path different?
+"""Tests whether any path of a model differs between groups.
 
 The model is fitted in every group freely, and again with all paths equal across groups; twice the difference of the
 log likelihoods is the test (lavaan: ``group`` beside ``group.equal = "regressions"``).

@@ -83,6 +83,7 @@ class Specification:
 
     @property
     def n_free(self) -> int:
+        """Number of free parameters; those with one label count once."""
         return 1 + max((p.free for p in self.parameters), default=-1)
 
     @property

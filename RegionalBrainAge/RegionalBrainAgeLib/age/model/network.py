@@ -1,15 +1,13 @@
 """The graph network: a Gaussian Markov random field over the brain graph, solved by messages between neighbours.
 
-What makes a healthy brain differ from the mean of its age is a field over the nodes, plus a few hubs that whole
-groups of
-nodes share (as all thicknesses of a head rise with its contrast), plus noise of each node. Neighbours pull on each
-other
-with learned strength and sign: the precision matrix of the field is zero except between neighbours. To read a brain is
-to solve ``(Q + T) e = T b`` for the field e, where T holds the inverse noise of each node in view and 0 for a node that
-is missing: it drops out exactly, and still relays what its neighbours know of each other. The solver is conjugate
-gradients, and each of its steps is one graph convolution with the learned weights of the edges (the view of iterative
-inference as a graph network: Gu et al. 2020, implicit graph neural networks). Hubs are then accounted for exactly
-(Woodbury's identity).
+What makes a healthy brain differ from the mean of its age is a field over the nodes, plus a few hubs that whole groups
+of nodes share (as all thicknesses of a head rise with its contrast), plus noise of each node. Neighbours pull on each
+other with learned strength and sign: the precision matrix of the field is zero except between neighbours. To read a
+brain is to solve ``(Q + T) e = T b`` for the field e, where T holds the inverse noise of each node in view and 0 for a
+node that is missing: it drops out exactly, and still relays what its neighbours know of each other. The solver is
+conjugate gradients, and each of its steps is one graph convolution with the learned weights of the edges (the view of
+iterative inference as a graph network: Gu et al. 2020, implicit graph neural networks). Hubs are then accounted for
+exactly (Woodbury's identity).
 
 Training is maximum likelihood (see `training.train_network`); it starts at the norms' own covariances.
 """

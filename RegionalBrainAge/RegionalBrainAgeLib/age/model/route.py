@@ -1,9 +1,8 @@
 """The model of a route: how what it measures differs from what FreeSurfer measures of the same people.
 
 ``z_route = bias + gain * z_freesurfer + error``, all in residual SDs of the norms. Read backwards, a measurement
-becomes
-one on FreeSurfer's scale with an error of known covariance, which is added to that of healthy people: an unreliable
-feature weighs little, and the interval of an age is honest without local controls.
+becomes one on FreeSurfer's scale with an error of known covariance, which is added to that of healthy people: an
+unreliable feature weighs little, and the interval of an age is honest without local controls.
 """
 
 from __future__ import annotations
@@ -110,10 +109,9 @@ def fit_route_by_age(route: str, measured_on: str, norms: Norms, people: People)
     """A route model from healthy people of known ages measured by the route alone, without FreeSurfer.
 
     What the norms expect at a person's age stands for FreeSurfer's value. Bias and gain per node are a regression on
-    it,
-    the gain drawn towards 1, which a node that hardly changes with age keeps. What varies more than healthy people do
-    is the route's error. The people's scanner cannot be told from the route: its offset is in the bias, and the norms'
-    doubt about a scanner stays as it is.
+    it, the gain drawn towards 1, which a node that hardly changes with age keeps. What varies more than healthy people
+    do is the route's error. The people's scanner cannot be told from the route: its offset is in the bias, and the
+    norms' doubt about a scanner stays as it is.
 
     Raises
     ------

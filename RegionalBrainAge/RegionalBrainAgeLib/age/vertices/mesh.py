@@ -1,12 +1,9 @@
 """Vertex mode, the data: an icosahedral mesh as the brain graph, and features streamed from disk.
 
-The geometry is fsaverage5 as installed with the Python package nilearn (nothing is downloaded); fsaverage4 is nested
-in it:
-its vertices are the first of each hemisphere. Features of all people lie in one ``.npy`` file of shape (people,
-vertices,
-features), float32, left hemisphere first, in the order of the rows of the table. The file is memory-mapped: 17,791 x
-20,484
-x 5 values are 7.3 GB on disk and are never in memory at once.
+The geometry is fsaverage5 as installed with the Python package nilearn (nothing is downloaded); fsaverage4 is nested in
+it: its vertices are the first of each hemisphere. Features of all people lie in one ``.npy`` file of shape (people,
+vertices, features), float32, left hemisphere first, in the order of the rows of the table. The file is memory-mapped:
+17,791 x 20,484 x 5 values are 7.3 GB on disk and are never in memory at once.
 """
 
 from __future__ import annotations

@@ -1,11 +1,9 @@
 """Vertex mode, from a SUBJECTS_DIR: surface features of every person, resampled to fsaverage5, streamed to disk.
 
 Each vertex of a subject belongs to the vertex of fsaverage5 nearest to it on the registered sphere (``sphere.reg``,
-radius
-100 mm); a vertex of fsaverage5 gets the mean of those that belong to it. Features, in this order: cortical thickness
-(mm),
-white surface area (mm2, summed over what belongs to a vertex), mean curvature (1/mm), sulcal depth (mm), grey/white
-intensity contrast (%).
+radius 100 mm); a vertex of fsaverage5 gets the mean of those that belong to it. Features, in this order: cortical
+thickness (mm), white surface area (mm2, summed over what belongs to a vertex), mean curvature (1/mm), sulcal depth
+(mm), grey/white intensity contrast (%).
 """
 
 from __future__ import annotations

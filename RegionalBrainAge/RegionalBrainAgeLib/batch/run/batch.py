@@ -178,10 +178,12 @@ class Ledger:
 
     @property
     def case_ids(self) -> list[str]:
+        """Ids of the planned cases, in the order of the list."""
         return [planned.case.case_id for planned in self.planned.values()]
 
     @property
     def complete(self) -> int:
+        """Number of cases that have a row."""
         return len(self._rows)
 
     def enter(self, record: Record) -> None:

@@ -69,9 +69,11 @@ class CaseProcess:
 
     @property
     def pid(self) -> int:
+        """The process's number."""
         return self._process.pid
 
     def ended(self) -> bool:
+        """Whether the process is over, well or not."""
         return self._process.poll() is not None
 
     def memory_mb(self) -> float:

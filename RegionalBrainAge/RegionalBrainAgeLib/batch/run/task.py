@@ -49,6 +49,7 @@ class Task:
 
     @property
     def name(self) -> str:
+        """``sub-<id>``, the name of the case's folder."""
         return self.case.name
 
     def as_line(self) -> str:

@@ -79,6 +79,7 @@ class Session:
 
     @property
     def age_years(self) -> float:
+        """Age at this session."""
         return float(self.summary["case"]["age_years"])
 
     @property
@@ -92,6 +93,7 @@ class Session:
         return {row["region"]: _number(row["pad_corrected_years"]) for row in self.summary["regions"]}
 
     def parcels(self, column: str) -> np.ndarray:
+        """A column of the parcels, shape (148,); NaN where absent."""
         return np.array([_number(row[column]) for row in self.summary["parcels"]])
 
 

@@ -75,7 +75,7 @@ def load_jpg(scene: Scene, views: Sequence[Surface], result: CaseResult) -> byte
 
 
 def brain_mask_jpg(scene: Scene) -> bytes:
-    """Axial slices with the brain's outline and the lesion: was skull taken for brain, or brain cut off?"""
+    """Axial slices with the brain's outline and the lesion, to see skull taken for brain and brain cut off."""
     tiles = []
     for k in _levels(scene.lesion if scene.lesion.any() else scene.brain, scene.brain, PLANES):
         picture = slice_rgb(scene.t1[:, :, k], 2)
@@ -86,7 +86,7 @@ def brain_mask_jpg(scene: Scene) -> bytes:
 
 
 def registration_jpgs(scene: Scene) -> list[bytes]:
-    """This head, and the template brought onto it, with the same parcel borders: two pictures to flick between.
+    """The head, and the template brought onto it, with the same parcel borders: two pictures to flick between.
 
     Where nothing was registered there is this head alone.
     """

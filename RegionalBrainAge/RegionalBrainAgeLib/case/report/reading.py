@@ -25,6 +25,7 @@ class Reading:
 
     @property
     def estimable(self) -> bool:
+        """Whether there is a value to read."""
         return math.isfinite(self.value_years)
 
     @property

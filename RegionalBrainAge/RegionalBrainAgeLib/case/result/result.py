@@ -177,6 +177,7 @@ class CaseResult:
 
     @property
     def one_sided(self) -> bool:
+        """Whether the lesion lies in one hemisphere, so that there is an ipsi- and a contralesional side."""
         return self.lesion.side in ("L", "R")
 
     @property

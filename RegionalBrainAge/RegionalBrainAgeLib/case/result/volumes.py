@@ -45,6 +45,7 @@ class RegionVolume:
         return self.codes.like(self.members[:, index][self.codes.array])
 
     def masks(self) -> list[Image]:
+        """Masks of all regions (bool), in the order of the scheme."""
         return [self.mask(index) for index in range(self.members.shape[1])]
 
     def first_region(self) -> Image:

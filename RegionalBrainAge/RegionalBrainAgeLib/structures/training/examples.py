@@ -50,6 +50,7 @@ class Example:
 
     @property
     def ras_from_ijk(self) -> np.ndarray:
+        """Geometry of the reference labels."""
         return self.reference.ras_from_ijk
 
 
