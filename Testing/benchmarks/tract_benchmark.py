@@ -48,10 +48,13 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-from RegionalBrainAgeLib.anatomy.tract import CORE_PROBABILITY, corticospinal_tract
+from RegionalBrainAgeLib.anatomy.tract import corticospinal_tract
 from RegionalBrainAgeLib.geometry.image import Image, resample
 from RegionalBrainAgeLib.lesion.tract_loads import weighted_tract_load
 from scipy.stats import spearmanr
+
+# Where a yes or no is needed: inside the mean outline.
+CORE_PROBABILITY = 0.5
 
 
 def lesion_voxels(folder: Path) -> list[np.ndarray]:

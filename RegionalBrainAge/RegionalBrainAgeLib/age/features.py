@@ -63,11 +63,6 @@ class Features:
         """Names of the parcels."""
         return PARCEL_NAMES
 
-    @property
-    def structure_names(self) -> tuple[str, ...]:
-        """Names of the structures."""
-        return STRUCTURE_NAMES
-
 
 def features_of_parcels(
     parcels: ParcelFeatures,

@@ -51,8 +51,6 @@ from .freesurfer_codes import WHITE_MATTER
 
 # More than 1.3 standard deviations outside the mean outline: one specimen in ten would reach there.
 NEGLIGIBLE_PROBABILITY = 0.1
-# Where a yes or no is needed: inside the mean outline.
-CORE_PROBABILITY = 0.5
 
 # Left labels of the JHU-MNI atlas; the right one is the next number.
 BRAIN_STEM, PEDUNCLE, POSTERIOR_LIMB, SUPERIOR_CORONA, POSTERIOR_CORONA = 55, 63, 67, 73, 75

@@ -221,10 +221,3 @@ def _spread_out(coarse: np.ndarray, block: np.ndarray, shape: tuple[int, ...]) -
         share = (position - below).astype(np.float32).reshape([-1 if a == axis else 1 for a in range(3)])
         fine = np.take(fine, below, axis) * (1 - share) + np.take(fine, above, axis) * share
     return fine
-
-
-def ball(radius_mm: float, spacing_mm: np.ndarray) -> np.ndarray:
-    """Boolean neighbourhood of all voxel centres within `radius_mm`."""
-    reach = np.floor(radius_mm / spacing_mm + 1e-6).astype(int)
-    offsets = np.meshgrid(*[np.arange(-r, r + 1) * s for r, s in zip(reach, spacing_mm, strict=True)], indexing="ij")
-    return sum(o**2 for o in offsets) <= radius_mm**2 + 1e-6

@@ -1,8 +1,8 @@
-"""Structures on the head's own grid: label volume and probability maps."""
+"""Labels of structures on the head's own grid."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -38,19 +38,6 @@ def aseg_labels(found: StructureMap, brain: Image, threads: int = 1) -> Image:
     return brain.like(labels)
 
 
-def probability_on_head(found: StructureMap, names: Sequence[str], brain: Image, threads: int = 1) -> Image:
-    """Probability, float32, that a voxel belongs to one of these classes, by the network of the whole half."""
-    numbers = [CLASSES.index(name) for name in names]
-    probability = np.zeros(brain.shape, np.float32)
-    with torch_threads(threads), torch.inference_mode():
-        for slab, points_mm in _slabs(found, brain):
-            values = np.zeros(len(points_mm), np.float32)
-            for side, ours, half_mm in _by_side(points_mm):
-                values[ours] = _sampled(found, WHOLE, side, half_mm, numbers).sum(axis=0)
-            probability[slab] = values.reshape(probability[slab].shape)
-    return brain.like(probability)
-
-
 def _slabs(found: StructureMap, brain: Image) -> Iterator[tuple[tuple[slice, slice, slice], np.ndarray]]:
     """Parts of the box around the brain, few enough voxels at a time, and their template coordinates (mm)."""
     box = bounding_box(brain.array, np.ceil(MARGIN_MM / brain.spacing_mm).astype(int))
@@ -69,12 +56,9 @@ def _by_side(points_mm: np.ndarray) -> Iterator[tuple[str, np.ndarray, np.ndarra
             yield side, ours, points_mm[ours] * [sign, 1.0, 1.0]
 
 
-def _sampled(
-    found: StructureMap, window: Window, side: str, half_mm: np.ndarray, classes: Sequence[int] | None = None
-) -> np.ndarray:
+def _sampled(found: StructureMap, window: Window, side: str, half_mm: np.ndarray) -> np.ndarray:
     """Probabilities at points of a half-brain, trilinear, shape (classes, N)."""
-    half = found.halves[window.name, side]
-    values = torch.from_numpy(half if classes is None else half[list(classes)])[None]
+    values = torch.from_numpy(found.halves[window.name, side])[None]
     where = (half_mm - window.first_mm) / VOXEL_MM * 2.0 / (np.array(window.shape) - 1) - 1.0
     grid = torch.from_numpy(where[:, ::-1].astype(np.float32).copy()).reshape(1, 1, 1, -1, 3)
     return torch.nn.functional.grid_sample(values, grid, mode="bilinear", align_corners=True)[0, :, 0, 0].numpy()

@@ -24,8 +24,6 @@ from .modification import modification_indices, r_squared
 from .robust import case_scores, meat, sandwich
 from .second_opinion import SecondOpinion, ask_semopy, factor_scores, fit_by_semopy
 
-ERRORS = ("expected", "robust", "cluster")
-
 
 @dataclass(frozen=True)
 class SemResult:
@@ -33,7 +31,8 @@ class SemResult:
 
     paths : PATH_COLUMNS, BOOTSTRAP_COLUMNS and label. fit : measure, value, lavaan. r2 : variable, r2.
     modification : what the model lacks (`modification`). scores : factor scores with the row of the data (index), None
-    without latent variables. errors : where the standard errors come from, one of `ERRORS`. opinion : semopy's.
+    without latent variables. errors : where the standard errors come from
+    ("expected", "robust" or "cluster"). opinion : semopy's.
     """
 
     model: str

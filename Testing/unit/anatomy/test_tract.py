@@ -5,13 +5,16 @@ from __future__ import annotations
 import nibabel as nib
 import numpy as np
 import pytest
-from RegionalBrainAgeLib.anatomy.tract import CORE_PROBABILITY, corticospinal_tract, load_tract_template
+from RegionalBrainAgeLib.anatomy.tract import corticospinal_tract, load_tract_template
 from RegionalBrainAgeLib.errors import InputError
 from RegionalBrainAgeLib.geometry.coordinates import coordinates_mm
 from RegionalBrainAgeLib.geometry.image import Image, resample
 from RegionalBrainAgeLib.lesion.tract_loads import tract_load, weighted_tract_load
 from RegionalBrainAgeLib.resources import package_file
 from scipy import ndimage
+
+# Where a yes or no is needed: inside the mean outline.
+CORE_PROBABILITY = 0.5
 
 
 def tower(sections, axis=2) -> Image:

@@ -43,11 +43,6 @@ class Asymmetry:
             self.network, -self.difference_years, -self.upper_years, -self.lower_years, 100 - self.percentile
         )
 
-    @property
-    def unusual(self) -> bool:
-        """Whether the difference lies outside the healthy 90 %."""
-        return self.difference_years < self.lower_years or self.difference_years > self.upper_years
-
 
 def asymmetries(
     model: BrainAgeModel, ages: Ages, age_years: float, pairs: Sequence[tuple[str, int, int]]

@@ -26,7 +26,6 @@ from .views import READ_FROM, VIEWS, fluid_touched, global_view
 # A region has no age when this share of its cortex, by membership weight, could not be measured; a brain has none when
 # this share of the parcels of the hemispheres it is read from could not.
 DAMAGE_LIMIT_FRACTION = 0.5
-STATES = ("none", "local")
 # Controls the references of the state "local" were calibrated with.
 REFERENCE_CONTROLS = 20
 

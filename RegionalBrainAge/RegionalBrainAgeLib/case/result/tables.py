@@ -27,7 +27,6 @@ SESSION_MARK = "_ses-"
 # No brain is larger: a larger number is in cubic millimetres.
 LARGEST_LESION_ML = 2000.0
 LESION_SIDES = ("L", "R", "bilateral", "none")
-QC_VALUES = ("pass", "review", "fail")
 
 REGION_COLUMNS = {
     "region": ("Region of the scheme: network and hemisphere.", None),
