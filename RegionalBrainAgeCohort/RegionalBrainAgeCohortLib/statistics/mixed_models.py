@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -137,7 +138,7 @@ class Columns:
         parts = {column: self.coded(column) for column in dict.fromkeys(predictors)}
         terms, values = [INTERCEPT], [np.ones((len(rows), 1))]
         for column, part in parts.items():
-            names, used = part.names, part.values[rows]
+            names, used = list(part.names), part.values[rows]
             if part.is_text:
                 present = np.flatnonzero(used.any(axis=0) | (column == "sex"))
                 first = 0 if len(present) == 1 else 1
@@ -277,7 +278,8 @@ def load_models(
     """
     adjusted = [LOG_VOLUME] if LOG_VOLUME in data.columns and data[LOG_VOLUME].notna().any() else []
     model = "load" if adjusted else "load_unadjusted"
-    rows, tests, columns = [], [], Columns(data)
+    tests: list[tuple[dict[str, Any], str, list[str]]] = []
+    rows, columns = [], Columns(data)
     volume_known = ~columns.coded(LOG_VOLUME).missing if adjusted else None
     for load in loads:
         values = columns.coded(load).values[:, 0]
@@ -285,7 +287,7 @@ def load_models(
         for outcome in outcomes:
             used = values[columns.usable(outcome, predictors)]
             damaged = int((used >= overlap.from_load).sum())
-            row = {"model": model, "load": load, "n_damaged": damaged}
+            row: dict[str, Any] = {"model": model, "load": load, "n_damaged": damaged}
             if len(used) and np.ptp(used) > 0 and not overlap.enough(damaged, len(used)):
                 row |= untested(outcome, load, len(used), len(data) - len(used), damaged, overlap)
             else:

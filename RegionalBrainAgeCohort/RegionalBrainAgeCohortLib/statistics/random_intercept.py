@@ -221,12 +221,13 @@ def fit_random_intercepts(
     the REML deviance in (theta, residual SD), eigenvalues below 1e-8 left out. Linearly dependent columns are dropped
     from the right, as lme4 does. ``log_likelihood`` is the restricted one, with its constants, as lme4's ``logLik``.
     """
-    fits: list[InterceptFit | None] = []
+    fits: dict[int, InterceptFit] = {}
     alike: dict[int, list[tuple[int, _Reduced]]] = {}
     for number, (y, design, site) in enumerate(models):
         reduced = _reduced(np.asarray(y, float), np.asarray(design, float), np.asarray(site))
-        fits.append(reduced if isinstance(reduced, InterceptFit) else None)
-        if isinstance(reduced, _Reduced):
+        if isinstance(reduced, InterceptFit):
+            fits[number] = reduced
+        else:
             alike.setdefault(len(reduced.kept), []).append((number, reduced))
     for p, members in alike.items():
         most = max(len(reduced.site_n) for _, reduced in members)
@@ -235,7 +236,7 @@ def fit_random_intercepts(
             numbers, stacked = zip(*members[first : first + size], strict=True)
             for number, fit in zip(numbers, _fitted(stacked, level), strict=True):
                 fits[number] = fit
-    return fits
+    return [fits[number] for number in sorted(fits)]
 
 
 def _reduced(y: np.ndarray, design: np.ndarray, site: np.ndarray) -> _Reduced | InterceptFit:
@@ -302,15 +303,22 @@ def _fitted_together(models: Sequence[_Reduced], level: float) -> list[Intercept
     fits = []
     for k, model in enumerate(models):
         width, kept = model.columns, model.kept
-        spread = np.full((7, width), np.nan)
-        spread[:, kept] = columns[k]
+        estimates = np.full((7, width), np.nan)
+        estimates[:, kept] = columns[k]
+        estimate, own_se, own_df, own_t, own_p, low, high = estimates
         full_covariance = np.full((width, width), np.nan)
         full_covariance[np.ix_(kept, kept)] = residual_variance[k] * scaled[k]
         status = SINGULAR if estimable_site[k] and theta[k] < SINGULAR_THETA else OK
         dropped = tuple(j for j in range(width) if j not in kept) if len(kept) < width else ()
         fits.append(
             InterceptFit(
-                *spread,
+                estimate=estimate,
+                se=own_se,
+                df=own_df,
+                t=own_t,
+                p=own_p,
+                ci_low=low,
+                ci_high=high,
                 covariance=full_covariance,
                 theta=float(theta[k]),
                 site_variance=float(theta[k] ** 2 * residual_variance[k]) if estimable_site[k] else float("nan"),

@@ -111,10 +111,10 @@ def _without_each_site(
         found[fitted.outcome] += _row(fitted, predictors[0], "", f"without {sites[number // len(outcomes)]}")
     rows = []
     for parts in found.values():
-        fitted = [row for row in parts if np.isfinite(row["estimate"])]
-        if fitted:
+        estimated = [row for row in parts if np.isfinite(row["estimate"])]
+        if estimated:
             for name, pick in (("smallest", min), ("largest", max)):
-                row = pick(fitted, key=lambda row: row["estimate"])
+                row = pick(estimated, key=lambda row: row["estimate"])
                 rows.append({**row, "analysis": f"without one site, {name} estimate"})
     return rows
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pydicom.dataset import Dataset
@@ -20,6 +21,9 @@ from ..measure_head import Head, Scan
 from ..report.texts import NETWORK_NAMES
 from .dicom_source import DicomSource
 from .result import CaseResult, RegionResult
+
+if TYPE_CHECKING:
+    import highdicom
 
 FOLDER = "dicom"
 MANUFACTURER = "RegionalBrainAge"
@@ -45,7 +49,7 @@ def write_dicom(folder: Path, result: CaseResult, head: Head, scan: Scan, source
 
 def _segmentation(
     masks: Sequence[Image],
-    segments: Sequence[Dataset],
+    segments: Sequence[highdicom.seg.SegmentDescription],
     title: str,
     series_number: int,
     result: CaseResult,
@@ -78,7 +82,7 @@ def _segmentation(
     )
 
 
-def _lesion_segment(result: CaseResult) -> Dataset:
+def _lesion_segment(result: CaseResult) -> highdicom.seg.SegmentDescription:
     """The mask was given: who drew it, and how, is not known here; a simulated one is no infarct."""
     import highdicom
     from pydicom.sr.codedict import codes
@@ -95,7 +99,7 @@ def _lesion_segment(result: CaseResult) -> Dataset:
     )
 
 
-def _region_segment(number: int, row: RegionResult) -> Dataset:
+def _region_segment(number: int, row: RegionResult) -> highdicom.seg.SegmentDescription:
     import highdicom
     from pydicom.sr.codedict import codes
 
@@ -120,7 +124,7 @@ def _region_segment(number: int, row: RegionResult) -> Dataset:
     return segment
 
 
-def _colour(hex_colour: str) -> Dataset:
+def _colour(hex_colour: str) -> highdicom.color.CIELabColor:
     import highdicom
 
     return highdicom.color.CIELabColor.from_rgb(*(round(255 * part) for part in palette.rgb(hex_colour)))

@@ -44,6 +44,7 @@ class DicomSource:
 
     @property
     def first(self) -> Dataset:
+        """The first image, for what all images of a series share."""
         return self.images[0]
 
 
@@ -109,7 +110,8 @@ def _check_patient(name: str, header: Dataset, case: Case) -> None:
     if sex in ("F", "M") and sex != case.sex:
         raise InputError(f"{name} says sex {sex}, the case {case.sex}.", "Check that both are the same patient.")
     years = _age_years(header)
-    if None not in (years, case.known_age_years) and abs(years - case.age_years) > AGES_AGREE_YEARS:
+    own = case.known_age_years
+    if years is not None and own is not None and abs(years - own) > AGES_AGREE_YEARS:
         raise InputError(
             f"{name} says an age of {years:.0f} years at the scan, the case {case.age_years:g}.",
             "Check that both are the same patient.",
