@@ -3,47 +3,114 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ...figures import palette
 from ..model.model_folder import FIGURE_FILES
 from ..people import People
 from .evaluate import Evaluation
 from .measure_for_card import Measured
+from .metrics import coverage, decades
 
-_FEWEST_OF_SITE = 15
+_FEWEST_OF_SITE, _FEWEST_IN_DECADE = 15, 5
 
 
 def write_figures(evaluation: Evaluation, people: People, folder: Path | str) -> list[Path]:
-    """Predicted against true age and corrected PAD against age, each averaged over regions. Returns the files."""
+    """Figures of an evaluation in ``folder/figures``. Returns the files.
+
+    predicted_age, corrected_pad : a dot per person (mean of regions), with median and 90 % of people by decade of age.
+    error_by_age : mean absolute raw error by decade, beside that of the median age for everyone.
+    coverage : share of 90 % intervals that hold a healthy person's zero, by decade.
+    calibration_curve : share of people at or below each percentile told; on the line if percentiles mean what they say.
+    """
     folder = Path(folder) / "figures"
     folder.mkdir(parents=True, exist_ok=True)
-    predicted = np.nanmean(evaluation.ages.brain_age_years, axis=1)
-    corrected = np.nanmean(evaluation.ages.pad_corrected_years, axis=1)
-    drawings = {
-        "predicted_age.svg": (predicted, "predicted age, mean of regions (years)", True),
-        "corrected_pad.svg": (corrected, "corrected PAD, mean of regions (years)", False),
+    ages, years = evaluation.ages, people.age_years
+    bins = {name: rows for name, rows in decades(years).items() if np.count_nonzero(rows) >= _FEWEST_IN_DECADE}
+    figures = {
+        "predicted_age.svg": _dots(years, ages.brain_age_years, bins, "predicted age, mean of regions (years)", True),
+        "corrected_pad.svg": _dots(years, ages.pad_corrected_years, bins, "corrected PAD, mean of regions (years)"),
+        "error_by_age.svg": _error_by_age(years, ages.brain_age_years, bins),
+        "coverage.svg": _coverage(ages.pad_lower_years, ages.pad_upper_years, bins),
+        "calibration_curve.svg": _calibration_curve(ages.pad_percentile),
     }
-    files = []
-    with matplotlib.rc_context({"svg.hashsalt": "regional-brain-age"}):
-        for name, (values, label, diagonal) in drawings.items():
-            figure = Figure(figsize=(5, 4.5), layout="constrained")
-            axes = figure.add_subplot()
-            for site in np.unique(people.site):
-                rows = people.site == site
-                axes.plot(people.age_years[rows], values[rows], ".", markersize=4, alpha=0.6, label=site)
-            ends = [people.age_years.min(), people.age_years.max()]
-            axes.plot(ends, ends if diagonal else [0, 0], color="black", linewidth=1)
-            axes.set_xlabel("age (years)")
-            axes.set_ylabel(label)
-            if len(np.unique(people.site)) <= 10:
-                axes.legend(fontsize="small", frameon=False)
+    with matplotlib.rc_context({"svg.hashsalt": "regional-brain-age", "svg.fonttype": "none"}):
+        for name, figure in figures.items():
             figure.savefig(folder / name, metadata={"Date": None})
-            files.append(folder / name)
-    return files
+    return [folder / name for name in figures]
+
+
+def _axes(across: str, up: str) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(5, 4.2), layout="constrained")
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_xlabel(across)
+    axes.set_ylabel(up)
+    return figure, axes
+
+
+def _dots(
+    years: np.ndarray, values: np.ndarray, bins: Mapping[str, np.ndarray], label: str, of_age: bool = False
+) -> Figure:
+    figure, axes = _axes("age (years)", label)
+    means = np.nanmean(values, axis=1)
+    axes.plot(years, means, ".", color=palette.GREY, markersize=3, alpha=0.5, zorder=1, label="a person")
+    middles = [years[rows].mean() for rows in bins.values()]
+    bands = np.array([np.nanpercentile(means[rows], (5, 50, 95)) for rows in bins.values()]).reshape(-1, 3)
+    axes.fill_between(middles, bands[:, 0], bands[:, 2], color=palette.BLUE, alpha=0.2, lw=0, label="90 % of people")
+    axes.plot(middles, bands[:, 1], color=palette.BLUE, linewidth=2, label="median")
+    ends = np.array([years.min(), years.max()])
+    target, name = (ends, "the person's age") if of_age else ([0, 0], "0")
+    axes.plot(ends, target, "--", color=palette.INK, linewidth=1, label=name)
+    axes.legend(frameon=False, fontsize="small")
+    return figure
+
+
+def _error_by_age(years: np.ndarray, predicted: np.ndarray, bins: Mapping[str, np.ndarray]) -> Figure:
+    figure, axes = _axes("age (years), people", "mean absolute raw error of regional ages (years)")
+    errors = [np.nanmean(abs(predicted[rows] - years[rows, None])) for rows in bins.values()]
+    guess = [np.mean(abs(np.median(years) - years[rows])) for rows in bins.values()]
+    axes.bar(range(len(bins)), errors, color=palette.BLUE, width=0.6)
+    axes.plot(range(len(bins)), guess, "D", color=palette.ORANGE, label="the median age for everyone")
+    for at, error in enumerate(errors):
+        axes.annotate(f"{error:.1f}", (at, error), (0, 2), textcoords="offset points", ha="center", fontsize="small")
+    _name_bins(axes, bins)
+    axes.legend(frameon=False, fontsize="small")
+    return figure
+
+
+def _coverage(lower: np.ndarray, upper: np.ndarray, bins: Mapping[str, np.ndarray]) -> Figure:
+    figure, axes = _axes("age (years), people", "intervals that hold zero (%)")
+    shares = [100 * coverage(lower[rows], upper[rows]) for rows in bins.values()]
+    axes.axhline(90, color=palette.INK, linestyle="--", linewidth=1, label="wanted")
+    axes.plot(range(len(bins)), shares, "o", color=palette.BLUE, label="found")
+    for at, share in enumerate(shares):
+        axes.annotate(f"{share:.0f}", (at, share), (0, 6), textcoords="offset points", ha="center", fontsize="small")
+    axes.set_ylim(min(60.0, *shares) - 3 if shares else 60, 103)
+    _name_bins(axes, bins)
+    axes.legend(frameon=False, fontsize="small", loc="lower right")
+    return figure
+
+
+def _calibration_curve(percentile: np.ndarray) -> Figure:
+    figure, axes = _axes("percentile told", "people at or below it (%)")
+    told = np.sort(percentile[np.isfinite(percentile)])
+    axes.plot([0, 100], [0, 100], "--", color=palette.INK, linewidth=1, label="told = found")
+    share = 100 * np.arange(1, told.size + 1) / max(told.size, 1)
+    axes.plot(told, share, color=palette.BLUE, linewidth=2, label="found")
+    axes.legend(frameon=False, fontsize="small")
+    return figure
+
+
+def _name_bins(axes: Axes, bins: Mapping[str, np.ndarray]) -> None:
+    names = [f"{name.replace('-', chr(0x2013))}\n{np.count_nonzero(rows)}" for name, rows in bins.items()]
+    axes.set_xticks(range(len(bins)), names, fontsize="small")
 
 
 def card_figures(found: Measured) -> dict[str, bytes]:

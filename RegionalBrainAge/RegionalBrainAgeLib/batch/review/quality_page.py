@@ -45,6 +45,7 @@ class PageRow:
     sex: str
     lesion: str
     lesion_ml: float
+    grade: str
     answer: str
     warnings: tuple[str, ...]
     pictures: Mapping[str, str]
@@ -110,6 +111,7 @@ def _rows(out_dir: Path, cases: list[dict[str, str]]) -> list[PageRow]:
                 sex=case["sex"],
                 lesion=case["lesion_side"],
                 lesion_ml=_volume_ml(case["lesion_volume_ml"]),
+                grade=((summary or {}).get("image_grade") or {}).get("grade", ""),
                 answer=summary.get("answer", "") if summary else "",
                 warnings=tuple(summary["warnings"]) if summary else wrong,
                 pictures=_pictures(store, out_dir, name),

@@ -9,6 +9,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 from PIL import Image as Picture
+from PIL import ImageDraw, ImageFont
 
 from ...figures import palette
 from ...figures.marks import label_borders, mark_lesion, outline, plane_labels, slice_rgb
@@ -118,16 +119,25 @@ def _strip(gray: np.ndarray, at: np.ndarray, paint: Callable[[np.ndarray, Callab
     at = np.clip(at, 0, np.array(gray.shape) - 1)
     every = slice(None)
     tiles = []
-    for plane in ((every, every, at[2]), (every, at[1], every), (at[0], every, every)):
+    for plane, ends in (((every, every, at[2]), "RL"), ((every, at[1], every), "RL"), ((at[0], every, every), "AP")):
         rgb = slice_rgb(gray[plane], 1)
         paint(rgb, lambda volume, plane=plane: plane_labels(volume[plane], 1))
-        tiles.append(rgb)
+        tiles.append(_lettered(rgb, ends))
     height = max(tile.shape[0] for tile in tiles)
     padded = [np.pad(tile, ((0, height - tile.shape[0]), (0, 3), (0, 0))) for tile in tiles]
     stream = io.BytesIO()
     pixels = np.clip(np.concatenate(padded, axis=1) * 255, 0, 255).astype(np.uint8)
     Picture.fromarray(pixels).save(stream, "JPEG", quality=_JPEG_QUALITY)
     return stream.getvalue()
+
+
+def _lettered(rgb: np.ndarray, ends: str) -> np.ndarray:
+    """A tile with what its left and right end are in its lower corners."""
+    tile = Picture.fromarray(np.clip(rgb * 255, 0, 255).astype(np.uint8))
+    draw, (columns, rows) = ImageDraw.Draw(tile), tile.size
+    for x, anchor, letter in ((2, "ls", ends[0]), (columns - 2, "rs", ends[1])):
+        draw.text((x, rows - 2), letter, fill="white", anchor=anchor, font=ImageFont.load_default(11))
+    return np.asarray(tile) / 255.0
 
 
 def _paint(rgb: np.ndarray, where: np.ndarray, colour: np.ndarray) -> None:

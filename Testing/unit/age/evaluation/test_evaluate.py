@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import fields
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 from regional_brain_age.__main__ import main
+from RegionalBrainAgeLib.age.ages import Ages
 from RegionalBrainAgeLib.age.evaluation.baselines import GLOBAL_RIDGE, balanced_weights, fold_baselines
 from RegionalBrainAgeLib.age.evaluation.card import model_card
-from RegionalBrainAgeLib.age.evaluation.evaluate import MODEL_METHOD, evaluate
+from RegionalBrainAgeLib.age.evaluation.evaluate import MODEL_METHOD, Evaluation, evaluate
+from RegionalBrainAgeLib.age.evaluation.figures import write_figures
 from RegionalBrainAgeLib.age.evaluation.measure_for_card import (
     NO_MESSAGES,
     calibrated_people,
@@ -161,7 +167,30 @@ def test_the_commands_calibrate_and_evaluate(tiny_model, made_table, tmp_path):
     assert list(predictions.columns[:9]) == [*wanted, "pad_lower_years", "pad_upper_years"]
     np.testing.assert_allclose(predictions.pad_years, predictions.brain_age_years - predictions.age_years, atol=1e-3)
     assert (out / "metrics.tsv").is_file()
-    assert (out / "figures" / "predicted_age.svg").is_file()
+    assert len(list((out / "figures").glob("*.svg"))) == 5
+
+
+def test_figures_show_error_and_coverage_by_decade(tmp_path):
+    """People of 45 and 65 years whose ages are off by 3 and 8; nine and six of ten intervals hold zero."""
+    years = np.repeat([45.0, 65.0], 10)
+    holds = np.array([[True] * 9 + [False], [True] * 6 + [False] * 4]).reshape(-1, 1)
+    numbers = {item.name: np.zeros((20, 1)) for item in fields(Ages)} | {
+        "brain_age_years": years[:, None] + np.repeat([[3.0], [-8.0]], 10, axis=0),
+        "pad_lower_years": np.where(holds, -5.0, 2.0),
+        "pad_upper_years": np.full((20, 1), 9.0),
+        "pad_percentile": np.linspace(5, 100, 20)[:, None],
+    }
+    write_figures(
+        Evaluation(pd.DataFrame(), pd.DataFrame(), Ages(**numbers)), SimpleNamespace(age_years=years), tmp_path
+    )
+
+    def texts(name: str) -> set[str]:
+        svg = (tmp_path / "figures" / name).read_text(encoding="utf-8")
+        return set(re.findall(r"<text[^>]*>([^<]*)</text>", svg))
+
+    assert {"3.0", "8.0"} <= texts("error_by_age.svg")
+    assert {"90", "60"} <= texts("coverage.svg")
+    assert "the person's age" in texts("predicted_age.svg")
 
 
 @pytest.fixture(scope="module")
