@@ -118,10 +118,18 @@ def run_case(
         brain_age_model = load_model(model_folder, regions)
         result, head, scan = estimate(case, regions, brain_age_model, steps, threads, notes)
         result = replace(result, model={**result.model, "sha256": checksum(model_folder)["sha256"]})
-        result = result if keep_paths else _without_folders(result)
         try:
             result = write_case(
-                folder, out_dir / case.name, result, regions, head, scan, steps, report == "interactive", source
+                folder,
+                out_dir / case.name,
+                result,
+                regions,
+                head,
+                scan,
+                steps,
+                interactive=report == "interactive",
+                keep_paths=keep_paths,
+                dicom=source,
             )
         except OSError as error:
             raise CaseError(
@@ -169,25 +177,6 @@ def _completed(case: Case, out_dir: Path, dicom: bool) -> CaseResult | None:
 
 def _facts(case: Case) -> dict[str, object]:
     return {name: value for name, value in vars(case).items() if name not in FILE_FIELDS}
-
-
-def _without_folders(result: CaseResult) -> CaseResult:
-    """The result with the names of its input files in the place of their paths, in its facts and in its sentences."""
-    paths = {name: path for name in FILE_FIELDS if (path := getattr(result.case, name)) is not None}
-
-    def named(text: str) -> str:
-        for path in paths.values():
-            text = text.replace(str(path), path.name)
-        return text
-
-    inputs = result.provenance["inputs"]
-    inputs = {name: {**item, "path": Path(str(item["path"])).name} for name, item in inputs.items()}
-    return replace(
-        result,
-        case=Case(**{**vars(result.case), **{name: Path(path.name) for name, path in paths.items()}}),
-        warnings=tuple(map(named, result.warnings)),
-        provenance={**result.provenance, "inputs": inputs},
-    )
 
 
 def estimate(

@@ -39,15 +39,17 @@ def scene_of(result: CaseResult, scheme: RegionScheme, head: Head | None) -> tup
     return make_scene(volumes, tuple(region.hemisphere for region in scheme.regions), parcel_mm), drawn_on
 
 
-def draw_pictures(result: CaseResult, scene: Scene) -> dict[str, bytes]:
-    """Pictures by file name."""
+def draw_pictures(result: CaseResult, scene: Scene, of_this_head: bool = True) -> dict[str, bytes]:
+    """Pictures by file name; those that show whether the measurement is sound only where this head is drawn."""
     views = views_of(scene)
-    borders = dict(zip(("registration.jpg", "template.jpg"), figures.registration_jpgs(scene), strict=False))
+    borders = {}
+    if of_this_head:
+        borders = dict(zip(("registration.jpg", "template.jpg"), figures.registration_jpgs(scene), strict=False))
     drawn = {
         # Where no age may be read, the first picture shows what was measured instead.
         "map.jpg": figures.map_jpg(scene, views, result) if not withheld(result) else None,
         "load.jpg": figures.load_jpg(scene, views, result) if scene.lesion.any() else None,
-        "mask.jpg": figures.brain_mask_jpg(scene),
+        "mask.jpg": figures.brain_mask_jpg(scene) if of_this_head else None,
         **borders,
         "thickness.jpg": figures.thickness_jpg(scene),
     }

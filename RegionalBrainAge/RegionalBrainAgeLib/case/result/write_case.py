@@ -18,6 +18,7 @@ from ...files.tables import write_table
 from ...geometry.image import Image, from_canonical
 from ...head.registration import Registration
 from ...structures.names import ASEG_CODES
+from ..case import FILE_FIELDS, Case
 from ..measure_head import Head, Scan
 from ..provenance import peak_memory_mb
 from ..report.answer import answer
@@ -60,7 +61,9 @@ def write_case(
     head: Head | None,
     scan: Scan | None,
     steps: Steps,
+    *,
     interactive: bool = True,
+    keep_paths: bool = False,
     dicom: DicomSource | None = None,
 ) -> CaseResult:
     """Writes tables, volumes, transforms, pictures, report and, last, the JSON summary.
@@ -69,6 +72,7 @@ def write_case(
     ----------
     folder : where to write now. final : where the folder will appear, for what is said in the files.
     interactive : whether the report holds the viewer.
+    keep_paths : whether full paths of the inputs are written; otherwise the names of the files.
     dicom : the series to file DICOM results with; none are written if None.
 
     Returns
@@ -78,8 +82,9 @@ def write_case(
     stem = result.case.name
     with steps.step("pictures"):
         scene, drawn_on = scene_of(result, scheme, head)
-        pictures = draw_pictures(result, scene)
-        viewer = viewer_html(scene, result) if interactive else ""
+        pictures = draw_pictures(result, scene, of_this_head=not drawn_on)
+        viewer = viewer_html(scene, result) if interactive and not drawn_on else ""
+        result = result if keep_paths else _without_folders(result)
     with steps.step("write"):
         figures = folder / "figures"
         figures.mkdir()
@@ -105,6 +110,25 @@ def write_case(
         write_dicom(folder / DICOM_FOLDER, result, head, scan, dicom, pdf)
     (folder / f"{stem}_case.json").write_text(json.dumps(case_summary(result), indent=2) + "\n", encoding="utf-8")
     return result
+
+
+def _without_folders(result: CaseResult) -> CaseResult:
+    """The result with the names of its input files in the place of their paths, in its facts and in its sentences."""
+    paths = {name: path for name in FILE_FIELDS if (path := getattr(result.case, name)) is not None}
+
+    def named(text: str) -> str:
+        for path in paths.values():
+            text = text.replace(str(path), path.name)
+        return text
+
+    inputs = result.provenance["inputs"]
+    inputs = {name: {**item, "path": Path(str(item["path"])).name} for name, item in inputs.items()}
+    return replace(
+        result,
+        case=Case(**{**vars(result.case), **{name: Path(path.name) for name, path in paths.items()}}),
+        warnings=tuple(map(named, result.warnings)),
+        provenance={**result.provenance, "inputs": inputs},
+    )
 
 
 def case_summary(result: CaseResult) -> dict:

@@ -35,13 +35,14 @@ def page_of(result: CaseResult, scene) -> str:
     return report_html(result, draw_pictures(result, scene))
 
 
-def first_screen(result: CaseResult, scene, folder: Path) -> dict[str, str]:
-    return evaluated(page_of(result, scene), FIRST_SCREEN, folder)
+def first_screen(result: CaseResult, scene, folder: Path, size: str = "1280,800") -> dict[str, str]:
+    return evaluated(page_of(result, scene), FIRST_SCREEN, folder, size)
 
 
-def test_eight_questions_are_answered_from_the_first_screen(scene, tmp_path):
+@pytest.mark.parametrize("size", ["1280,800", "500,800"])
+def test_eight_questions_are_answered_from_the_first_screen(scene, size, tmp_path):
     result = made_up_result(days_post_stroke=400.0, motor=0.5)
-    seen = first_screen(result, scene, tmp_path)
+    seen = first_screen(result, scene, tmp_path, size)
     assert seen["lesion-side"] == "left"  # which side is lesioned
     assert seen["lesion-volume"] == plain(result.lesion.volume_ml)  # how large
     assert seen["answer"] == answer(result)
@@ -56,14 +57,27 @@ def test_eight_questions_are_answered_from_the_first_screen(scene, tmp_path):
     assert "other people" in seen["not-readable"]
 
 
-def test_the_same_questions_where_all_can_be_read(scene, tmp_path):
+@pytest.mark.parametrize("size", ["1280,800", "500,800"])
+def test_the_same_questions_where_all_can_be_read(scene, size, tmp_path):
     result = dataclasses.replace(made_up_result("R", estimable=True), calibration="local", qc="pass", warnings=())
-    seen = first_screen(result, scene, tmp_path)
+    seen = first_screen(result, scene, tmp_path, size)
     assert seen["lesion-side"] == "right"
     assert "Older than expected in 0 of 4 regions" in seen["answer"]
     assert "pass" in seen["quality"]
     assert "Calibrated with local controls" in seen["calibration"]
     assert seen["not-readable"] == "all regions can be read"
+
+
+def test_the_axis_in_the_head_of_a_column_stands_over_its_bars(scene, tmp_path):
+    """Zero of the axis and the bars' zero lines lie on one vertical, with and without a column of loads."""
+    script = (
+        "const middle = e => { const b = e.getBoundingClientRect(); return b.left + b.width / 2; };"
+        "return [1, 2].map(n => [...document.querySelectorAll('th.bar svg')].map(middle)[n - 1] -"
+        "middle(document.querySelectorAll(n == 1 ? 'td.bar:not(.contrast) svg' : 'td.contrast svg')[0]));"
+    )
+    for side in ("L", "none"):
+        apart = evaluated(page_of(made_up_result(side, estimable=True), scene), script, tmp_path / side)
+        assert max(map(abs, apart)) < 1.5, side
 
 
 def test_every_number_of_the_table_is_in_its_picture_too(scene, tmp_path):
@@ -72,6 +86,13 @@ def test_every_number_of_the_table_is_in_its_picture_too(scene, tmp_path):
     assert "contralesional FPN: +5.5 years, above the healthy range of −5.0 to +5.0" in labels
     assert "VIS, ipsi minus contralesional: −2.0 years, inside the healthy range of −12.0 to +13.0" in labels
     assert len(labels) == 4  # three regions and one network; a lost region has no bar
+
+
+def test_where_no_age_may_be_read_the_first_screen_says_so(scene, tmp_path):
+    seen = first_screen(made_up_result(simulated=("lesion", "age")), scene, tmp_path, "500,800")
+    assert seen["answer"].startswith("No age is read here")
+    assert "the person's age is not known" in seen["whole"]
+    assert "any age" in seen["not-readable"]
 
 
 @pytest.mark.parametrize("width", [1280, 500])
