@@ -310,8 +310,8 @@ def _check_gaps(name: str, gaps_mm: np.ndarray) -> None:
     usual_mm = float(np.median(gaps_mm))
     if usual_mm > MAXIMUM_SPACING_MM + SPACING_TOLERANCE_MM:
         raise InputError(
-            f"{name} has slices {usual_mm:.1f} mm apart; {MAXIMUM_SPACING_MM:g} mm is "
-            "the most cortical thickness can be measured with.",
+            f"{name} has slices {usual_mm:.1f} mm apart; {MAXIMUM_SPACING_MM:g} mm is the most cortical thickness can "
+            "be measured with.",
             "Give a 3D T1-weighted series (MPRAGE, SPGR).",
         )
     if usual_mm <= 0 or np.abs(gaps_mm - usual_mm).max() > GAP_TOLERANCE_FRACTION * usual_mm:

@@ -41,10 +41,9 @@ def methods(result: AnalysisResult) -> list[tuple[str, str]]:
             f"{cohort.rows_read} cases were read from {cohort.source}; {len(cohort.data)} were used"
             + (f" and {len(cohort.left_out)} left out ({_reasons(result)})" if len(cohort.left_out) else "")
             + ". PADs are age-bias-corrected predicted age differences in years of "
-            f"{len(cohort.networks)} networks per hemisphere ({', '.join(n.upper() for n in cohort.networks)}), "
-            f"taken as "
-            "ipsilesional and contralesional. Cases with a bilateral lesion or none have no such sides and are "
-            "left out. "
+            f"{len(cohort.networks)} networks per hemisphere ({', '.join(n.upper() for n in cohort.networks)}), taken "
+            "as ipsilesional and contralesional. Cases with a bilateral lesion or none have no such sides and are left "
+            "out. "
             + ("Uncalibrated cases are included as asked. " if settings.include_uncalibrated else "")
             + ("Cases failing quality control are included as asked. " if settings.include_qc_failed else "")
             + "Every model uses the cases complete for its own variables.",
@@ -55,27 +54,22 @@ def methods(result: AnalysisResult) -> list[tuple[str, str]]:
         out.append(
             (
                 "Mixed models",
-                "Linear mixed models with a random intercept for site were fitted by exact profiled REML; "
-                "standard errors "
-                "are s²(X'V⁻¹X)⁻¹, tests and 95 % intervals use t with Satterthwaite degrees of freedom, as R's "
-                "lmerTest. "
-                f"Lesion volume: PAD ~ log(lesion volume in ml) + {covariates} + (1 | site) (model volume), and "
-                f"the same "
-                "with days since stroke (model volume_days). Lesion loads: one model for every pair, PAD ~ load + "
-                f"log(lesion volume) + {covariates} + (1 | site), for a large lesion damages many regions at once; the "
-                "same without lesion volume stands beside as unadjusted. A load is tested where at least "
+                "Linear mixed models with a random intercept for site were fitted by exact profiled REML; standard "
+                "errors are s²(X'V⁻¹X)⁻¹, tests and 95 % intervals use t with Satterthwaite degrees of freedom, as R's "
+                f"lmerTest. Lesion volume: PAD ~ log(lesion volume in ml) + {covariates} + (1 | site) (model volume), "
+                "and the same with days since stroke (model volume_days). Lesion loads: one model for every pair, PAD "
+                f"~ load + log(lesion volume) + {covariates} + (1 | site), for a large lesion damages many regions at "
+                "once; the same without lesion volume stands beside as unadjusted. A load is tested where at least "
                 f"{settings.min_damaged} cases and {100 * settings.min_damaged_share:g} % of those used have 1 % of "
-                "the region or tract damaged. Age stays in although PADs are age-corrected (de Lange & Cole "
-                f"2020). Sex is "
-                "1 for male. Standardised β = b × SD(x) / SD(y). P-values were corrected by Benjamini-Hochberg within "
-                "families, over the tests that could be made: "
-                "all PADs for each model and term, all load-PAD pairs together, all variables of the group "
-                "differences together, thicknesses apart. Columns that others determine were dropped from the right, "
-                "as lme4 does, and marked; a site variance of zero is marked singular. "
-                "Beside every volume model stand statsmodels' likelihood at the same estimates, generalised estimating "
-                "equations (bias-reduced, exchangeable within sites), variance inflation, R², influence and the "
-                "smallest effect found with 80 % power (model_checks.tsv), and the same models with one choice changed "
-                "at a time (sensitivity.tsv)."
+                "the region or tract damaged. Age stays in although PADs are age-corrected (de Lange & Cole 2020). Sex "
+                "is 1 for male. Standardised β = b × SD(x) / SD(y). P-values were corrected by Benjamini-Hochberg "
+                "within families, over the tests that could be made: all PADs for each model and term, all load-PAD "
+                "pairs together, all variables of the group differences together, thicknesses apart. Columns that "
+                "others determine were dropped from the right, as lme4 does, and marked; a site variance of zero is "
+                "marked singular. Beside every volume model stand statsmodels' likelihood at the same estimates, "
+                "generalised estimating equations (bias-reduced, exchangeable within sites), variance inflation, R², "
+                "influence and the smallest effect found with 80 % power (model_checks.tsv), and the same models with "
+                "one choice changed at a time (sensitivity.tsv)."
                 + (
                     " The same models were fitted to the regions' plain thickness (mm), corrected as families of their "
                     "own: PADs are read from that cortex."
@@ -89,10 +83,9 @@ def methods(result: AnalysisResult) -> list[tuple[str, str]]:
         out.append(
             (
                 "Groups",
-                f"Motor outcome runs from 0 to 1 (1 = full function). Impairment is severe up to "
-                f"{settings.cut:.4g}{_points(result)}, mild above; this cut is a setting. "
-                "Adjusted "
-                f"mean differences are mild minus severe from variable ~ {group} + (1 | site).",
+                "Motor outcome runs from 0 to 1 (1 = full function). Impairment is severe up to "
+                f"{settings.cut:.4g}{_points(result)}, mild above; this cut is a setting. Adjusted mean differences "
+                f"are mild minus severe from variable ~ {group} + (1 | site).",
             )
         )
     if result.classification is not None:
@@ -103,10 +96,8 @@ def methods(result: AnalysisResult) -> list[tuple[str, str]]:
         (
             "What these choices are",
             "Covariates, motor cut, list of classifiers and estimator are this software's stated defaults or the "
-            "user's "
-            "settings. The published study's own choices on these points are not public; nothing here should be "
-            "read as "
-            "what that paper did." + (f" Software: RegionalBrainAge {version}." if version else ""),
+            "user's settings. The published study's own choices on these points are not public; nothing here should be "
+            "read as what that paper did." + (f" Software: RegionalBrainAge {version}." if version else ""),
         )
     )
     return out
@@ -135,13 +126,11 @@ def _classifiers(settings: Settings, found: ClassificationResult) -> str:
     grouped = f"whole sites held out in {row['folds']} outer folds" if sites > 1 else "cases split at random (one site)"
     thickness = any("thickness" in name for name in found.table["features"])
     return (
-        f"Severe against mild impairment was predicted with elastic-net logistic regression, a radial support vector "
-        f"machine (Platt-scaled on inner folds), a random forest and gradient boosting from age, sex, log lesion "
-        f"volume, "
-        f"all loads and all PADs. Nested cross-validation with {grouped} and up to {settings.inner_folds} inner "
-        f"folds of "
-        "whole sites that chose the settings by AUC; median imputation and scaling were learned inside each fold. "
-        "Baselines are plain logistic regressions: age, sex and lesion volume; the same with loads"
+        "Severe against mild impairment was predicted with elastic-net logistic regression, a radial support vector "
+        "machine (Platt-scaled on inner folds), a random forest and gradient boosting from age, sex, log lesion "
+        f"volume, all loads and all PADs. Nested cross-validation with {grouped} and up to {settings.inner_folds} "
+        "inner folds of whole sites that chose the settings by AUC; median imputation and scaling were learned inside "
+        "each fold. Baselines are plain logistic regressions: age, sex and lesion volume; the same with loads"
         + (
             "; age, sex and lesion volume with thickness; with loads and thickness. "
             if thickness

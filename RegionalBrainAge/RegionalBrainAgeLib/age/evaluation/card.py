@@ -55,14 +55,11 @@ def model_card(model: BrainAgeModel, found: Measured) -> str:
 
 def _head(model: BrainAgeModel) -> str:
     return (
-        f"# Model card: {model.name}\n\n**{RESEARCH_USE}**\n\n"
-        f"One global age of the brain, the ages of {len(model.region_names)} cortical regions (scheme "
-        f"`{model.scheme}`) and "
-        "each region's deviation from the global age, from the thickness of 148 Destrieux parcels and the "
-        "volumes of 30 "
-        "structures, for people whose brain may be damaged by a stroke. Written by `regional-brain-age evaluate "
-        "--card` from "
-        f"what it measured (TRIPOD+AI items in brackets). Software version {model.version}."
+        f"# Model card: {model.name}\n\n**{RESEARCH_USE}**\n\nOne global age of the brain, the ages of "
+        f"{len(model.region_names)} cortical regions (scheme `{model.scheme}`) and each region's deviation from the "
+        "global age, from the thickness of 148 Destrieux parcels and the volumes of 30 structures, for people whose "
+        "brain may be damaged by a stroke. Written by `regional-brain-age evaluate --card` from what it measured "
+        f"(TRIPOD+AI items in brackets). Software version {model.version}."
     )
 
 
@@ -77,14 +74,12 @@ def _data(model: BrainAgeModel, found: Measured) -> str:
         f"- Training people: {about['people']} of {about['sites']} sites.",
         *[f"  - {line}" for line in sets],
         "- Data sets named as left out hold patients.",
-        f"- Judged: {len(people)} adults, {people.age_years.min():.0f} to {people.age_years.max():.0f} years "
-        f"old, {old} aged 40 "
-        f"or more, {int((1 - people.male).sum())} women, {len(np.unique(people.site))} sites, {whole} with "
-        f"volumes. Every one is "
-        "read by a network and norms that used neither people nor chart offsets of the site.",
-        "- The means of the charts (Rutherford et al. 2022) were fitted by their authors on people of many "
-        "sites, sites of "
-        "this table among them: leaving a site out here cannot undo that.",
+        f"- Judged: {len(people)} adults, {people.age_years.min():.0f} to {people.age_years.max():.0f} years old, "
+        f"{old} aged 40 or more, {int((1 - people.male).sum())} women, {len(np.unique(people.site))} sites, {whole} "
+        "with volumes. Every one is read by a network and norms that used neither people nor chart offsets of the "
+        "site.",
+        "- The means of the charts (Rutherford et al. 2022) were fitted by their authors on people of many sites, "
+        "sites of this table among them: leaving a site out here cannot undo that.",
         "- Outcome: chronological age at scanning. Predictors: thickness, volumes, sex, and how well the "
         "scanner is known.",
         "- The folder holds distributions of errors by age, no person.",
@@ -98,31 +93,24 @@ def _method(model: BrainAgeModel) -> str:
     recipe = about["recipe"]
     lines = [
         "## Model [12a-12g]",
-        f"- Graph of {sizes.nodes} nodes (148 parcels, 30 structures, the size of the head) and "
-        f"{len(model.edges)} edges between "
-        f"neighbours and mirror images; {sizes.hubs} hubs that all nodes share, and {sizes.scanner_hubs} of scanners.",
-        "- The network is a Gaussian Markov random field; messages between neighbours, with learned weights, "
-        "are the steps of "
-        "the solver (conjugate gradients, torch-geometric). They run for every brain. A missing node drops out; "
-        "it is not "
-        "guessed. Each hemisphere is read without the other one.",
+        f"- Graph of {sizes.nodes} nodes (148 parcels, 30 structures, the size of the head) and {len(model.edges)} "
+        f"edges between neighbours and mirror images; {sizes.hubs} hubs that all nodes share, and "
+        f"{sizes.scanner_hubs} of scanners.",
+        "- The network is a Gaussian Markov random field; messages between neighbours, with learned weights, are the "
+        "steps of the solver (conjugate gradients, torch-geometric). They run for every brain. A missing node drops "
+        "out; it is not guessed. Each hemisphere is read without the other one.",
         f"- A node further than {GATE_SD:g} SD from what all others say of it is drawn to that distance.",
-        f"- Regional age: global age of the hemisphere plus the best guess of a smooth deviation (SD "
-        f"{DEVIATION_SD_YEARS:g} years "
-        f"a priori, reach {DEVIATION_REACH_MM:g} mm). A best guess is smaller than the truth.",
-        f"- Training: maximum likelihood, from the norms' own covariances, of the residuals of real people "
-        f"within their sites "
-        f"and of the scanners of the charts; {recipe['steps']} steps of Adam, {about['weights_per_network']} "
-        f"weights per network, "
-        "no random numbers. Fine-tuning on ages of real and simulated people was tried and left out: on "
-        "held-out sites it "
-        "gained nothing.",
-        f"- {len(model.folds)} networks: for each of {len(model.folds) - 1} groups of sites one that never saw "
-        f"them, and one of all, "
-        "which reads people of other sites.",
-        "- Age bias: linear per region on the out-of-fold PADs of healthy people (Smith 2019; de Lange & Cole "
-        "2020). Raw and "
-        "corrected PAD are both reported.",
+        "- Regional age: global age of the hemisphere plus the best guess of a smooth deviation (SD "
+        f"{DEVIATION_SD_YEARS:g} years a priori, reach {DEVIATION_REACH_MM:g} mm). A best guess is smaller than the "
+        "truth.",
+        "- Training: maximum likelihood, from the norms' own covariances, of the residuals of real people within "
+        f"their sites and of the scanners of the charts; {recipe['steps']} steps of Adam, "
+        f"{about['weights_per_network']} weights per network, no random numbers. Fine-tuning on ages of real and "
+        "simulated people was tried and left out: on held-out sites it gained nothing.",
+        f"- {len(model.folds)} networks: for each of {len(model.folds) - 1} groups of sites one that never saw them, "
+        "and one of all, which reads people of other sites.",
+        "- Age bias: linear per region on the out-of-fold PADs of healthy people (Smith 2019; de Lange & Cole 2020). "
+        "Raw and corrected PAD are both reported.",
         f"- Versions: {json.dumps(about['versions'])}.",
     ]
     return "\n".join(lines)
@@ -141,11 +129,10 @@ def _accuracy(found: Measured) -> str:
     return "\n".join(
         [
             "## Accuracy, beside simpler models [15, 18a, 23a]",
-            f"Errors are raw. Age-balanced means average ten-year bins of five people or more. With "
-            f"{REFERENCE_CONTROLS} local "
-            f"controls: mean over {CONTROL_DRAWS} draws of controls, with its SD; the simpler models have the "
-            f"controls' mean error "
-            f"taken off. Sites spanning at least 40 years: {', '.join(found.wide_sites) or 'none'}.",
+            "Errors are raw. Age-balanced means average ten-year bins of five people or more. With "
+            f"{REFERENCE_CONTROLS} local controls: mean over {CONTROL_DRAWS} draws of controls, with its SD; the "
+            "simpler models have the controls' mean error taken off. Sites spanning at least 40 years: "
+            f"{', '.join(found.wide_sites) or 'none'}.",
             "",
             f"![regional and global age by site]({FIGURE_FILES[1]})",
             "",
@@ -193,9 +180,8 @@ def _calibration(found: Measured) -> str:
         [
             "## Calibration to a scanner [12d, 23a]",
             f"Error of regional ages against the number of local controls, on {people['people']} people of "
-            f"{people['sites']} sites "
-            f"not trained on. The software refuses fewer than {MINIMUM_CONTROLS} controls and cautions below "
-            f"{CAUTION_CONTROLS}.",
+            f"{people['sites']} sites not trained on. The software refuses fewer than {MINIMUM_CONTROLS} controls and "
+            f"cautions below {CAUTION_CONTROLS}.",
             "",
             f"![error against number of controls]({FIGURE_FILES[0]})",
             "",
@@ -218,10 +204,9 @@ def _intervals(found: Measured) -> str:
     return "\n".join(
         [
             "## Intervals and corrected PAD [12f, 23a]",
-            f"Conformal {100 * COVERAGE:.0f} % intervals by age from errors on other sites; with missing or "
-            f"noisy nodes they widen "
-            f"with the standard error under the model. After calibration with {REFERENCE_CONTROLS} local "
-            f"controls, means over {CONTROL_DRAWS} draws:",
+            f"Conformal {100 * COVERAGE:.0f} % intervals by age from errors on other sites; with missing or noisy "
+            f"nodes they widen with the standard error under the model. After calibration with {REFERENCE_CONTROLS} "
+            f"local controls, means over {CONTROL_DRAWS} draws:",
             "",
             "| age | contain 0 | people |",
             "|---|---|---|",
@@ -246,8 +231,8 @@ def _regions(model: BrainAgeModel, found: Measured) -> str:
             f"- One network thinned on both sides: one of its two regions rises most in {100 * networks.mean():.1f} % "
             f"(least {100 * networks.min():.0f} %).",
             f"- The thinned region rises by {planted['rise_years']:.2f} years (median), "
-            f"{planted['deviation_years']:.2f} of them as its "
-            f"own deviation; the others of its side by {planted['same_side_years']:.2f}.",
+            f"{planted['deviation_years']:.2f} of them as its own deviation; the others of its side by "
+            f"{planted['same_side_years']:.2f}.",
             "- Regional ages of a hemisphere share most of their evidence and go together (correlations above): the "
             "deviations, not the ages, tell regions apart.",
             f"- Noise on every parcel moves a regional age by (median): {stability}.",
@@ -266,9 +251,8 @@ def _damage(found: Measured) -> str:
     return "\n".join(
         [
             "## Damaged brains [11, 12b]",
-            "Holes of real one-sided lesions in healthy people: median absolute change of the raw age, years, "
-            "and the mean "
-            f"change of intact regions with its sign. A region is not estimable when more than "
+            "Holes of real one-sided lesions in healthy people: median absolute change of the raw age, years, and the "
+            "mean change of intact regions with its sign. A region is not estimable when more than "
             f"{100 * DAMAGE_LIMIT_FRACTION:.0f} % of "
             'it is missing. Ventricles of a lesioned side are left out; "parcels alone missing" keeps them.',
             "",
@@ -277,16 +261,14 @@ def _damage(found: Measured) -> str:
             *rows,
             "",
             f"- Ex vacuo: ventricles of one side {100 * (EX_VACUO_GROWTH - 1):.0f} % larger beside a lesion: "
-            f"contralesional ages move by at "
-            f"most {e['contralesional_largest_years']:.2f} y, the global age by at most "
-            f"{e['global_largest_years']:.2f} y, ipsilesional ages "
-            f"by {e['ipsilesional_median_years']:.2f} y (median; mean {e['ipsilesional_mean_years']:+.2f}). "
-            f"Without being told of the lesion "
-            f"ipsilesional ages would rise by {e['ipsilesional_untold_mean_years']:.2f} y.",
+            f"contralesional ages move by at most {e['contralesional_largest_years']:.2f} y, the global age by at "
+            f"most {e['global_largest_years']:.2f} y, ipsilesional ages by {e['ipsilesional_median_years']:.2f} y "
+            f"(median; mean {e['ipsilesional_mean_years']:+.2f}). Without being told of the lesion ipsilesional ages "
+            f"would rise by {e['ipsilesional_untold_mean_years']:.2f} y.",
             "- Rules: the fluid of a lesioned side is left out; that of the midline from a lesion of "
-            f"{MIDLINE_LESION_ML:g} ml on, or one in the thalamus or ventral diencephalon. With a one-sided "
-            f"lesion the global age "
-            "is that of the other hemisphere and the midline. Ages read without any fluid stand beside the others.",
+            f"{MIDLINE_LESION_ML:g} ml on, or one in the thalamus or ventral diencephalon. With a one-sided lesion "
+            "the global age is that of the other hemisphere and the midline. Ages read without any fluid stand beside "
+            "the others.",
         ]
     )
 
@@ -295,16 +277,14 @@ def _limits(model: BrainAgeModel, found: Measured) -> str:
     routes = [f"{name}: {route.measured_on}" for name, route in model.routes.items()]
     lines = [
         "## Limits and use [3c, 14, 25, 26, 27]",
-        "- Without local calibration a scanner shifts every PAD; deviations and left-right contrasts within a "
-        "brain are "
-        "the numbers to read then.",
+        "- Without local calibration a scanner shifts every PAD; deviations and left-right contrasts within a brain "
+        "are the numbers to read then.",
         f'- "{NO_VOLUMES}" and "{NO_FLUID}" in the table say what is left where volumes or fluid are missing.',
         "- The model is scaled to FreeSurfer. "
         + (f"Route models in the folder: {'; '.join(routes)}." if routes else "It knows no other route's errors yet."),
         "- Old age and few sites go together in the training table: above 60 the judgement rests on two sites.",
-        "- Children are not judged. Healthy people only: no claim is made about any disease. OASIS-2 people "
-        "were not all "
-        "followed as cognitively normal; the table does not tell which.",
+        "- Children are not judged. Healthy people only: no claim is made about any disease. OASIS-2 people were not "
+        "all followed as cognitively normal; the table does not tell which.",
         *(_DOUBTFUL_SITE if "newyork_a_adhd" in found.people.site else ()),
         "- Fairness: the table holds no ethnicity, income or education; performance across such groups is unknown.",
         f"- Measured with: `{found.command}`.",

@@ -34,8 +34,8 @@ def model_card(
         "",
         "## Model",
         "- Two U-Nets of three levels on half-brains of 2 mm in affine template space, the right half mirrored: one of "
-        "the whole half, one of the ventricles and deep nuclei in it "
-        f"(channels {' and '.join(str(tuple(channels)) for channels in settings.channels.values())}).",
+        "the whole half, one of the ventricles and deep nuclei in it (channels "
+        f"{' and '.join(str(tuple(channels)) for channels in settings.channels.values())}).",
         f"- {' and '.join(map(str, settings.steps.values()))} steps of one half-brain, seed {settings.seed}: moved, "
         "bent, with other contrast, resolution, shading and noise, at times stripped, cut, or with a hole where a "
         "lesion would be.",
