@@ -149,6 +149,11 @@ def test_the_cohort_library_uses_only_the_case_table_and_the_file_helpers(module
     assert all(name.startswith(allowed) for name in foreign), f"{module} imports {foreign}"
 
 
+def test_no_file_is_too_long_to_read_at_once():
+    lengths = {name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in modules().items()}
+    assert {name: lines for name, lines in lengths.items() if lines >= 400} == {}
+
+
 def test_every_package_says_what_it_holds():
     for module, path in modules().items():
         if path.name == "__init__.py":

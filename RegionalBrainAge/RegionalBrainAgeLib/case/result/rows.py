@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import fields
 
 import numpy as np
 
-from ...age.ages import Ages
+from ...age.ages import Ages, ReadAges
 from ...age.features import Features
 from ...anatomy.regions import RegionScheme
 from ...anatomy.structures import INTRACRANIAL, STRUCTURE_NAMES, STRUCTURE_SIDES
@@ -17,21 +18,18 @@ from .result import GlobalAgeResult, ParcelResult, RegionResult, StructureResult
 def global_age_result(ages: Ages) -> GlobalAgeResult:
     """The global age of one person for the tables."""
     found = ages.global_age
-    numbers = {
-        name: float(getattr(found, name))
-        for name in (
-            "brain_age_years",
-            "pad_years",
-            "pad_corrected_years",
-            "pad_lower_years",
-            "pad_upper_years",
-            "pad_percentile",
-            "brain_age_without_fluid_years",
-        )
-    }
     return GlobalAgeResult(
-        **numbers, estimable=bool(found.estimable), reason=str(found.reason), read_from=str(found.read_from)
+        **{name: float(value) for name, value in _numbers(GlobalAgeResult, found).items()},
+        estimable=bool(found.estimable),
+        reason=str(found.reason),
+        read_from=str(found.read_from),
     )
+
+
+def _numbers(row: type[GlobalAgeResult] | type[RegionResult], found: ReadAges) -> dict[str, np.ndarray]:
+    """The ages, PADs, deviations and percentiles that a row holds, under its names."""
+    names = [item.name for item in fields(row) if item.name.endswith(("_years", "_percentile"))]
+    return {name: np.asarray(getattr(found, name)) for name in names}
 
 
 def region_rows(
@@ -52,7 +50,7 @@ def region_rows(
     thickness_mm, lesioned_fraction : (P,); NaN thickness is missing.
     loads, volumes_ml : (R,) lesion load (fraction) and volume of each region, NaN where not measured.
     """
-    rows = []
+    rows, numbers = [], _numbers(RegionResult, ages)
     for index, region in enumerate(scheme.regions):
         measured = weights[index] * np.isfinite(thickness_mm)
         total = measured.sum()
@@ -63,17 +61,7 @@ def region_rows(
                 network=region.network,
                 hemisphere=region.hemisphere,
                 side=side_word(region.hemisphere, lesion_side),
-                brain_age_years=float(ages.brain_age_years[index]),
-                pad_years=float(ages.pad_years[index]),
-                pad_corrected_years=float(ages.pad_corrected_years[index]),
-                pad_lower_years=float(ages.pad_lower_years[index]),
-                pad_upper_years=float(ages.pad_upper_years[index]),
-                pad_percentile=float(ages.pad_percentile[index]),
-                deviation_years=float(ages.deviation_years[index]),
-                deviation_corrected_years=float(ages.deviation_corrected_years[index]),
-                deviation_lower_years=float(ages.deviation_lower_years[index]),
-                deviation_upper_years=float(ages.deviation_upper_years[index]),
-                deviation_percentile=float(ages.deviation_percentile[index]),
+                **{name: float(values[index]) for name, values in numbers.items()},
                 estimable=bool(ages.estimable[index]),
                 reason=str(ages.reason[index]),
                 load_fraction=float(loads[index]),
