@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -25,7 +25,7 @@ from ...case.result.tables import PROCESSED_NAME
 from ...errors import InputError
 from ...files.atomic_file import write_atomically
 from ...files.tables import read_table, sidecar_text, table_text
-from ...files.wording import RESEARCH_USE, plain, signed
+from ...files.wording import RESEARCH_USE, SIMULATED, plain, signed
 from ..lists.case_list import sessions_by_person, split_session
 from .lines import limit_of, line_svg
 from .rescans import Rescans, smallest_detectable_change
@@ -128,6 +128,7 @@ def write_longitudinal(
     write_atomically(out_dir / f"{Path(TABLE_NAME).stem}.json", sidecar_text(COLUMNS))
     page = _template().render(
         research_use=RESEARCH_USE,
+        simulated=SIMULATED if _any_simulated(sessions for sessions, _ in people.values()) else "",
         people=people,
         lines={person: lines(*found) for person, found in people.items()},
         stand_in=any(not _from_t1(sessions[0]) for sessions, _ in people.values()),
@@ -233,6 +234,10 @@ def lines(sessions: Sequence[Session], rows: Sequence[Mapping[str, Any]]) -> lis
         (name, Markup(line_svg(name, ages, [found.get(name, math.nan) for found in pads], bands[name], limit)))
         for name in first.pads()
     ]
+
+
+def _any_simulated(people: Iterable[Sequence[Session]]) -> bool:
+    return any(session.summary["case"].get("simulated") for sessions in people for session in sessions)
 
 
 def _session(out_dir: Path, case_id: str) -> Session | None:

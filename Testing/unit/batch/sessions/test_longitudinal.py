@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from html import unescape
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,6 +20,7 @@ from RegionalBrainAgeLib.case.result.result import ParcelResult
 from RegionalBrainAgeLib.case.result.tables import processed_columns
 from RegionalBrainAgeLib.figures import palette
 from RegionalBrainAgeLib.files.tables import read_table
+from RegionalBrainAgeLib.files.wording import SIMULATED
 from scipy import stats
 
 REGIONS = ("FPN_L", "FPN_R", "VIS_L", "VIS_R")
@@ -89,6 +91,15 @@ def test_sessions_are_ordered_compared_with_the_first_and_judged_by_the_limit(tm
     assert "<h2>A</h2>" in text
     assert "<h2>B</h2>" not in text
     assert '<td class="beyond">+8.0</td>' in text
+
+
+@pytest.mark.parametrize("simulated", [(), ("lesion",)])
+def test_a_session_that_is_not_real_makes_the_page_say_so(simulated, tmp_path):
+    leave_session(tmp_path, "A_ses-1", {})
+    leave_session(tmp_path, "A_ses-2", {}, simulated=simulated)
+    write_sessions(tmp_path, ["A_ses-1", "A_ses-2"])
+    page = write_longitudinal(tmp_path, LinearModel(), rescans()).read_text(encoding="utf-8")
+    assert (SIMULATED in unescape(page)) == bool(simulated)
 
 
 def test_without_measured_rescans_changes_have_no_limit_and_none_is_beyond_it(tmp_path):
