@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from RegionalBrainAgeLib.errors import InputError
+from RegionalBrainAgeLib.files.input_file import parsing, plain_file
 from RegionalBrainAgeLib.progress import LOG
 
 _FILE_FORMAT = "%(asctime)s %(levelname)s %(message)s"
@@ -90,11 +91,10 @@ def words_from_config(argv: Sequence[str], tables: Mapping[str, argparse.Argumen
     path = _config_path(argv)
     if path is None:
         return []
-    try:
+    name, remedy = f"The settings {path}", "Give a TOML file in UTF-8."
+    plain_file(path, name, remedy)
+    with parsing(name, remedy):
         settings = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise InputError(f"The settings {path} cannot be read: {reason}.", "Give a TOML file in UTF-8.") from error
     known = {
         name.lstrip("-"): action
         for action in tables[table]._actions

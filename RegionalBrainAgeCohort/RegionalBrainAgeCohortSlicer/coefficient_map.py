@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import slicer
+from RegionalBrainAgeLib.files.tables import read_table
 from RegionalBrainAgeSlicer.scene import case_nodes
 from RegionalBrainAgeSlicer.scene.case_nodes import TEMPLATE_CASE
 from RegionalBrainAgeSlicer.scene.colour_scales import coefficient_scale
@@ -35,8 +35,7 @@ def maps_of(folder: Path) -> list[CoefficientMap]:
     path = Path(folder) / "mixed_models.tsv"
     if not path.exists():
         return []
-    with path.open(encoding="utf-8", newline="") as stream:
-        rows = list(csv.DictReader(stream, delimiter="\t"))
+    rows = read_table(path)
     maps = []
     for model, term in dict.fromkeys((row["model"], row["term"]) for row in rows):
         if "ntercept" in term:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from pathlib import Path
 
 import qt
 import slicer
 from RegionalBrainAgeLib.errors import InputError
+from RegionalBrainAgeLib.files.tables import open_table
 from RegionalBrainAgeSlicer.messages import show_error, told_to_user
 from RegionalBrainAgeSlicer.work.background_run import BackgroundRun, Outcome
 from RegionalBrainAgeSlicer.work.chunked_work import TurnByTurn
@@ -92,11 +92,15 @@ class CohortResults:
         table.rowCount = 0
         if not path or not Path(path).exists():
             return
-        with Path(path).open(encoding="utf-8", newline="") as stream:
-            header, *rows = list(csv.reader(stream, delimiter="\t")) or [[]]
+        with told_to_user(_("The table could not be opened.")):
+            found = open_table(path)
+            self._show_rows(found.header, [list(row.cells.values()) for row in found.rows()])
+
+    def _show_rows(self, header: tuple[str, ...], rows: list[list[str]]) -> None:
+        table = self.ui.resultTable
         table.columnCount = len(header)
         table.rowCount = len(rows)
-        table.setHorizontalHeaderLabels(header)
+        table.setHorizontalHeaderLabels(list(header))
         for index, row in enumerate(rows):
             for column, text in enumerate(row):
                 item = qt.QTableWidgetItem()

@@ -130,7 +130,15 @@ def run(inputs: int, seed: int, seconds: float, keep: Path, only: str = "") -> d
                 path.parent.mkdir(parents=True, exist_ok=True)
                 results.setdefault(name, Counter()).update(in_child(readers[name], name, seed, part, work, keep))
                 path.write_bytes(readers[name].seed)  # sound again for readers that use the same folder
+            done = sum(found.total() for found in results.values())
+            print(f"{done} inputs, {faults(results)} wrong", file=sys.stderr, flush=True)
     return results
+
+
+def faults(results: dict[str, Counter]) -> int:
+    """Outcomes that are neither a result nor the software's own error."""
+    every = sum(results.values(), Counter())
+    return every.total() - every["read"] - every["refused"]
 
 
 def table(results: dict[str, Counter]) -> str:
@@ -140,8 +148,8 @@ def table(results: dict[str, Counter]) -> str:
         wrong = ", ".join(f"{what} ({count})" for what, count in found.items() if what not in ("read", "refused"))
         lines.append(f"{name:<28}{found.total():>8}{found['read']:>8}{found['refused']:>9}  {wrong}")
     every = sum(results.values(), Counter())
-    faults = every.total() - every["read"] - every["refused"]
-    return "\n".join([*lines, f"{'all':<28}{every.total():>8}{every['read']:>8}{every['refused']:>9}  {faults} wrong"])
+    total = f"{'all':<28}{every.total():>8}{every['read']:>8}{every['refused']:>9}  {faults(results)} wrong"
+    return "\n".join([*lines, total])
 
 
 def main() -> int:
@@ -155,8 +163,7 @@ def main() -> int:
     args = parser.parse_args()
     results = run(args.inputs, args.seed, args.seconds, args.keep, args.only)
     print(table(results))
-    every = sum(results.values(), Counter())
-    return int(every.total() != every["read"] + every["refused"])
+    return int(faults(results) > 0)
 
 
 if __name__ == "__main__":

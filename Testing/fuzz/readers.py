@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import gzip
 import io
 import json
@@ -13,16 +14,22 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import SimpleITK as sitk
+from regional_brain_age.common_options import words_from_config
 from RegionalBrainAgeCohortLib.data.cohort_table import read_cohort
 from RegionalBrainAgeCohortLib.data.settings import Settings
+from RegionalBrainAgeCohortLib.sem.language import parse_model
 from RegionalBrainAgeCohortLib.simulate import simulate_cohort, write_cohort
 from RegionalBrainAgeLib.age.model.calibration import FORMAT, read_calibration
 from RegionalBrainAgeLib.age.model.model_folder import checked_contents, read_description
+from RegionalBrainAgeLib.age.norms.charts import read_charts
 from RegionalBrainAgeLib.age.people_table import read_people
+from RegionalBrainAgeLib.age.vertices.mesh import read_vertex_people
 from RegionalBrainAgeLib.anatomy.parcels import PARCEL_NAMES, PARCELS_PER_HEMISPHERE
 from RegionalBrainAgeLib.anatomy.regions import load_scheme
+from RegionalBrainAgeLib.anatomy.structures import STRUCTURE_NAMES
 from RegionalBrainAgeLib.anatomy.tract import load_tract_template
-from RegionalBrainAgeLib.batch.lists.bids import read_dataset
+from RegionalBrainAgeLib.batch.controls import read_controls
+from RegionalBrainAgeLib.batch.lists.bids import read_dataset, read_filters
 from RegionalBrainAgeLib.batch.lists.case_list import read_case_list
 from RegionalBrainAgeLib.batch.lists.parcel_lists import read_measured
 from RegionalBrainAgeLib.batch.review.decisions import read_decision_file
@@ -37,6 +44,9 @@ from RegionalBrainAgeLib.files.images import read_labels, read_mask, read_t1
 from RegionalBrainAgeLib.files.input_file import read_json
 from RegionalBrainAgeLib.geometry.image import Image, to_sitk
 from RegionalBrainAgeLib.resources import shipped
+from RegionalBrainAgeLib.structures.freesurfer import read_volumes
+from RegionalBrainAgeLib.structures.model import load_model as load_structure_model
+from RegionalBrainAgeSlicer.scene.case_folder import read_case_folder
 from shared_folder import DAMAGED, REPORTS
 
 
@@ -149,6 +159,12 @@ def _freesurfer(work: Path) -> dict[str, Reader]:
         nib.freesurfer.write_annot(
             surface / "label" / f"{side}.aparc.a2009s.annot", labels, colours, texts, fill_ctab=True
         )
+    volumes = work / "volumes" / "stats"
+    volumes.mkdir(parents=True)
+    rows = [f"{i} {i + 4} 3000 {3000 + i}.5 {name} 50 9 0 99 99" for i, name in enumerate(STRUCTURE_NAMES)]
+    icv = "# Measure EstimatedTotalIntraCranialVol, eTIV, Estimated Total Intracranial Volume, 1500000.0, mm^3"
+    heads = "# ColHeaders  Index SegId NVoxels Volume_mm3 StructName normMean normStdDev normMin normMax normRange"
+    (volumes / "aseg.stats").write_text("\n".join([icv, heads, *rows]) + "\n", encoding="utf-8")
     annotation, morph = surface / "label" / "lh.aparc.a2009s.annot", surface / "surf" / "lh.thickness"
     return {
         "FreeSurfer stats": Reader("fs/stats/lh.aparc.a2009s.stats", stats.read_bytes(),
@@ -157,6 +173,8 @@ def _freesurfer(work: Path) -> dict[str, Reader]:
                                    lambda path: read_subject(path.parents[1]), 0, 3),
         "FreeSurfer thickness": Reader("surf/surf/lh.thickness", morph.read_bytes(),
                                        lambda path: read_subject(path.parents[1]), 40, 3),
+        "FreeSurfer volumes": Reader("volumes/stats/aseg.stats", (volumes / "aseg.stats").read_bytes(),
+                                     lambda path: read_volumes(path.parents[1]), 0, 4),
     }  # fmt: skip
 
 
@@ -191,6 +209,14 @@ def _tables(work: Path) -> dict[str, Reader]:
     dataset = work / "bids"
     shutil.copytree(REPORTS / "A09_bids_person_twice", dataset, dirs_exist_ok=True)
 
+    columns = ["warp_epsilon", "warp_log_b", "log_beta", "intercept", "age", "sex_male"]
+    columns += [f"spline{k}" for k in range(7)] + [f"site:{name}" for name in "abcde"]
+    row = ",0.1" * len(columns)
+    charts = "\n".join([",".join(["parcel", *columns]), *(name + row for name in PARCEL_NAMES)])
+    vertices = io.BytesIO()
+    np.save(vertices, np.ones((2, 5124, 1), np.float16))
+    (work / "two.csv").write_text("person,site,age,sex\na,s,40,F\nb,s,50,M\n", encoding="utf-8")
+
     def measured(path: Path) -> object:
         return list(read_measured(path, calibration=None, freesurfer_thickness=True))
 
@@ -205,6 +231,11 @@ def _tables(work: Path) -> dict[str, Reader]:
                                    lambda path: read_dataset(path.parent), 0, 6),
         "decisions": Reader("qc.tsv", b"case_id\tdecision\treviewer\tnote\nP1\taccept\tme\tn/a\nP2\treject\tme\tx\n",
                             read_decision_file, 0, 6),
+        "charts": Reader("charts.csv", charts.encode(), read_charts, 300, 2),
+        "vertices": Reader("v.npy", vertices.getvalue(),
+                           lambda path: read_vertex_people(path.with_name("two.csv"), path), 128, 3),
+        "path model": Reader("model.txt", b"age ~ load + days\nload ~~ days\nmotor ~ a*age + c*load\nind := a*c\n",
+                             lambda path: parse_model(path.read_text(encoding="utf-8", errors="replace")), 0, 6),
         "region scheme": Reader("scheme.tsv", shipped("Schemes", "nine-networks.tsv").read_bytes(), load_scheme, 0, 2),
     }  # fmt: skip
 
@@ -240,6 +271,27 @@ def _json(work: Path) -> dict[str, Reader]:
         content = read_json(path, "The settings")
         return Settings.from_dict(content) if isinstance(content, dict) else None
 
+    command = argparse.ArgumentParser()
+    command.add_argument("--workers", type=int)
+    command.add_argument("--leave-out", nargs="+")
+    command.add_argument("--resume", action="store_true")
+    shutil.copytree(shipped("Models", "structures-t1"), work / "structures", dirs_exist_ok=True)
+    cases = work / "controls" / "sub-demo"
+    cases.mkdir(parents=True)
+    tables = {
+        "parcels": ["parcel\tthickness_mm\tlesioned_fraction\tvoxels", *(f"{p}\t2.5\t0\t99" for p in PARCEL_NAMES)],
+        "regions": ["region\tnetwork\themisphere\tside\testimable\treason\tbrain_age_years\tpad_corrected_years\t"
+                    "pad_lower_years\tpad_upper_years\tpad_percentile\tload_fraction\tthickness_mm",
+                    *(f"SMN_{side}\tSMN\t{side}\tn/a\ttrue\tn/a\t60.1\t2.5\t-9\t14\t63\t0\t2.4" for side in "LR")],
+    }  # fmt: skip
+    for name, lines in tables.items():
+        (cases / f"sub-demo_{name}.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    healthy = json.dumps(summary | {"lesion": {**summary["lesion"], "side": "none"}}).encode()
+    (cases / "sub-demo_case.json").write_bytes(healthy)
+
+    def options(path: Path) -> object:
+        return words_from_config(["--config", str(path)], {"batch": command}, "batch")
+
     def page(path: Path) -> object:
         return write_quality_page(path.parents[1])
 
@@ -249,6 +301,18 @@ def _json(work: Path) -> dict[str, Reader]:
         "settings": Reader("settings.json", json.dumps(settings).encode(), settings_of, 0, 8),
         "case.json": Reader("sub-demo/sub-demo_case.json", json.dumps(summary).encode(),
                             lambda path: read_result(path.parent), 0, 3),
+        "controls of a folder": Reader("controls/sub-demo/sub-demo_case.json", healthy,
+                                       lambda path: read_controls(path.parents[1]), 0, 2),
+        "case in Slicer, table": Reader("controls/sub-demo/sub-demo_regions.tsv",
+                                        (cases / "sub-demo_regions.tsv").read_bytes(),
+                                        lambda path: read_case_folder(path.parent), 0, 4),
+        "case in Slicer, facts": Reader("controls/sub-demo/sub-demo_case.json", healthy,
+                                        lambda path: read_case_folder(path.parent), 0, 2),
+        "structure model": Reader("structures/structures.json", (work / "structures/structures.json").read_bytes(),
+                                  lambda path: load_structure_model.__wrapped__(path.parent), 0, 0.5),
+        "BIDS filter": Reader("filter.json", b'{"t1w": {"acquisition": "mprage", "run": [1, 2]}}', read_filters, 0, 6),
+        "options file": Reader("options.toml", b'[batch]\nworkers = 2\nleave-out = ["a", "b"]\nresume = true\n',
+                               options, 0, 6),
         "quality page": Reader("page/sub-demo/sub-demo_case.json", json.dumps(summary).encode(), page, 0, 1),
         "record": Reader("records/batch/records/sub-P2.json",
                          (DAMAGED / "record_with_another_column" / "sub-P2.json").read_bytes(),

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import gzip
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("distributed", reason="the reader of SLURM profiles needs the extra 'cluster'")
+
+sys.path[:0] = [str(Path(__file__).parent)]
+
+
+def test_every_sound_file_is_read_before_it_is_damaged(tmp_path):
+    from readers import all_readers
+
+    for reader in all_readers(tmp_path).values():
+        path = tmp_path / reader.file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(gzip.compress(reader.seed) if reader.packed else reader.seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            reader.read(path)
 
 
 @pytest.mark.slow

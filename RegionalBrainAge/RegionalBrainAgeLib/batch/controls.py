@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from ..anatomy.parcels import PARCEL_NAMES
 from ..anatomy.structures import INTRACRANIAL, STRUCTURE_NAMES
 from ..case.result.tables import PROCESSED_NAME
 from ..errors import InputError
-from ..files.input_file import parsing
+from ..files.input_file import parsing, read_json
 from ..files.tables import read_table
 from ..files.words import number_of, truth_of
 
@@ -47,8 +46,8 @@ def _read_cases(folder: Path, column: str | None) -> People:
     wanted = None if column is None else _marked(folder, column)
     features, person, age_years, sex, sites = [], [], [], [], set()
     for summary_path in sorted(folder.glob("sub-*/*_case.json")):
+        summary = read_json(summary_path, f"The file {summary_path}")
         with parsing(f"The file {summary_path}"):
-            summary = json.loads(summary_path.read_text(encoding="utf-8"))
             case, lesion = summary["case"], summary["lesion"]
             if wanted is not None and case["case_id"] not in wanted:
                 continue

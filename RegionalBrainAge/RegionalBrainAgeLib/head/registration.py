@@ -13,6 +13,7 @@ import SimpleITK as sitk
 
 from ..anatomy.template import template_brain, template_brightness
 from ..errors import CaseError, InputError
+from ..files.input_file import parsing, read_json
 from ..geometry.image import RAS_FROM_LPS, Image, bounding_box, cropped, grid_of, subsampled, to_sitk
 from ..threads import torch_threads
 from .affine import align_affinely, curve_correlation
@@ -94,20 +95,21 @@ class Registration:
 
         Raises
         ------
-        InputError : a file is missing.
+        InputError : a file is missing or damaged.
         """
         affine, to_native, to_template, sidecar = _files(Path(folder), stem)
         for path in (affine, to_native, to_template, sidecar):
             if not path.is_file():
                 raise InputError(f"The file {path} does not exist.", "Name a folder in which a case was processed.")
-        content = json.loads(sidecar.read_text(encoding="utf-8"))
-        return Registration(
-            _empty_grid(tuple(content["t1_shape"]), np.array(content["t1_ras_from_ijk"])),
-            _ras_matrix(sitk.AffineTransform(sitk.ReadTransform(str(affine)))),
-            _displacement(sitk.ReadImage(str(to_template), sitk.sitkVectorFloat32)),
-            _displacement(sitk.ReadImage(str(to_native), sitk.sitkVectorFloat32)),
-            float(content["similarity"]),
-        )
+        content = read_json(sidecar, f"The file {sidecar}")
+        with parsing(f"The registration {stem} in {folder}", "Estimate the case again."):
+            return Registration(
+                _empty_grid(tuple(content["t1_shape"]), np.array(content["t1_ras_from_ijk"])),
+                _ras_matrix(sitk.AffineTransform(sitk.ReadTransform(str(affine)))),
+                _displacement(sitk.ReadImage(str(to_template), sitk.sitkVectorFloat32)),
+                _displacement(sitk.ReadImage(str(to_native), sitk.sitkVectorFloat32)),
+                float(content["similarity"]),
+            )
 
 
 def register(

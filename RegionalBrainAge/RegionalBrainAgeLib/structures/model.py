@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
 from ..errors import InputError
 from ..files.atomic_file import write_atomically
+from ..files.input_file import parsing, plain_file, read_json
 from ..resources import shipped
 from .half_brain import VOXEL_MM, WINDOWS
 from .names import CLASSES
@@ -74,11 +74,8 @@ def load_model(folder: Path | None = None) -> StructureModel:
     """
     folder = shipped("Models", DEFAULT_STRUCTURE_MODEL) if folder is None else Path(folder)
     again = "Copy the model folder again or train anew."
-    try:
-        description = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))
-        content = (folder / _WEIGHTS).read_bytes()
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"The structure model {folder} cannot be read ({error}).", again) from error
+    description = read_json(folder / _DESCRIPTION, f"The structure model {folder / _DESCRIPTION}", again)
+    content = plain_file(folder / _WEIGHTS, f"The structure model {folder / _WEIGHTS}", again).read_bytes()
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         raise InputError(f"{folder / _DESCRIPTION} does not describe a structure model ({FORMAT}).", again)
     if description.get("sha256") != hashlib.sha256(content).hexdigest():
@@ -86,7 +83,7 @@ def load_model(folder: Path | None = None) -> StructureModel:
     if description.get("classes") != list(CLASSES) or description.get("windows") != _windows():
         raise InputError(f"The structure model {folder} was trained for other structures or windows.", again)
     networks = {}
-    try:
+    with parsing(f"The weights in {folder}", again):
         arrays = {name: torch.from_numpy(value.astype(np.float32)) for name, value in load_arrays(content).items()}
         for window in WINDOWS:
             network = StructureNetwork(len(CLASSES), description["channels"][window.name], window.shape)
@@ -94,8 +91,6 @@ def load_model(folder: Path | None = None) -> StructureModel:
             own = {name.removeprefix(stem): value for name, value in arrays.items() if name.startswith(stem)}
             network.load_state_dict(own)
             networks[window.name] = network.eval()
-    except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
-        raise InputError(f"The weights in {folder} do not fit the networks ({error}).", again) from error
     return StructureModel(networks, description["channels"], description.get("about", {}))
 
 

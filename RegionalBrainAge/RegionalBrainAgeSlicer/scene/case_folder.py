@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
 from RegionalBrainAgeLib.errors import InputError
+from RegionalBrainAgeLib.files.input_file import parsing, read_json
+from RegionalBrainAgeLib.files.tables import read_table
 
 # Columns that hold numbers; those of the second list are missing in folders of older versions.
 _NUMBERS = (
@@ -172,14 +172,9 @@ def read_case_folder(path: Path | str) -> CaseFolder:
         )
     name = tables[0].name.removesuffix("_regions.tsv")
     facts_path = path / f"{name}_case.json"
-    try:
-        facts = json.loads(facts_path.read_text(encoding="utf-8"))
-        with tables[0].open(encoding="utf-8-sig", newline="") as stream:
-            rows = tuple(_row(i, cells) for i, cells in enumerate(csv.DictReader(stream, delimiter="\t"), start=1))
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(
-            f"The case folder {path} is damaged ({type(error).__name__}: {error}).", "Estimate the case again."
-        ) from error
+    with parsing(f"The case folder {path}", "Estimate the case again."):
+        facts = read_json(facts_path, f"The file {facts_path}", "Estimate the case again.")
+        rows = tuple(_row(i, cells) for i, cells in enumerate(read_table(tables[0]), start=1))
     if not rows:
         raise InputError(f"The table {tables[0]} has no rows.", "Estimate the case again.")
     return CaseFolder(path, name, rows, facts)

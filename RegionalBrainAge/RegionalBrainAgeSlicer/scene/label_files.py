@@ -5,7 +5,6 @@ Other files, heads above all, are read by Slicer's own readers.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import slicer
 from RegionalBrainAgeLib.errors import InputError
+from RegionalBrainAgeLib.files.input_file import parsing
 
 _PIECE_VOXELS = 1_000_000
 
@@ -47,7 +47,7 @@ def read_labels(path: Path) -> Generator[str, None, Labels]:
             f"The file {path} cannot be read yet: the Python package nibabel is missing.",
             "Click 'Install packages' in the Estimate step.",
         ) from error
-    try:
+    with parsing(f"The label volume {path}", "Estimate the case again."):
         # One handle: a packed file is unpacked once, from its beginning to its end.
         file = nib.load(path, keep_file_open=True)
         columns, rows, slices = file.shape
@@ -57,10 +57,6 @@ def read_labels(path: Path) -> Generator[str, None, Labels]:
             part = slice(first, first + step)
             array[part] = np.asarray(file.dataobj[..., part]).T
             yield f"reading {path.name}"
-    except (OSError, EOFError, ValueError, zlib.error, nib.filebasedimages.ImageFileError) as error:
-        raise InputError(
-            f"The file {path} is not a label volume of this software ({error}).", "Estimate the case again."
-        ) from error
     return Labels(array, np.asarray(file.affine, float))
 
 

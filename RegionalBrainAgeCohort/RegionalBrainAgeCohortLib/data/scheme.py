@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from RegionalBrainAgeLib.errors import InputError
+from RegionalBrainAgeLib.files.tables import read_table
 from RegionalBrainAgeLib.resources import shipped
 
 COLUMNS = ("network", "hemisphere", "atlas", "labels")
@@ -21,11 +21,7 @@ def read_scheme(path: str = "") -> Scheme:
     InputError : the file cannot be read, or is no region scheme.
     """
     file = Path(path) if path else shipped("Schemes", "nine-networks.tsv")
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as stream:
-            rows = list(csv.DictReader(stream, delimiter="\t"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"The region scheme {file} cannot be read: {error}.", "Check the path.") from error
+    rows = read_table(file)
     if not rows or any(row.get(column) is None for row in rows for column in COLUMNS):
         raise InputError(
             f"{file} is no region scheme.", f"Give a tab-separated file with the columns region, {', '.join(COLUMNS)}."

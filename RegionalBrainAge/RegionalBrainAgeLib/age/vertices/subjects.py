@@ -20,7 +20,7 @@ from scipy.spatial import cKDTree
 
 from ...errors import InputError
 from ...files.atomic_folder import make_folder
-from ...files.input_file import parsing
+from ...files.input_file import parsing, plain_file
 from ...files.tables import read_table
 from ..subjects import facts_of, person_column, subject_folder
 from .mesh import VERTICES_PER_HEMISPHERE, sphere_points
@@ -101,6 +101,9 @@ def subject_features(folder: Path, targets: list[cKDTree]) -> np.ndarray:
         absent = next((path for path in needed if not path.exists()), None)
         if absent is not None:
             raise InputError(f"There is no {absent}.", "Run recon-all or FastSurfer's surface part on this subject.")
+        for path in (*needed, *(surf / f"{side}.{feature}" for feature in FEATURES)):
+            if path.exists():
+                plain_file(path, f"The surface file {path}")
         with parsing(f"The surfaces of {folder}"):
             points, _ = nib.freesurfer.read_geometry(needed[0])
             points = points / np.linalg.norm(points, axis=1, keepdims=True)

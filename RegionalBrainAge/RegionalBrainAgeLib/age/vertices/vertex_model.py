@@ -15,6 +15,7 @@ from safetensors.numpy import save as save_arrays
 
 from ...anatomy.regions import RegionScheme
 from ...errors import InputError
+from ...files.input_file import parsing
 from ..evaluation.metrics import balanced_mae_years
 from ..model.graph import grown_holes
 from ..model.model_folder import read_description, write_description
@@ -217,18 +218,21 @@ def load_vertex_model(folder: Path | str, scheme: RegionScheme) -> VertexModel:
     description = read_description(folder, FORMAT)
     path = folder / "weights.safetensors"
     content = path.read_bytes() if path.is_file() else b""
-    if hashlib.sha256(content).hexdigest() != description["sha256"]["weights.safetensors"]:
+    if hashlib.sha256(content).hexdigest() != description["sha256"].get("weights.safetensors"):
         raise InputError(f"{path} is missing or not the file the model was saved with.", "Copy the model folder again.")
     names = tuple(region.name for region in scheme.regions)
-    if names != tuple(description["regions"]):
-        raise InputError(f"The model {folder} was trained for other regions than '{scheme.name}'.", "Give its scheme.")
-    arrays = load_arrays(content)
-    mean, sd = arrays.pop("feature_mean").astype(float), arrays.pop("feature_sd").astype(float)
-    mesh = load_mesh(description["mesh"])
-    architecture = MeshArchitecture(**description["architecture"])
-    network = MeshNetwork(architecture, mesh.edges, vertex_membership(mesh, scheme))
-    network.load_state_dict({key: torch.as_tensor(value) for key, value in arrays.items()})
-    return VertexModel(mesh, names, architecture, network.eval(), mean, sd, description["about"])
+    with parsing(f"The vertex model {folder}", "Copy the model folder again."):
+        if names != tuple(description["regions"]):
+            raise InputError(
+                f"The model {folder} was trained for other regions than '{scheme.name}'.", "Give its scheme."
+            )
+        arrays = load_arrays(content)
+        mean, sd = arrays.pop("feature_mean").astype(float), arrays.pop("feature_sd").astype(float)
+        mesh = load_mesh(description["mesh"])
+        architecture = MeshArchitecture(**description["architecture"])
+        network = MeshNetwork(architecture, mesh.edges, vertex_membership(mesh, scheme))
+        network.load_state_dict({key: torch.as_tensor(value) for key, value in arrays.items()})
+        return VertexModel(mesh, names, architecture, network.eval(), mean, sd, description["about"])
 
 
 def _inputs(values: np.ndarray, mean: np.ndarray, sd: np.ndarray, male: np.ndarray) -> list[torch.Tensor]:

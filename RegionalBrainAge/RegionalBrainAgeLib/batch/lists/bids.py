@@ -15,7 +15,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from pathlib import Path
 
 from ...case.case import case_from_text
 from ...errors import InputError
+from ...files.input_file import parsing, read_json
 from ...files.tables import open_table
 from ...files.words import is_missing
 from .case_list import SESSION_MARK, CaseList, FailedCase, PlannedCase, split_session
@@ -86,13 +86,10 @@ def read_filters(path: Path) -> dict[str, tuple[str, ...]]:
     ------
     InputError : the file is no JSON, or has an entity that T1-weighted heads do not have.
     """
-    try:
-        filters = json.loads(path.read_text(encoding="utf-8"))
+    name, remedy = f"The filter file {path}", 'Write {"t1w": {"acquisition": "mprage"}}.'
+    filters = read_json(path, name, remedy)
+    with parsing(name, remedy):
         wanted = filters.get("t1w", {}).items()
-    except (OSError, ValueError, AttributeError) as error:
-        raise InputError(
-            f"The filter file {path} cannot be read: {error}.", 'Write {"t1w": {"acquisition": "mprage"}}.'
-        ) from error
     found = {}
     for name, value in wanted:
         if name in _ALWAYS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -146,7 +147,9 @@ def _pictures(store: Store, out_dir: Path, name: str) -> dict[str, str]:
     for kind in KINDS:
         path = store.thumbnail_path(name, kind)
         figure = out_dir / name / "figures" / f"{name}_{REPORT_PICTURES.get(kind)}.jpg"
-        content = path.read_bytes() if path.exists() else shrunk(figure) if figure.exists() else None
+        content = path.read_bytes() if path.exists() else None
+        with contextlib.suppress(InputError):  # a damaged picture costs itself, not the page
+            content = shrunk(figure) if content is None and figure.exists() else content
         if content is not None:
             pictures[kind] = "data:image/jpeg;base64," + base64.b64encode(content).decode()
     return pictures

@@ -14,6 +14,7 @@ from PIL import ImageDraw, ImageFont
 from ...figures import palette
 from ...figures.marks import label_borders, mark_lesion, outline, plane_labels, slice_rgb
 from ...files.images import read_map, read_t1
+from ...files.input_file import parsing, plain_file
 from ...geometry.image import Image, resample, to_canonical
 
 # kind -> caption
@@ -36,10 +37,16 @@ _JPEG_QUALITY = 72
 
 
 def shrunk(path: Path) -> bytes:
-    """A picture of a report as a small JPEG."""
-    with Picture.open(path) as picture:
+    """A picture of a report as a small JPEG.
+
+    Raises
+    ------
+    InputError : it is no picture.
+    """
+    name = f"The picture {path}"
+    stream = io.BytesIO()
+    with parsing(name), Picture.open(plain_file(path, name)) as picture:
         picture.thumbnail((_SHRUNK_PIXELS, _SHRUNK_PIXELS))
-        stream = io.BytesIO()
         picture.save(stream, "JPEG", quality=_JPEG_QUALITY)
     return stream.getvalue()
 
@@ -87,8 +94,13 @@ def _volumes(case_folder: Path) -> Callable[[str], Image | None]:
         path = case_folder / f"{case_folder.name}_{name}.nii.gz"
         if not path.exists():
             return None
+<<<<<<< HEAD
         found = read_map(path, f"The volume {path}")
         return to_canonical(found.like(np.nan_to_num(found.array)))
+=======
+        stored = read_map(path, f"The file {path}")
+        return to_canonical(stored.like(np.nan_to_num(stored.array)))
+>>>>>>> fd33083 (Every parser of a user's file is called within the one wrapper: filters, options, models, pictures, registrations and folders in Slicer too)
 
     return volume
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 
 from ... import __version__
 from ...build import build_id
+from ...errors import InputError
 from ...files.atomic_file import write_atomically
+from ...files.input_file import read_json
 from ...files.tables import read_table
 from .tables import describe_processed, networks_of
 
@@ -65,10 +68,8 @@ def describe_table(table: Path) -> None:
 
 def _source(source: Path) -> dict[str, str]:
     found = {"URL": source.resolve().as_uri()}
-    try:
-        theirs = json.loads((source / DESCRIPTION_NAME).read_text(encoding="utf-8"))
-        if isinstance(theirs.get("DatasetDOI"), str):
+    with contextlib.suppress(InputError):  # a dataset without a description is described by its place
+        theirs = read_json(source / DESCRIPTION_NAME, f"The file {source / DESCRIPTION_NAME}")
+        if isinstance(theirs, dict) and isinstance(theirs.get("DatasetDOI"), str):
             found["DOI"] = theirs["DatasetDOI"]
-    except (OSError, ValueError, AttributeError):
-        pass  # a dataset without a description is described by its place
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import torch
 
 from ...errors import InputError
 from ...files.images import read_labels, read_t1
+from ...files.tables import read_table
 from ...geometry.image import Image, same_grid, to_canonical
 from ...head.affine import align_affinely
 from ...head.brain_mask import extract_brain
@@ -98,11 +98,7 @@ def lopsided_class(codes: np.ndarray) -> str | None:
 
 
 def _rows(table: Path) -> list[tuple[str, Path, Path]]:
-    try:
-        with open(table, newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file, delimiter="\t"))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"The table {table} cannot be read ({error}).", "Give a UTF-8 TSV with a header.") from error
+    rows = read_table(table)
     columns = set(rows[0]) if rows else set()
     column = "labels" if "labels" in columns else "dlmuse"
     if not {"id", "t1", column} <= columns:
