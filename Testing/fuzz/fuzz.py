@@ -1,8 +1,9 @@
 """Feeds damaged files to every reader: python Testing/fuzz/fuzz.py [--inputs N] [--seed S] [--seconds T] [--keep DIR].
 
 Every outcome must be a result or the software's own error (`RegionalBrainAgeError`): no other exception, no end of the
-process, nothing over 10 s or 2 GB. Inputs are tried in child processes, some hundred in each, so that a crash is seen.
-The same seed gives the same inputs. Exit code 1 when anything failed; failing inputs are kept.
+process, nothing over 10 s of processor time (or a minute of waiting) or 2 GB. Inputs are tried in child processes, some
+hundred in each, so that a crash is seen. The same seed gives the same inputs. Exit code 1 when anything failed; failing
+inputs are kept.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from mutate import mutated  # noqa: E402
 from readers import Reader, all_readers  # noqa: E402
 from RegionalBrainAgeLib.errors import RegionalBrainAgeError  # noqa: E402
 
-SECONDS, BYTES, TOGETHER = 10.0, 2_000_000_000, 200
+SECONDS, WAITED_SECONDS, BYTES, TOGETHER = 10.0, 60.0, 2_000_000_000, 200
 
 
 class TooSlow(BaseException):
@@ -46,7 +47,8 @@ def content_of(reader: Reader, name: str, seed: int, number: int) -> bytes:
 def outcome(reader: Reader, path: Path, content: bytes) -> str:
     """ "read", "refused", or what went wrong."""
     path.write_bytes(content)
-    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
+    signal.setitimer(signal.ITIMER_REAL, WAITED_SECONDS)
     try:
         reader.read(path)
         return "read"
@@ -58,6 +60,7 @@ def outcome(reader: Reader, path: Path, content: bytes) -> str:
         place = traceback.extract_tb(error.__traceback__)[-1]
         return f"{type(error).__name__} in {Path(place.filename).name}:{place.lineno}"
     finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
@@ -100,6 +103,7 @@ def _be_limited() -> None:
     def too_slow(*_: object) -> None:
         raise TooSlow
 
+    signal.signal(signal.SIGPROF, too_slow)
     signal.signal(signal.SIGALRM, too_slow)
     warnings.simplefilter("ignore")
     silent = os.open(os.devnull, os.O_WRONLY)

@@ -187,6 +187,16 @@ def write_stats(folder: Path, side: str) -> None:
     (folder / "stats" / f"{side}.aparc.a2009s.stats").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+def write_people(path: Path, count: int, sites: int, seed: int) -> None:
+    """A table of made-up healthy people, one row each, of so many sites in turn."""
+    rng = np.random.default_rng(seed)
+    lines = [",".join(["person", "site", "age", "sex", *PARCEL_NAMES])]
+    for i in range(count):
+        values = [f"{value:.3f}" for value in rng.normal(2.5, 0.1, len(PARCEL_NAMES))]
+        lines.append(",".join([f"p{i}", f"s{i % sites}", str(20 + 60 * i // count), "FM"[i % 2], *values]))
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
 def _tables(work: Path) -> dict[str, Reader]:
     for name in ("a.nii", "b.nii"):
         (work / name).touch()
@@ -194,13 +204,8 @@ def _tables(work: Path) -> dict[str, Reader]:
         f"P{i},a.nii,b.nii,{50 + i},{'FM'[i % 2]},Site {i % 3},{200 + i},0.{i + 1},{i % 2 + 1}\n".encode()
         for i in range(8)
     )
-    rng = np.random.default_rng(1)
-    people = io.StringIO()
-    people.write(",".join(["person", "site", "age", "sex", *PARCEL_NAMES]) + "\n")
-    for i in range(12):
-        values = [f"{value:.3f}" for value in rng.normal(2.5, 0.1, len(PARCEL_NAMES))]
-        people.write(",".join([f"p{i}", f"s{i % 2}", str(40 + 3 * i), "FM"[i % 2], *values]) + "\n")
-    wide = people.getvalue().encode()
+    write_people(work / "wide.csv", 12, 2, 1)
+    wide = (work / "wide.csv").read_bytes()
     write_cohort(simulate_cohort(20, 4, 1), work / "simulated.csv")
     parcels = "parcel\tthickness_mm\tlesioned_fraction\n" + "".join(
         f"{name}\t2.5{i % 9}\t0\n" for i, name in enumerate(PARCEL_NAMES)

@@ -14,10 +14,5 @@ def data_folder() -> Path:
     return Path(os.environ.get("REGIONAL_BRAIN_AGE_DATA", ROOT.parent / "shared" / "data"))
 
 
-def cases_folder() -> Path:
-    """Folder of small inputs that once failed, beside the data folder; it may not exist."""
-    return data_folder().parent / "cases"
-
-
 # Small inputs that once failed, kept with the tests.
 REPORTS, DAMAGED = ROOT / "Testing" / "data" / "reports", ROOT / "Testing" / "data" / "damaged"

@@ -84,6 +84,18 @@ def test_a02_a_quote_that_swallows_people_is_refused_with_its_line(capsys, tmp_p
     assert not (tmp_path / "o" / "processed_cases.csv").exists()
 
 
+def test_a03_classifiers_that_cannot_be_judged_are_skipped_in_a_sentence_and_the_rest_is_written(capsys, tmp_path):
+    table = str(REPORTS / "A03_two_sites_one_severe_at_one.csv")
+    assert main(["cohort", table, "--only", "classifiers", "--out", str(tmp_path / "o")]) == 0
+    said = capsys.readouterr().err
+    assert "Classifiers skipped. Held-out sites leave 1 case(s) of one class for training." in said
+    assert "Traceback" not in said
+    written = {path.name for path in (tmp_path / "o").iterdir()}
+    assert {"report.html", "table_one.tsv", "flow.tsv", "methods.md"} <= written
+    assert not any("classif" in name for name in written)
+    assert "Classifiers skipped" in (tmp_path / "o" / "report.html").read_text(encoding="utf-8")
+
+
 def test_a04_a05_a06_what_would_be_a_guess_is_refused_with_its_place(capsys, tmp_path):
     table = ["--only", "mixed", "--out", tmp_path / "o"]
     refused(capsys, ["cohort", REPORTS / "A04_cohort_quote_60_rows.csv", *table], "Line 6", "double quote")

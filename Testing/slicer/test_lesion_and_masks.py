@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import struct
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 import slicer
 from made_case import made_case, oblique
-from shared_folder import cases_folder
+from shared_folder import REPORTS
 
 
 @pytest.mark.parametrize("counts", [(59_700, 0, 0, 300), (5_000, 0, 0, 900), (4_000, 500, 300, 0), (0, 0, 0, 700)])
@@ -42,14 +43,19 @@ def marked_by_panel(path: Path, t1: Path):
     """Voxels (i, j, k) that the panel marks, as its head's file has them, or the words of the refusal."""
     from RegionalBrainAgeLib.errors import InputError
     from RegionalBrainAgeSlicer.scene.grids import ras_from_ijk
+    from RegionalBrainAgeSlicer.scene.lesion_segment import new_lesion_segmentation, set_lesion_voxels
     from RegionalBrainAgeSlicer.scene.mask_files import read_mask_on_head
     from RegionalBrainAgeSlicer.steps.patient_step import read_volume
+    from RegionalBrainAgeSlicer.work.command_line import lesion_voxels
 
     head = read_volume(t1)
+    segmentation = new_lesion_segmentation("lesion", head)
     try:
-        voxels, _warnings = read_mask_on_head(path, head)
+        marked, _warnings = read_mask_on_head(path, head)
     except InputError as error:
         return error.what
+    set_lesion_voxels(segmentation, marked, head)
+    voxels = lesion_voxels(segmentation, head)
     places = np.argwhere(voxels)[:, ::-1] @ ras_from_ijk(head)[:3, :3].T + ras_from_ijk(head)[:3, 3]
     affine = nib.load(t1).affine
     back = np.linalg.inv(affine)
@@ -70,23 +76,31 @@ def marked_by_library(path: Path, t1: Path):
     return {tuple(place) for place in np.argwhere(mask.array)}
 
 
-@pytest.mark.data
-@pytest.mark.parametrize(
-    "name",
-    [
+def heads_and_masks() -> list[tuple[str, str]]:
+    """Every mask of the reported cases with the head it was drawn on, as paths below their folder."""
+    masks = sorted(path.relative_to(REPORTS).as_posix() for path in REPORTS.rglob("*") if _MASK.search(path.name))
+    return [(mask, "A19_t1.nii.gz" if mask.startswith("A19") else "t1.nii.gz") for mask in masks]
+
+
+_MASK = re.compile(r"mask|lesion|half_voxel")
+
+
+def test_the_masks_of_the_reported_cases_are_found():
+    assert {mask.partition("_")[0] for mask, _ in heads_and_masks()} == {
         "mask01.nii.gz",
-        "A10_probability_mask.nii.gz",
-        "A10_inverted_mask.nii.gz",
-        "A11_half_voxel_float.nii.gz",
-        "A11_half_voxel_255.nii.gz",
-        "A11_half_voxel_percent.nii.gz",
-        "A12_mask_3mm_off.nii.gz",
-    ],
-)
-def test_panel_and_command_line_mark_the_same_voxels(host, name):
-    folder = cases_folder() / "reports"
-    library = marked_by_library(folder / name, folder / "t1.nii.gz")
-    assert marked_by_panel(folder / name, folder / "t1.nii.gz") == library
+        "A08",
+        "A10",
+        "A11",
+        "A12",
+        "A17",
+        "A19",
+    }
+
+
+@pytest.mark.parametrize(("mask", "t1"), heads_and_masks())
+def test_panel_and_command_line_mark_the_same_voxels(host, mask, t1):
+    library = marked_by_library(REPORTS / mask, REPORTS / t1)
+    assert marked_by_panel(REPORTS / mask, REPORTS / t1) == library
     assert library
 
 

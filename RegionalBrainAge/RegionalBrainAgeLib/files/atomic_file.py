@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 from ..errors import RegionalBrainAgeError
+
+try:
+    import fcntl
+except ImportError:  # Windows, which removes no file that is open
+    fcntl = None
 
 TEMPORARY_ENDING = ".tmp"
 
@@ -30,7 +36,7 @@ def atomic_stream(path: Path, *, binary: bool = False) -> Iterator[IO]:
     """A stream whose content takes the place of `path` when the block ends without an error.
 
     The file is made under a name nobody can guess beside `path` (so no link laid in wait is followed), reaches the disk
-    before it is renamed, and gets the permissions that the umask leaves.
+    before it is renamed, and gets the permissions that the umask leaves. What killed writers of `path` left goes.
 
     Raises
     ------
@@ -38,7 +44,8 @@ def atomic_stream(path: Path, *, binary: bool = False) -> Iterator[IO]:
     """
     path = Path(path)
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=TEMPORARY_ENDING, dir=path.parent)
+        _remove_left(path)
+        handle, temporary = _temporary(path)
         try:
             stream: IO = os.fdopen(handle, "wb") if binary else os.fdopen(handle, "w", encoding="utf-8", newline="")
             with stream:
@@ -55,6 +62,47 @@ def atomic_stream(path: Path, *, binary: bool = False) -> Iterator[IO]:
         raise RegionalBrainAgeError(
             f"{path} cannot be written: {error.strerror}.", "Check free space and permissions of the folder."
         ) from error
+
+
+def _temporary(path: Path) -> tuple[int, str]:
+    """A new file beside `path`, held for as long as it is open, and its name."""
+    while True:
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=TEMPORARY_ENDING, dir=path.parent)
+        try:
+            held = _hold(handle)
+        except OSError:  # a file system without locks: there nobody can tell that it is left over either
+            held = True
+        # Another writer may take it for left over between its making and its locking.
+        if held and os.path.exists(temporary):
+            return handle, temporary
+        os.close(handle)
+
+
+def _remove_left(path: Path) -> None:
+    """Remove temporary files of this name that nobody holds."""
+    name = re.compile(rf"\.{re.escape(path.name)}\.[a-z0-9_]+\{TEMPORARY_ENDING}")
+    for left in [path.with_name(entry) for entry in os.listdir(path.parent) if name.fullmatch(entry)]:
+        with contextlib.suppress(OSError):
+            handle = os.open(left, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+            try:
+                free = _hold(handle)
+                if free and fcntl is not None:
+                    os.unlink(left)
+            finally:
+                os.close(handle)
+            if free and fcntl is None:
+                os.unlink(left)
+
+
+def _hold(handle: int) -> bool:
+    """Lock an open file until it is closed; False where another writer holds it."""
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _umask() -> int:

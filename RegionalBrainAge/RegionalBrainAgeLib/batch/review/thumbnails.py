@@ -94,13 +94,8 @@ def _volumes(case_folder: Path) -> Callable[[str], Image | None]:
         path = case_folder / f"{case_folder.name}_{name}.nii.gz"
         if not path.exists():
             return None
-<<<<<<< HEAD
         found = read_map(path, f"The volume {path}")
         return to_canonical(found.like(np.nan_to_num(found.array)))
-=======
-        stored = read_map(path, f"The file {path}")
-        return to_canonical(stored.like(np.nan_to_num(stored.array)))
->>>>>>> fd33083 (Every parser of a user's file is called within the one wrapper: filters, options, models, pictures, registrations and folders in Slicer too)
 
     return volume
 

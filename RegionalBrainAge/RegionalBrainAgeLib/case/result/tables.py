@@ -170,8 +170,6 @@ def append_cases(path: Path, new_rows: Sequence[Mapping[str, object]]) -> None:
     columns = list(new_rows[0])
     fresh = [{c: cell(row.get(c), "") for c in columns} for row in new_rows]
     with exclusive(path):
-        for stale in path.parent.glob(f".{path.name}.*.tmp"):
-            stale.unlink()
         rows = read_table(path) if path.exists() else []
         _same_columns(path, rows, columns)
         by_id = {old["case_id"].removeprefix("sub-"): old for old in rows}
