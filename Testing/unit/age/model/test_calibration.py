@@ -10,6 +10,8 @@ import pytest
 from drawn_people import draw_population, square_root
 from RegionalBrainAgeLib.age.features import NODE_NAMES
 from RegionalBrainAgeLib.age.model.calibration import (
+    FORMAT,
+    Calibration,
     calibrate,
     read_calibration,
     write_calibration,
@@ -102,6 +104,48 @@ def test_a_calibration_file_comes_back_and_a_broken_one_is_refused(norms, made_p
         (tmp_path / "d.json").write_text(json.dumps(content | change), encoding="utf-8")
         with pytest.raises(InputError, match="calibrat"):
             read_calibration(tmp_path / "d.json")
+
+
+@pytest.mark.parametrize(
+    ("change", "accepted"),
+    [
+        ({"controls": 10}, True),
+        ({"controls": 9}, False),
+        ({"controls": 1_000_000}, True),
+        ({"controls": 1_000_001}, False),
+        ({"offset": [5.0, -5.0]}, True),
+        ({"offset": [0.0, -5.1]}, False),
+        ({"offset": [5.1, 0.0]}, False),
+        ({"offset": [[0.1, 0.2]]}, False),
+        ({"offset": 0.1}, False),
+    ],
+)
+def test_numbers_of_a_calibration_file_have_limits(tmp_path, change, accepted):
+    content = {"format": FORMAT, "controls": 20, "offset": [0.1], "route": "T1", "model": "m", "norms_sha256": "ab"}
+    path = tmp_path / "c.json"
+    path.write_text(json.dumps(content | change), encoding="utf-8")
+    if accepted:
+        found = read_calibration(path)
+        assert found.controls == (content | change)["controls"]
+        assert found.offset.tolist() == (content | change)["offset"]
+        assert (found.route, found.model, found.norms_sha256) == ("T1", "m", "ab")
+        return
+    with pytest.raises(InputError, match=r"c\.json") as caught:
+        read_calibration(path)
+    assert "calibrate MODEL" in caught.value.remedy
+
+
+def test_a_written_calibration_is_short_and_whole(tmp_path):
+    write_calibration(Calibration(12, np.array([0.123456789, -1.0]), "T1", "m", "ab"), tmp_path / "new" / "c.json")
+    content = json.loads((tmp_path / "new" / "c.json").read_text(encoding="utf-8"))
+    assert content["offset"] == [0.123457, -1.0]
+    assert content["format"] == FORMAT
+    again = read_calibration(tmp_path / "new" / "c.json")
+    assert (again.controls, again.route, again.caution) == (12, "T1", written_caution(12))
+
+
+def written_caution(count):
+    return f"Calibrated with {count} controls; 100 or more are better."
 
 
 def test_a_calibration_of_another_model_is_refused(tiny_model, made_people):
