@@ -1,10 +1,11 @@
-"""Keeps the number of threads what the caller asked for."""
+"""Keeps the number of threads what the caller asked for, and sums the same for any number."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import SimpleITK as sitk
 import torch
 
 
@@ -17,3 +18,17 @@ def torch_threads(count: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def one_itk_thread() -> Iterator[None]:
+    """Runs ITK with one thread, then as before: filters that sum over an image add up in another order with more.
+
+    A filter's own ``SetNumberOfThreads`` does not reach the filters it is made of.
+    """
+    before = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    try:
+        yield
+    finally:
+        sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(before)

@@ -43,7 +43,7 @@ def main() -> None:
 def measured(head: Image, model: StructureModel) -> tuple[dict[str, float], Image]:
     """Volumes of a head as read, and its label volume; says on the way how well they fit."""
     brain = extract_brain(head, 1)
-    t1 = correct_bias(head, brain, None, 1)
+    t1 = correct_bias(head, brain)
     found = segment_structures(t1, brain, None, align_affinely(t1, brain).native_from_template, model)
     volumes = measure_volumes(found)
     print(structure_quality(found, volumes, t1, brain), flush=True)

@@ -97,7 +97,7 @@ class Measured:
 
 def prepare(t1: Image, lesion: Image | None = None) -> Prepared:
     brain = extract_brain(t1, 1)
-    corrected = correct_bias(t1, brain, lesion, 1)
+    corrected = correct_bias(t1, brain, lesion)
     registration = register(corrected, brain, lesion, 1)
     return Prepared(corrected, brain, registration, registration.to_native(load_atlas("destrieux").labels))
 

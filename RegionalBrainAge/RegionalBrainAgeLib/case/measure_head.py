@@ -133,7 +133,7 @@ def measure_head(scan: Scan, scheme: RegionScheme, steps: Steps, threads: int, s
         if lesion is not None:
             warnings += check_lesion(lesion, brain, scan.lesion_name)
     with steps.step("bias field"):
-        t1 = correct_bias(scan.t1, brain, lesion, threads)
+        t1 = correct_bias(scan.t1, brain, lesion)
     with steps.step("registration"):
         registration = register(t1, brain, lesion, threads)
         regions = RegionVolume.combine(region_masks(scheme))

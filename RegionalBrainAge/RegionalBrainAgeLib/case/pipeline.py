@@ -33,6 +33,7 @@ from ..lesion.tract_loads import tract_load, weighted_tract_load
 from ..resources import shipped
 from ..structures.freesurfer import read_volumes
 from ..structures.volumes import StructureVolumes
+from ..threads import torch_threads
 from .case import FILE_FIELDS, Case
 from .measure_head import Head, Scan, measure_head, read_scan
 from .provenance import peak_memory_mb, software_versions
@@ -79,8 +80,8 @@ def run_case(
     progress : called as ``progress(step, fraction)`` when a step begins.
     cancelled : asked between steps; True ends the work and nothing is left.
     overwrite : replace an existing folder of the case instead of refusing.
-    threads : for torch, SimpleITK and linear algebra. Two runs are equal to the last digit with the same number; the
-        default is that of a batch.
+    threads : for networks, resampling and searches, whose numbers do not depend on it. Whatever is summed (shading,
+        linear algebra) keeps to one, so that any number of threads gives the same result to the last digit.
     append : whether to write the row; a batch writes all rows itself.
     notes : sentences to put first among the warnings (the demonstration says what it is).
     report : "interactive" (with a viewer of the head inside, some 5 MB more) or "static".
@@ -104,7 +105,7 @@ def run_case(
     _refuse_absent(case)
     torch.set_num_threads(threads)
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
-    threadpool_limits(threads)
+    threadpool_limits(1)
     steps = Steps(progress, cancelled)
     source = read_dicom_source(case) if dicom else None
     if append and not overwrite and (complete := _completed(case, out_dir, dicom)) is not None:
@@ -212,7 +213,7 @@ def estimate(
             parcels, structures = head.features, head.structures
         features = brain_features(parcels, structures, lesion, from_t1)
         loads, volumes_ml = _loads(head, len(scheme.regions))
-    with steps.step("ages"):
+    with steps.step("ages"), torch_threads(1):
         ages = model.predict(features, case.age_years, case.sex, calibration)
         if case.known_age_years is None:
             ages = withheld(ages, AGE_NOT_KNOWN)

@@ -22,6 +22,7 @@ from RegionalBrainAgeLib.case.result import tables as table
 from RegionalBrainAgeLib.case.result.volumes import CaseVolumes, RegionVolume
 from RegionalBrainAgeLib.case.steps import Steps
 from RegionalBrainAgeLib.errors import Cancelled, CaseError, InputError
+from threadpoolctl import threadpool_info, threadpool_limits
 
 pytestmark = pytest.mark.data
 
@@ -101,6 +102,13 @@ def test_a_poor_image_is_for_review_and_says_why(statistics, tmp_path, monkeypat
     result, *_ = pipeline.estimate(case(statistics), load_scheme(), model, Steps())
     assert result.qc == verdict
     assert (said in " ".join(result.warnings)) if said else result.warnings == ()
+
+
+def test_sums_keep_to_one_thread_whatever_is_asked_for(statistics, tmp_path):
+    """Linear algebra of two threads differs in the last digit, and a head's ages then by up to 0.7 years."""
+    with threadpool_limits(2):
+        run_case(case(statistics), tmp_path / "out", threads=2)
+        assert {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"} == {1}
 
 
 def test_thickness_of_a_region_is_the_weighted_mean_of_its_parcels(statistics, tmp_path):

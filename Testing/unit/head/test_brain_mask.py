@@ -5,6 +5,7 @@ from __future__ import annotations
 import nibabel as nib
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from lesions_into_heads import heads
 from phantoms import turned
 from RegionalBrainAgeLib.anatomy.template import template_brain
@@ -34,6 +35,19 @@ def unevenness(image: Image, clean: Image, where: np.ndarray) -> float:
     """Coefficient of variation of the ratio to the clean image: 0 when no shading is left."""
     ratio = image.array[where] / clean.array[where]
     return float(ratio.std() / ratio.mean())
+
+
+def test_shading_is_taken_out_to_the_same_bit_whatever_the_number_of_threads(shaded):
+    _, brain, _, bent = shaded
+    before = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
+    found = []
+    for count in (1, 2, 5):
+        sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(count)
+        found.append(correct_bias(bent, brain).array)
+        assert sitk.ProcessObject.GetGlobalDefaultNumberOfThreads() == count
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(before)
+    np.testing.assert_array_equal(found[1], found[0])
+    np.testing.assert_array_equal(found[2], found[0])
 
 
 def test_known_shading_is_taken_out(shaded):

@@ -17,7 +17,7 @@ class BatchOptions:
     ----------
     model, scheme : folder and file; None for the shipped ones.
     calibration : from local controls, for cases that name none themselves.
-    threads : for each case. Two runs are equal byte by byte only with the same number.
+    threads : for each case; its results do not depend on the number.
     workers : most cases at a time; None for as many as there are cores for.
     memory_per_case_mb : no more cases are started than fit by this.
     resume : skip cases that are complete and unchanged.

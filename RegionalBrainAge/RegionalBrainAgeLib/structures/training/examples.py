@@ -122,7 +122,7 @@ def _prepare(name: str, t1_path: Path, labels: Image, threads: int) -> Example:
     if not same_grid(head, labels):
         raise InputError(f"The labels of {name} lie on another grid than {t1_path}.", "Resample them to the T1.")
     brain = extract_brain(head, threads)
-    corrected = correct_bias(head, brain, None, threads)
+    corrected = correct_bias(head, brain)
     return Example(
         name=name,
         t1=torch.from_numpy(network_intensities(corrected, brain)),
