@@ -80,7 +80,7 @@ def commands(work: Path) -> list[Command]:
     write_cohort(simulate_cohort(40, 4, 2), work / "older.csv")
     cohorts = [("cohort", str(work / name), "--only", "mixed") for name in ("cohort.csv", "older.csv")]
     for name, sites, seed in (("people", 4, 1), ("older-people", 4, 2), ("controls", 1, 3), ("older-controls", 1, 4)):
-        write_people(work / f"{name}.csv", 24, sites, seed)
+        write_people(work / f"{name}.csv", 60, sites, seed)
 
     def of(name: str, *words: str) -> tuple[str, ...]:
         return (words[0], *words[1:], str(work / f"{name}.csv"))
