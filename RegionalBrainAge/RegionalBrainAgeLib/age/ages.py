@@ -61,6 +61,8 @@ class Ages(ReadAges):
     deviation_lower_years, deviation_upper_years : 90 % interval, holds 0 for 90 % of healthy people.
     deviation_percentile : percentage of healthy people of this age with a lower corrected deviation.
     global_age : of the whole brain, or of the hemisphere without the lesion.
+    widening : how many times larger errors are than with every node measured by FreeSurfer, at least 1; in intervals
+        and percentiles already.
     fluid_left_out : whether ventricles were left out because the lesion may have widened them; (N,) for many people.
     calibrated : "none" or "local".
     route : that measured the features.
@@ -73,6 +75,7 @@ class Ages(ReadAges):
     deviation_upper_years: np.ndarray
     deviation_percentile: np.ndarray
     global_age: GlobalAge
+    widening: np.ndarray
     fluid_left_out: np.ndarray
     calibrated: str = "none"
     route: str = "FreeSurfer"

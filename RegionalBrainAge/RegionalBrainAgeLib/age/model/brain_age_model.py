@@ -81,6 +81,11 @@ class BrainAgeModel:
         return np.array([name[-1] for name in self.region_names])
 
     @property
+    def _view_of_regions(self) -> np.ndarray:
+        """(R,) number of the view, among `VIEWS`, of the hemisphere a region lies in."""
+        return (self.region_sides == "R").astype(int)
+
+    @property
     def pairs(self) -> tuple[tuple[str, int, int], ...]:
         """Every network with the index of its left and of its right region."""
         index = {name: number for number, name in enumerate(self.region_names)}
@@ -147,18 +152,18 @@ class BrainAgeModel:
             for one in range(len(VIEWS))
         ]
         judged = [np.full((len(people), 2 * count + 1), np.nan) for _ in range(4)]
+        widening = self._widening(raw, view)
         for index, one in {*zip(fold_of.tolist(), view.tolist(), strict=True)}:
             rows = np.nonzero((fold_of == index) & (view == one))[0]
             table = self.folds[index].errors[state].of_lines(wanted[one])
-            found = table.judge(lines[rows][:, wanted[one]], people.age_years[rows])
+            found = table.judge(lines[rows][:, wanted[one]], people.age_years[rows], widening[rows])
             for all_values, values in zip(judged, found, strict=True):
                 all_values[rows] = values
-        widening = self._widening(raw, view)
         corrected, lowest, highest, percentile = judged
-        bounds = (corrected, corrected - highest * widening, corrected - lowest * widening, percentile)
+        bounds = (corrected, corrected - highest, corrected - lowest, percentile)
         if dry is None:
             dry = RawAges(np.full_like(raw.regional_years, np.nan), np.full_like(raw.whole_years, np.nan), raw.widening)
-        return self._answer(people, raw, dry, view, fluid_touched(people), bounds, state)
+        return self._answer(people, raw, dry, view, bounds, state)
 
     def lines(self, raw: RawAges, age_years: np.ndarray) -> np.ndarray:
         """(N, L) quantities that are judged by healthy people, in the order an `ErrorTable` has them.
@@ -289,7 +294,7 @@ class BrainAgeModel:
 
     def _widening(self, raw: RawAges, view: np.ndarray) -> np.ndarray:
         """(N, 2R + 1) growth of the intervals of regions, deviations and global age by what is missing or noisy."""
-        own = raw.widening[:, (self.region_sides == "R").astype(int)]
+        own = raw.widening[:, self._view_of_regions]
         whole = np.take_along_axis(raw.widening, view[:, None], axis=1)
         return np.column_stack([own, np.maximum(own, whole), whole])
 
@@ -299,7 +304,6 @@ class BrainAgeModel:
         raw: RawAges,
         dry: RawAges,
         view: np.ndarray,
-        fluid: np.ndarray,
         judged: tuple[np.ndarray, ...],
         state: str,
     ) -> Ages:
@@ -351,7 +355,8 @@ class BrainAgeModel:
             deviation_upper_years=deviating[2],
             deviation_percentile=deviating[3],
             global_age=global_age,
-            fluid_left_out=np.any(fluid, axis=1),
+            widening=raw.widening[:, self._view_of_regions],
+            fluid_left_out=fluid_touched(people).any(axis=1),
             calibrated=state,
             route=people.route,
         )

@@ -102,16 +102,21 @@ class ErrorTable:
         return replace(self, **of_lines)
 
     def judge(
-        self, pad_years: np.ndarray, age_years: np.ndarray
+        self, pad_years: np.ndarray, age_years: np.ndarray, widening: np.ndarray | float = 1.0
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Corrected PADs (N, L), the bounds of healthy people of that age, and percentiles.
+
+        Parameters
+        ----------
+        widening : (N, L), how many times larger the errors of these people are than those of the table.
 
         Returns
         -------
         corrected, lowest, highest, percentile : (N, L) each; percentile is of healthy people with a lower value.
         """
         corrected = AgeBias(self.intercept_years, self.slope).correct(pad_years, age_years)
-        lowest, highest = (_between_ages(values, age_years) for values in (self.lowest, self.highest))
+        lowest, highest = (_between_ages(values, age_years) * widening for values in (self.lowest, self.highest))
+        as_measured_well = corrected / widening
         percentile = np.full(corrected.shape, np.nan)
         levels = np.concatenate([[1.0], PERCENTILES, [99.0]])
         for row, steps in enumerate(_between_ages(self.quantiles, age_years)):
@@ -119,7 +124,7 @@ class ErrorTable:
                 own = steps[:, line]
                 reach = max(own[-1] - own[0], 1e-6) / 4
                 ends = np.concatenate([[own[0] - reach], own, [own[-1] + reach]])
-                percentile[row, line] = np.interp(corrected[row, line], ends, levels)
+                percentile[row, line] = np.interp(as_measured_well[row, line], ends, levels)
         return corrected, lowest, highest, percentile
 
 

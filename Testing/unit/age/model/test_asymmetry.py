@@ -24,8 +24,10 @@ def made_up_model():
     return SimpleNamespace(folds=(fold,), pairs=PAIRS, difference_lines=np.arange(2))
 
 
-def ages_with(left: float, right: float) -> SimpleNamespace:
-    return SimpleNamespace(brain_age_years=np.array([left, right, 1.0, 1.0]), calibrated="none")
+def ages_with(left: float, right: float, widening: tuple[float, float] = (1.0, 1.0)) -> SimpleNamespace:
+    return SimpleNamespace(
+        brain_age_years=np.array([left, right, 1.0, 1.0]), calibrated="none", widening=np.array([*widening, 1.0, 1.0])
+    )
 
 
 def test_limits_are_those_of_the_differences_and_not_of_the_ages(made_up_model):
@@ -41,6 +43,18 @@ def test_a_side_much_older_than_its_mirror_is_unusual(made_up_model):
     assert smn.difference_years > smn.upper_years
     assert smn.percentile > 98
     assert vis.lower_years < vis.difference_years < vis.upper_years
+
+
+def test_what_is_measured_less_well_must_differ_more_to_be_unusual(made_up_model):
+    """Errors of the two sides are independent: of 1 and 7 times the size make 5 times the difference."""
+    sharp = asymmetries(made_up_model, ages_with(12.0, -3.0), 60.0, PAIRS)[0]
+    blurred = asymmetries(made_up_model, ages_with(12.0, -3.0, (1.0, 7.0)), 60.0, PAIRS)[0]
+    assert blurred.upper_years == pytest.approx(5 * sharp.upper_years)
+    assert blurred.lower_years == pytest.approx(5 * sharp.lower_years)
+    assert sharp.unusual
+    assert not blurred.unusual
+    assert sharp.percentile > 98
+    assert 70 < blurred.percentile < 90
 
 
 def test_a_network_without_both_ages_has_no_difference(made_up_model):
