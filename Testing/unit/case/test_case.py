@@ -8,7 +8,7 @@ import json
 import pytest
 from RegionalBrainAgeLib.case.case import Case, case_from_text, id_from_path
 from RegionalBrainAgeLib.case.result import tables as table
-from RegionalBrainAgeLib.case.result.result import CaseResult, LesionResult, ParcelResult, RegionResult
+from RegionalBrainAgeLib.case.result.result import CaseResult, GlobalAgeResult, LesionResult, ParcelResult, RegionResult
 from RegionalBrainAgeLib.errors import InputError
 
 NAN = float("nan")
@@ -111,6 +111,12 @@ def test_ipsilesional_is_the_side_of_the_lesion():
     assert (left["load_cst"], left["load_cst_weighted"], right["load_cst"]) == (0.4, 0.6, 0.0)
     assert (left["thickness_ipsi_smn"], right["thickness_ipsi_smn"]) == (2.45, 2.51)
     assert list(left) == table.processed_columns(["smn"])
+
+
+def test_the_age_of_the_whole_brain_stands_in_the_row():
+    whole = GlobalAgeResult(61.0, 4.0, 3.5, -6.0, 13.0, 70.0, True, "", 60.0, "right hemisphere")
+    assert dataclasses.replace(result("L"), global_age=whole).processed_row("0")["pad_global"] == 3.5
+    assert result("L").processed_row("0")["pad_global"] is None
 
 
 @pytest.mark.parametrize("side", ["bilateral", "none"])

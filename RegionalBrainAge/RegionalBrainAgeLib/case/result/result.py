@@ -225,6 +225,7 @@ class CaseResult:
             "load_cst_weighted": self.lesion.load_cst(weighted=True),
             **of_regions("pad_left", "L", "pad_corrected_years"),
             **of_regions("pad_right", "R", "pad_corrected_years"),
+            "pad_global": getattr(self.global_age, "pad_corrected_years", None),
             "motor": self.case.motor,
             "calibrated": self.calibration == "local",
             "qc": self.qc,

@@ -86,6 +86,10 @@ _AFTER_LOADS = {
     "load_cst_weighted": ("The same weighted by the tract's cross-section (Zhu 2010), 0..1.", "fraction"),
 }
 _AFTER_NETWORKS = {
+    "pad_global": (
+        "Corrected predicted age difference of the whole brain, or of the half without lesion.",
+        "years",
+    ),
     "motor": ("Motor outcome, 0 (none) to 1 (full).", "fraction"),
     "calibrated": ("true where a calibration from local controls was used.", None),
     "qc": ("pass, review or fail.", None),
@@ -193,7 +197,7 @@ def fits_header(old: Sequence[str], columns: Sequence[str]) -> bool:
     known = set(old)
     lacking = [column for column in columns if column not in known]
     return [column for column in columns if column in known] == list(old) and all(
-        column == "simulated" or column.startswith("thickness_") for column in lacking
+        column in ("pad_global", "simulated") or column.startswith("thickness_") for column in lacking
     )
 
 

@@ -25,14 +25,14 @@ def test_the_header_of_processed_cases_is_the_documented_one():
         "case_id site age sex lesion_side days_post_stroke lesion_volume_ml "
         "pad_ipsi_smn pad_ipsi_fpn pad_contra_smn pad_contra_fpn "
         "load_ipsi_smn load_ipsi_fpn load_contra_smn load_contra_fpn load_cst load_cst_weighted "
-        "pad_left_smn pad_left_fpn pad_right_smn pad_right_fpn motor calibrated qc model version simulated "
+        "pad_left_smn pad_left_fpn pad_right_smn pad_right_fpn pad_global motor calibrated qc model version simulated "
         "thickness_ipsi_smn thickness_ipsi_fpn thickness_contra_smn thickness_contra_fpn"
     )
     assert " ".join(table.processed_columns(["smn", "fpn"])) == documented
 
 
 def test_a_row_joins_a_table_that_cannot_say_what_is_simulated(tmp_path):
-    columns = [column for column in table.processed_columns(NETWORKS) if column != "simulated"]
+    columns = [column for column in table.processed_columns(NETWORKS) if column not in ("pad_global", "simulated")]
     path = tmp_path / "processed_cases.csv"
     path.write_text(",".join(columns) + "\n" + ",".join(["old", *[""] * (len(columns) - 1)]) + "\n", encoding="utf-8")
     table.append_case(path, row("new", simulated="lesion"))
