@@ -356,7 +356,7 @@ class BrainAgeModel:
             deviation_percentile=deviating[3],
             global_age=global_age,
             widening=raw.widening[:, self._view_of_regions],
-            fluid_left_out=fluid_touched(people).any(axis=1),
+            fluid_left_out=np.any(fluid_touched(people), axis=1),
             calibrated=state,
             route=people.route,
         )

@@ -51,8 +51,8 @@ def test_what_is_measured_less_well_must_differ_more_to_be_unusual(made_up_model
     blurred = asymmetries(made_up_model, ages_with(12.0, -3.0, (1.0, 7.0)), 60.0, PAIRS)[0]
     assert blurred.upper_years == pytest.approx(5 * sharp.upper_years)
     assert blurred.lower_years == pytest.approx(5 * sharp.lower_years)
-    assert sharp.unusual
-    assert not blurred.unusual
+    assert sharp.difference_years > sharp.upper_years
+    assert blurred.difference_years < blurred.upper_years
     assert sharp.percentile > 98
     assert 70 < blurred.percentile < 90
 
