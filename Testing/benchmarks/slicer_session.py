@@ -157,6 +157,7 @@ def main() -> None:
     step("open the scene", lambda: slicer.util.loadScene(str(scene_file)))
     picture("6-scene-again")
     slicer.mrmlScene.Clear(0)
+    ui.resultsSection.collapsed = False
     qt.QFileDialog.answer = str(out / "cohort" / "sub-0001")
     step("open the case again", lambda: click(ui.openCaseButton), lambda: not panel.results.showing)
     picture("7-case-again")

@@ -16,12 +16,12 @@ from .steps import Progress
 
 LESION_ML = 40.0
 LESION_NAME = "demo_lesion_mask.nii.gz"
-# His age is not stated with the head; the report says that this one stands in for it.
+# His age is not stated with the head; a case needs one, and none is read where it only stands in.
 STAND_IN_AGE_YEARS = 40.0
 NOTE = (
     "Demonstration: the head is Colin27 (one healthy man, mean of 27 scans). The lesion is not real: it was drawn by "
-    "this software's lesion simulator in the territory of the left middle cerebral artery. The man's age is not known: "
-    f"{STAND_IN_AGE_YEARS:.0f} years stands in for it, so only the way of working is shown, not a result."
+    "this software's lesion simulator in the territory of the left middle cerebral artery. The man's age is not known, "
+    "so only lesion, loads, thickness and volumes are shown."
 )
 
 

@@ -142,7 +142,7 @@ def test_a_contrast_stands_beside_its_healthy_range_seen_from_the_lesion(picture
 @pytest.mark.parametrize("side", ["bilateral", "none"])
 def test_without_one_side_nothing_is_called_ipsilesional(pictures, side):
     html = report_html(made_up_result(side), {})
-    table = html[html.index('<table id="regions">') : html.index("</table>")]
+    table = html[html.index('<table id="regions"') : html.index("</table>")]
     assert "ipsi" not in table
     assert "left − right" in table
 
