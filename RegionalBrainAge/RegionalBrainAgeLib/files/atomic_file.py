@@ -15,7 +15,7 @@ from ..errors import RegionalBrainAgeError
 try:
     import fcntl
 except ImportError:  # Windows, which removes no file that is open
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]  # mypy knows no module that may be absent
 
 TEMPORARY_ENDING = ".tmp"
 

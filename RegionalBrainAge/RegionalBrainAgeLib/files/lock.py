@@ -24,6 +24,7 @@ def exclusive(path: Path, timeout_s: float = 120.0) -> Iterator[None]:
     lock_path = path.with_name(f".{path.name}.lock")
     lock = FileLock(lock_path, timeout=timeout_s, poll_interval=_POLL_S)
     try:
+        path.parent.stat()  # filelock would make a folder that is not there
         lock.acquire()
     except Timeout as error:
         raise RegionalBrainAgeError(

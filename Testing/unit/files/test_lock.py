@@ -60,5 +60,7 @@ def test_a_held_lock_is_refused_in_time_and_free_after_a_kill(tmp_path):
 
 def test_a_folder_that_cannot_hold_a_lock_is_told(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(RegionalBrainAgeError, match="cannot be written to"), exclusive(tmp_path / "file" / "table"):
-        pass
+    for folder in ("file", "gone"):
+        with pytest.raises(RegionalBrainAgeError, match="cannot be written to"), exclusive(tmp_path / folder / "table"):
+            pass
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
