@@ -8,7 +8,11 @@ from pathlib import Path
 import qt
 import slicer
 import vtk
-from RegionalBrainAgeCohortSlicer.cohort_parameters import RegionalBrainAgeCohortParameterNode, settings_of
+from RegionalBrainAgeCohortSlicer.cohort_parameters import (
+    MOTOR_SCALES,
+    RegionalBrainAgeCohortParameterNode,
+    settings_of,
+)
 from RegionalBrainAgeCohortSlicer.cohort_results import CHECK_PREFIX, CohortResults, read_check
 from RegionalBrainAgeCohortSlicer.cohort_runs import COHORT_PROCESS
 from RegionalBrainAgeLib.errors import InputError
@@ -147,6 +151,8 @@ class RegionalBrainAgeCohortWidget(ScriptedLoadableModuleWidget, VTKObservationM
             self.ui.checkButton.enabled = has_table and not self.running
             self.ui.runButton.enabled = has_table and not self.running
             self.ui.cancelButton.enabled = self.running
+            self.ui.motorScaleSpin.enabled = not MOTOR_SCALES[self.parameters.motorName]
+            self.ui.pathModelCombo.enabled = not self.parameters.modelText.strip()
             if not has_table:
                 self.ui.dataLabel.text = _("Choose a table of cases (processed_cases.csv).")
             self.results.refresh()

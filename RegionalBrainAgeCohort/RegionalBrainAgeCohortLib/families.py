@@ -13,13 +13,16 @@ import pandas as pd
 from RegionalBrainAgeLib.errors import Cancelled, InputError, RegionalBrainAgeError
 
 from .data.cohort_table import Cohort
-from .result import AnalysisResult, tested, untested_reasons
+from .result import AnalysisResult, leading, tested, untested_reasons
 from .sem import path_model as sem
 from .sem.groups import compare_groups
 from .sem.language import parse_model
 from .sem.model_texts import default_model, published_model, reverse_model, thickness_model
+from .sem.sensitivity import path_sensitivity
 from .statistics import classification, descriptives, mixed_models, model_checks
+from .statistics.adjusted_means import adjusted_means
 from .statistics.formula_models import formula_models
+from .statistics.residuals import volume_model_residuals
 from .statistics.sensitivity import sensitivity
 
 Tell = Callable[[float], None]
@@ -48,6 +51,10 @@ def mixed(result: AnalysisResult, tell: Tell) -> None:
         result.tables["thickness_models"] = mixed_models.volume_models(data, cohort.thicknesses, covariates)
     _need_fits(result, "mixed_models", "thickness_models")
     result.tables["model_checks"] = model_checks.check_models(data, [*cohort.pads, *cohort.thicknesses], covariates)
+    surest = result.tables["mixed_models" if cohort.pads else "thickness_models"]
+    surest = tested(surest[(surest["model"] == "volume") & (surest["term"] == mixed_models.LOG_VOLUME)])
+    if len(surest):
+        result.residuals = volume_model_residuals(data, surest.loc[surest["p"].idxmin(), "outcome"], covariates)
 
 
 def own_formula(result: AnalysisResult, tell: Tell) -> None:
@@ -91,6 +98,8 @@ def groups(result: AnalysisResult, tell: Tell) -> None:
         cohort.data, variables, result.settings.group_covariates, _overlap(result), tell
     )
     _need_fits(result, "group_differences")
+    compared = tested(result.tables["group_differences"])["variable"].tolist()
+    result.tables["adjusted_means"] = adjusted_means(cohort.data, compared, result.settings.group_covariates)
 
 
 def classifiers(result: AnalysisResult, tell: Tell) -> None:
@@ -158,6 +167,10 @@ def path_models(result: AnalysisResult, tell: Tell) -> None:
         result.tables["sem_modification"] = result.sem.modification
     if result.sem.scores is not None:
         result.tables["factor_scores"] = data.loc[result.sem.scores.index, ["case_id"]].join(result.sem.scores)
+    others = {}
+    if not settings.sem_model.strip():
+        others["published chain"] = published_model(_network(result, told=False))
+    result.tables["sem_sensitivity"] = path_sensitivity(result.sem, data, "site" if cluster else None, others)
     turned, plain = reverse_model(text), thickness_model(text, cohort.thicknesses)
     if turned is None:
         result.sem_notes.append(
@@ -177,15 +190,30 @@ def path_models(result: AnalysisResult, tell: Tell) -> None:
 
 
 def sensitivity_table(result: AnalysisResult, tell: Tell) -> None:
-    """Lesion volume and the motor groups under other choices, one at a time."""
-    cohort, settings = result.cohort, result.settings
+    """Lesion volume, and the surest group differences and loads, under other choices, one at a time."""
+    cohort, settings, tables = result.cohort, result.settings, result.tables
     outcomes = cohort.pads or cohort.thicknesses
     if TITLES["mixed"] in result.skipped or not outcomes:
         raise InputError("The models of lesion volume were not fitted.", "See why above.")
-    known = cohort.data["severe"].notna().any() if "severe" in cohort.data.columns else False
-    result.tables["sensitivity"] = sensitivity(
-        cohort.data, outcomes, settings.covariates, settings.cut if known else None, settings.seed, tell
-    )
+    volume, group = mixed_models.LOG_VOLUME, mixed_models.GROUP_TERM
+    asked = [(outcome, [volume, *settings.covariates]) for outcome in outcomes]
+    if "group_differences" in tables:
+        asked += [
+            (name, [group, *(c for c in settings.group_covariates if c != name)])
+            for name in _surest(tables["group_differences"])["variable"]
+        ]
+    pairs = tables.get("loads", tables.get("thickness_loads"))
+    if pairs is not None:
+        asked += [(row.outcome, [row.load, volume, *settings.covariates]) for row in _surest(pairs).itertuples()]
+    questions = [mixed_models.Question(outcome, list(dict.fromkeys(predictors))) for outcome, predictors in asked]
+    tables["sensitivity"] = sensitivity(cohort.data, questions, settings.cut, settings.seed, tell)
+
+
+def _surest(table: pd.DataFrame, most: int = 10) -> pd.DataFrame:
+    """The rows of corrected p below 0.05, strongest first and `most` at most; the strongest one where there is none."""
+    done = tested(table)
+    found = leading(done)
+    return found[:most] if len(found) else done.loc[done["p"].sort_values().index[:1]]
 
 
 def participants(result: AnalysisResult, tell: Tell) -> None:
@@ -294,10 +322,10 @@ def _model_text(result: AnalysisResult, data: pd.DataFrame, without: tuple[str, 
     return default_model(_network(result), varying)
 
 
-def _network(result: AnalysisResult) -> str:
-    """The network of the default path model, or the first of the table where that one is absent."""
+def _network(result: AnalysisResult, told: bool = True) -> str:
+    """The network of the default path model, or the first of the table where that one is absent; a note says so."""
     wanted, known = result.settings.sem_network, result.cohort.networks
-    if wanted in known:
-        return wanted
+    if wanted in known or not told:
+        return wanted if wanted in known else known[0]
     result.sem_notes.append(f"The table has no network '{wanted}'; the path model uses '{known[0]}'.")
     return known[0]

@@ -12,11 +12,15 @@ from .data.cohort_table import Cohort
 from .data.settings import Settings
 from .sem.path_model import SemResult
 from .statistics import classification
+from .statistics.residuals import Residuals
 
 
 @dataclass
 class AnalysisResult:
-    """All that an analysis found. `tables` by file stem; `skipped` says which analysis was not possible and why."""
+    """All that an analysis found. `tables` by file stem; `skipped` says which analysis was not possible and why.
+
+    residuals : of the volume model of the smallest p, for its figure.
+    """
 
     cohort: Cohort
     settings: Settings
@@ -26,6 +30,7 @@ class AnalysisResult:
     sem_thickness: SemResult | None = None
     sem_notes: list[str] = field(default_factory=list)
     classification: classification.ClassificationResult | None = None
+    residuals: Residuals | None = None
     skipped: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     provenance: dict = field(default_factory=dict)

@@ -1,6 +1,9 @@
 """How long the cohort analysis takes, and how far the usual libraries are from R on the same cohort.
 
-Usage: python Testing/benchmarks/cohort_benchmark.py [--n 501] [--sites 34] [--full]
+Usage: python Testing/benchmarks/cohort_benchmark.py [--n 501] [--sites 34] [--full] [--models-only] [--r N]
+
+--models-only is the default analysis without classifiers, in processor seconds and peak memory; with --r N, R (lme4 and
+lmerTest) fits the same volume models and N of the load models on the same table beside it.
 
 Times are wall times on the machine as it is: 18 + 342 mixed models, the path model with 5,000 bootstrap draws, and with
 --full the whole default analysis. Beside them, in the same run, statsmodels' MixedLM (default optimiser, z tests) and
@@ -11,6 +14,8 @@ lme4, lmerTest and lavaan the tests show (Testing/reference).
 from __future__ import annotations
 
 import argparse
+import resource
+import subprocess
 import tempfile
 import time
 import warnings
@@ -20,10 +25,11 @@ import numpy as np
 import pandas as pd
 from RegionalBrainAgeCohortLib import analysis
 from RegionalBrainAgeCohortLib.data.cohort_table import read_cohort
+from RegionalBrainAgeCohortLib.data.settings import Settings
 from RegionalBrainAgeCohortLib.sem.model_texts import published_model
 from RegionalBrainAgeCohortLib.sem.path_model import fit_sem
 from RegionalBrainAgeCohortLib.simulate import simulate_cohort, write_cohort
-from RegionalBrainAgeCohortLib.statistics.mixed_models import load_models, volume_models
+from RegionalBrainAgeCohortLib.statistics.mixed_models import Columns, Question, fit_models, load_models, volume_models
 
 
 def line(name: str, seconds: float, note: str = "") -> None:
@@ -71,15 +77,52 @@ def semopy_way(data: pd.DataFrame, ours) -> None:
     line("  semopy, one fit, no bootstrap", seconds, note)
 
 
+def models_only(table: Path) -> None:
+    """Every default analysis but the classifiers, and what it costs."""
+    settings = Settings(families=("mixed", "loads", "groups", "sem"))
+    start, used = time.perf_counter(), time.process_time()
+    cohort = read_cohort(table, settings)
+    result = analysis.analyse(cohort, settings, lambda *_: None)
+    seconds, processor = time.perf_counter() - start, time.process_time() - used
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    line("all models without classifiers", seconds, f"processor {processor:.1f} s, peak {peak:.2f} GB")
+    for name, value in result.skipped.items():
+        print(f"  {name}: {value}")
+    columns = Columns(cohort.data)
+    used = time.process_time()
+    fit_models(columns, [Question(pad, ["log_lesion_volume", "age", "sex"]) for pad in cohort.pads])
+    volume = time.process_time() - used
+    used = time.process_time()
+    pairs = [Question(p, [load, "log_lesion_volume", "age", "sex"]) for load in cohort.loads for p in cohort.pads]
+    fit_models(columns, pairs)
+    loads = time.process_time() - used
+    print(f"  of it {len(cohort.pads)} volume models {volume:.2f} and {len(pairs)} load models {loads:.2f} processor s")
+
+
+def r_way(table: Path, models: int) -> None:
+    """lme4 and lmerTest on the same table."""
+    script = Path(__file__).with_name("cohort_models.R")
+    done = subprocess.run(["Rscript", str(script), str(table), str(models)], capture_output=True, text=True, check=True)
+    pads, volume, loads, seconds = (float(word) for word in done.stdout.split())
+    print(f"  R, lmerTest: {pads:.0f} volume models {volume:.2f} and {loads:.0f} load models {seconds:.2f} processor s")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--n", type=int, default=501)
     parser.add_argument("--sites", type=int, default=34)
+    parser.add_argument("--models-only", action="store_true", help="the default analysis without classifiers, no more")
+    parser.add_argument("--r", type=int, default=0, metavar="N", help="R beside it: volume models and N load models")
     parser.add_argument("--full", action="store_true", help="also the whole default analysis")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         table = Path(folder) / "processed_cases.csv"
         write_cohort(simulate_cohort(args.n, args.sites, 1), table)
+        if args.models_only:
+            models_only(table)
+            if args.r:
+                r_way(table, args.r)
+            return
         cohort = read_cohort(table)
         print(f"{args.n} cases, {args.sites} sites, {len(cohort.pads)} PADs, {len(cohort.loads)} loads")
         start = time.perf_counter()

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import slicer
 from PySide6 import QtCore, QtTest, QtWidgets
+from RegionalBrainAgeCohortLib.data.motor_scales import SCALES
+from RegionalBrainAgeCohortLib.data.settings import Settings
 from RegionalBrainAgeCohortLib.simulate import simulate_cohort, write_cohort
 
 
@@ -110,3 +112,65 @@ def test_the_choices_survive_a_closed_and_reopened_scene(host, panel, table, tmp
     assert host.wait(lambda: panel.parameters is not None and panel.parameters.motorScale == 66, 5)
     assert panel.ui.modelText.toPlainText() == "motor ~ load_cst"
     assert panel.ui.tablePath.getPath() == str(table)
+
+
+def settings_after(host, panel) -> dict:
+    """The settings file that a run would get."""
+    from RegionalBrainAgeCohortSlicer.cohort_parameters import settings_of
+
+    host.qt.processEvents()
+    return settings_of(panel.parameters)
+
+
+def test_the_untouched_panel_asks_for_the_librarys_own_defaults(host, panel):
+    found = Settings.from_dict(settings_after(host, panel))
+    assert found == Settings()
+
+
+def test_a_named_motor_scale_brings_its_range_and_its_cut(host, panel):
+    from RegionalBrainAgeCohortSlicer.cohort_parameters import MOTOR_SCALES
+
+    ui = panel.ui
+    entries = {ui.motorNameCombo.itemText(i): i for i in range(ui.motorNameCombo.count())}
+    assert set(MOTOR_SCALES.values()) == {"", *SCALES}
+    for text, name in MOTOR_SCALES.items():
+        if name:
+            assert text.endswith(f"0 to {SCALES[name].highest}")
+    ui.motorScaleSpin.setValue(66)
+    ui.motorNameCombo.setCurrentIndex(entries["NIHSS, 0 to 42"])
+    found = Settings.from_dict(settings_after(host, panel))
+    assert not ui.motorScaleSpin.isEnabled()
+    assert (found.motor, found.motor_scale, found.cut) == ("nihss", 1.0, SCALES["nihss"].severe_cut)
+    ui.motorCutSpin.setValue(0.9)
+    assert Settings.from_dict(settings_after(host, panel)).cut == 0.9
+    ui.motorNameCombo.setCurrentIndex(0)
+    assert Settings.from_dict(settings_after(host, panel)).motor_scale == 66
+    assert ui.motorScaleSpin.isEnabled()
+
+
+def test_own_models_are_typed_and_reach_the_tables(host, panel, dialogs, table, tmp_path):
+    ui = panel.ui
+    ui.tablePath.setPath(str(table))
+    QtTest.QTest.keyClicks(ui.formulaEdit, "age + load_cst")
+    ui.formulaEdit.editingFinished.emit()
+    QtTest.QTest.keyClicks(ui.semGroupsEdit, "sex")
+    ui.semGroupsEdit.editingFinished.emit()
+    ui.pathModelCombo.setCurrentIndex(1)
+    ui.damagedSpin.setValue(90)
+    ui.drawsSpin.setValue(0)
+    for box in (ui.mixedCheck, ui.loadsCheck, ui.groupsCheck, ui.classifiersCheck):
+        click(host, box)
+    found = Settings.from_dict(settings_after(host, panel))
+    assert (found.formula, found.sem_groups, found.sem_model, found.min_damaged) == (
+        "age + load_cst", "sex", "published", 90
+    )  # fmt: skip
+    picture(host, "choices", ui.choicesSection)
+    ui.outputPath.setPath(str(tmp_path / "out"))
+    click(host, ui.runButton)
+    assert host.wait(lambda: not panel.running, 240)
+    assert dialogs.said == []
+    tables = [ui.resultCombo.itemText(i) for i in range(ui.resultCombo.count())]
+    assert {"formula_models", "sem_groups_test", "sem_sensitivity"} <= set(tables)
+    ui.modelText.setPlainText("motor ~ load_cst")
+    assert Settings.from_dict(settings_after(host, panel)).sem_model == "motor ~ load_cst"
+    assert not ui.pathModelCombo.isEnabled()

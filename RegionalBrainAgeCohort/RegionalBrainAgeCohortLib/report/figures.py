@@ -39,11 +39,9 @@ _CURVES = {NESTED: INK, "elastic net": BLUE, "svm": GREEN, "random forest": PLUM
 
 
 def draw_all(result: AnalysisResult, progress: Callable[[float], None] = lambda _: None) -> dict[str, Picture]:
-    """Every figure the tables of `result` allow, by file stem, in the order of the report.
-
-    A figure that cannot be drawn is named in ``result.skipped``; the others are drawn.
-    """
+    """Every figure the tables of `result` allow, by file stem; one that cannot be drawn is named in ``skipped``."""
     from .brain_figure import draw_brains
+    from .diagnostic_figures import decision_figure, residual_figure
     from .path_diagram import draw_paths
 
     tables = result.tables
@@ -63,7 +61,7 @@ def draw_all(result: AnalysisResult, progress: Callable[[float], None] = lambda 
         if "mixed_models" in tables or "loads" in tables:
             try:
                 figures |= draw_brains(result)
-            except Exception as error:  # as above
+            except Exception as error:
                 result.skipped["Brain maps"] = f"They could not be drawn ({type(error).__name__}: {error})."
         progress(0.5)
         if "loads" in tables:
@@ -75,7 +73,10 @@ def draw_all(result: AnalysisResult, progress: Callable[[float], None] = lambda 
         if result.classification is not None:
             add("roc", roc_figure, result.classification)
             add("calibration", calibration_figure, result.classification)
+            add("decision_curve", decision_figure, result.tables["decision_curve"])
             add("importance", importance_figure, result.classification)
+        if result.residuals is not None:
+            add("residuals", residual_figure, result.residuals)
         progress(0.8)
         for name, (title, fit) in result.path_models.items():
             add(name, draw_paths, fit, title)

@@ -199,6 +199,16 @@ MEANINGS: dict[str, dict[str, str]] = {
         "smallest_detectable": "Smallest effect found with 80 % power (two-sided p of 0.05), from the standard error.",
         "smallest_detectable_std": "The same in standard deviations.",
     },
+    "adjusted_means": {
+        "variable": "Load (fraction), PAD (years) or thickness (mm) that was compared between the motor groups.",
+        "group": "mild or severe motor impairment.",
+        "mean": "Expected value of the group for the average covariates of the cases used.",
+        "se": "Its standard error.",
+        "df": "Satterthwaite degrees of freedom.",
+        "ci_low": "95 % interval, low end.",
+        "ci_high": "95 % interval, high end.",
+        "n": "Cases of the group in the model.",
+    },
     "formula_models": {
         "outcome": "Outcome of the model.",
         "term": "Term of the formula, as patsy names it.",
@@ -231,6 +241,14 @@ MEANINGS: dict[str, dict[str, str]] = {
         "mi": "Modification index: fall of chi2 if this were freed alone.",
         "epc": "Expected value of the freed parameter.",
         "p": "p-value of mi (1 degree of freedom), not corrected: a model changed by it must be tested on other data.",
+    },
+    "sem_sensitivity": {
+        "analysis": "What was changed; 'as reported' is the model of sem_paths.",
+        **{name: _SEM[name] for name in ("lhs", "op", "rhs", "std_all", "p")},
+        "ci_low": "95 % interval of std_all (delta method), low end.",
+        "ci_high": "95 % interval of std_all, high end.",
+        "n": "Cases used.",
+        "note": "What else to know, or why there is no fit.",
     },
     "factor_scores": {
         "case_id": "Case; the other columns are its scores on the latent variables (semopy, MAP), about 0."

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from ..statistics.mixed_models import GROUP_TERM, LOG_VOLUME
 from .figure_style import signed, words
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ _ABBREVIATIONS = {
     "RMSEA, SRMR": "root mean square error of approximation, standardised root mean square residual",
     "SD, SE": "standard deviation, standard error",
 }
-_MOST_ROWS = 40
+_KINDS = {LOG_VOLUME: "lesion volume", GROUP_TERM: "motor groups", "load_": "lesion load"}
+_IN_ML = "volume in ml, not its logarithm"
+_MOST_ROWS, _STRONGEST = 40, 15
 
 
 @dataclass(frozen=True)
@@ -57,15 +60,24 @@ def sections(result: AnalysisResult) -> list[Section]:
         _section(tables.get("table_one_sites"), "Table 1 by site", ""),
         _section(_some_missing(tables.get("missing_data")), "Missing data", "Variables that some cases lack, in "
                  "percent of the cases used.", {"variable": words}),
-        _section(_headline(tables.get("sensitivity")), "Sensitivity", "Lesion volume and the outcome of the largest "
-                 "effect, each row with one choice changed; all outcomes: sensitivity.tsv.", {"outcome": words}),
+        *(
+            _section(_headline(tables.get("sensitivity"), kind), f"Sensitivity: {title}", "The one of the smallest p, "
+                     "each row with one choice changed; all others: sensitivity.tsv.",
+                     {"outcome": words, "term": words})
+            for kind, title in _KINDS.items()
+        ),
         _section(_checks(tables.get("model_checks")), "Checks of the volume models", "Second program (statsmodels), "
                  "other standard errors (GEE), collinearity, residuals, influence and power; all columns: "
                  "model_checks.tsv.", {"outcome": words}),
+        _section(_means(result), "Adjusted means of the motor groups", "For the average covariates of the cases used, "
+                 "the variables that differ most first; all: adjusted_means.tsv.", {"variable": words}),
         _section(tables.get("formula_models"), "Model of your own formula", "", {"outcome": words}),
         _section(_first(tables.get("sem_r2")), "Path model: variance explained", "", {"variable": words}),
         _section(_first(tables.get("sem_modification"), 8), "Path model: what it leaves out", "Modification indices, "
                  "largest first. A model changed by them must be tested on other data.", {"lhs": words, "rhs": words}),
+        _section(_main_path(tables.get("sem_sensitivity")), "Sensitivity: path model", "The first path, or the whole "
+                 "effect where it is defined (total), standardised, each row with one choice changed; all paths: "
+                 "sem_sensitivity.tsv."),
         _section(tables.get("sem_groups_test"), "Path model: are the groups' paths equal?", ""),
         _section(_benefit(tables.get("decision_curve")), "Decision curve", "Net benefit per person of acting above "
                  "each threshold of risk; acting on nobody has 0."),
@@ -112,15 +124,46 @@ def _first(table: pd.DataFrame | None, rows: int = 20) -> pd.DataFrame | None:
     return None if table is None else table.head(rows)
 
 
-def _headline(table: pd.DataFrame | None) -> pd.DataFrame | None:
-    """The outcome whose reported effect is the surest."""
+def _headline(table: pd.DataFrame | None, kind: str) -> pd.DataFrame | None:
+    """The coefficient of a kind (beginning of its term) whose reported effect is the surest."""
     if table is None or not len(table):
         return None
+    table = table[table["term"].astype(str).str.startswith(kind) | (table["analysis"] == _IN_ML)]
     reported = table[(table["analysis"] == "as reported") & table["p"].notna()]
     if not len(reported):
         return None
-    outcome = reported.loc[reported["p"].astype(float).idxmin(), "outcome"]
-    return table[table["outcome"] == outcome].drop(columns=["status"])
+    row = reported.loc[reported["p"].astype(float).idxmin()]
+    terms = [row["term"], *(["lesion_volume_ml"] if kind == LOG_VOLUME else [])]
+    return table[(table["outcome"] == row["outcome"]) & table["term"].isin(terms)].drop(columns=["status"])
+
+
+def _main_path(table: pd.DataFrame | None) -> pd.DataFrame | None:
+    """The rows of the first path and of the effect called total."""
+    if table is None or not len(table):
+        return None
+    first = table.iloc[0]
+    mine = ((table["lhs"] == first["lhs"]) & (table["rhs"] == first["rhs"])) | (table["lhs"] == "total")
+    shown = table[mine | (table["lhs"] == "")]
+    path = ["total" if row.op == ":=" else f"{words(row.rhs)} → {words(row.lhs)}" if row.lhs else "–"
+            for row in shown.itertuples()]  # fmt: skip
+    return shown.assign(path=path)[["analysis", "path", "std_all", "ci_low", "ci_high", "p", "n", "note"]]
+
+
+def _means(result: AnalysisResult) -> pd.DataFrame | None:
+    """Adjusted means, mild beside severe, of the variables whose groups differ most."""
+    means, differences = (result.tables.get(name) for name in ("adjusted_means", "group_differences"))
+    if means is None or differences is None or not len(means):
+        return None
+    order = differences.reindex(differences["t"].abs().sort_values(ascending=False).index)["variable"]
+    wide = means.pivot(index="variable", columns="group", values=["mean", "ci_low", "ci_high"])
+    wide = wide.reindex([name for name in order if name in wide.index][:_STRONGEST])
+    return pd.DataFrame(
+        {
+            "variable": wide.index,
+            **{f"{group}_{part}": wide[part, group].to_numpy()
+               for group in ("mild", "severe") for part in ("mean", "ci_low", "ci_high")},
+        }
+    )  # fmt: skip
 
 
 def _checks(table: pd.DataFrame | None) -> pd.DataFrame | None:

@@ -1,4 +1,4 @@
-"""Does a result hang on one choice? Lesion volume and every PAD, and the motor groups, under other choices.
+"""Does a result hang on one choice? Coefficients of mixed models under other choices, one at a time.
 
 Each analysis changes one thing: which cases (without each site in turn, chronic ones, lesions of one side, complete
 cases), how age enters (natural spline), how volume enters (millilitres), how sites enter (fixed effects), how missing
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -44,28 +45,35 @@ _CHRONIC_DAYS = 180
 
 def sensitivity(
     data: pd.DataFrame,
-    outcomes: Sequence[str],
-    covariates: Sequence[str] = ("age", "sex"),
+    questions: Sequence[Question],
     cut: float | None = None,
     seed: int = 1,
     progress: Callable[[float], None] = lambda _: None,
 ) -> pd.DataFrame:
-    """One row per analysis and outcome. `cut` : motor cut to vary; None leaves the groups out."""
-    predictors = list(dict.fromkeys([LOG_VOLUME, *covariates]))
-    rows = _one(data, outcomes, predictors, "as reported")
+    """One row per analysis and question, about the question's first predictor.
+
+    questions : models as reported; their `among` is not used. cut : motor cut to vary in the questions about the motor
+    groups; None leaves it.
+    """
+    columns = Columns(data)
+    rows = _rows(columns, questions, "as reported")
     progress(0.05)
-    rows += _without_each_site(data, outcomes, predictors, lambda f: progress(0.05 + 0.6 * f))
-    rows += _age_spline(data, outcomes, predictors)
-    rows += _subsets(data, outcomes, predictors)
+    rows += _without_each_site(columns, questions, lambda f: progress(0.05 + 0.6 * f))
+    rows += _age_spline(data, questions)
+    rows += _subsets(columns, questions)
     progress(0.75)
     if "lesion_volume_ml" in data.columns:
-        in_ml = ["lesion_volume_ml", *(c for c in predictors if c != LOG_VOLUME)]
-        rows += _one(data, outcomes, in_ml, "volume in ml, not its logarithm")
-    rows += _fixed_sites(data, outcomes, predictors)
+        in_ml = [
+            Question(q.outcome, ["lesion_volume_ml" if c == LOG_VOLUME else c for c in q.predictors])
+            for q in questions
+            if LOG_VOLUME in q.predictors
+        ]
+        rows += _rows(columns, in_ml, "volume in ml, not its logarithm")
+    rows += _fixed_sites(columns, questions)
     progress(0.85)
-    rows += _imputed(data, outcomes, predictors, seed)
+    rows += _imputed(data, questions, seed)
     if cut is not None and "motor" in data.columns:
-        rows += _other_cuts(data, [*outcomes, *(["load_cst"] if "load_cst" in data.columns else [])], covariates, cut)
+        rows += _other_cuts(data, [q for q in questions if q.predictors[0] == GROUP_TERM], cut)
     progress(1.0)
     return pd.DataFrame(rows, columns=SENSITIVITY_COLUMNS)
 
@@ -79,38 +87,38 @@ def _row(fitted: FittedModel, predictor: str, analysis: str, note: str = "") -> 
     return rows
 
 
-def _one(
-    data: pd.DataFrame,
-    outcomes: Sequence[str],
-    predictors: Sequence[str],
-    analysis: str,
-    among: np.ndarray | None = None,
+def _rows(
+    columns: Columns, questions: Sequence[Question], analysis: str, among: np.ndarray | None = None
 ) -> list[dict]:
-    """Rows of the first predictor; `among` : (n,) the cases to use."""
-    fits = fit_models(Columns(data), (Question(outcome, predictors, among) for outcome in outcomes))
-    return [row for fitted in fits for row in _row(fitted, predictors[0], analysis)]
+    """Rows of the questions; `among` : (n,) the cases to use."""
+    fits = fit_models(columns, (replace(question, among=among) for question in questions))
+    return [
+        row
+        for question, fitted in zip(questions, fits, strict=True)
+        for row in _row(fitted, question.predictors[0], analysis)
+    ]
 
 
 def _without_each_site(
-    data: pd.DataFrame, outcomes: Sequence[str], predictors: Sequence[str], progress: Callable[[float], None]
+    columns: Columns, questions: Sequence[Question], progress: Callable[[float], None]
 ) -> list[dict]:
     """The smallest and the largest estimate when each site is left out in turn."""
-    sites = sorted(data["site"].dropna().unique())
+    site = columns.data["site"]
+    sites = sorted(site.dropna().unique())
     if len(sites) < 3:
         return []
 
-    def questions() -> Iterator[Question]:
-        for done, site in enumerate(sites):
+    def without() -> Iterator[Question]:
+        for done, name in enumerate(sites):
             progress(done / len(sites))
-            others = (data["site"] != site).to_numpy()
-            yield from (Question(outcome, predictors, others) for outcome in outcomes)
+            others = (site != name).to_numpy()
+            yield from (replace(question, among=others) for question in questions)
 
-    found: dict[str, list[dict]] = {outcome: [] for outcome in outcomes}
-    fits = fit_models(Columns(data), questions())
-    for number, fitted in enumerate(fits):
-        found[fitted.outcome] += _row(fitted, predictors[0], "", f"without {sites[number // len(outcomes)]}")
+    fits = fit_models(columns, without())
     rows = []
-    for parts in found.values():
+    for number, question in enumerate(questions):
+        mine = zip(sites, fits[number :: len(questions)], strict=True)
+        parts = [row for name, fit in mine for row in _row(fit, question.predictors[0], "", f"without {name}")]
         estimated = [row for row in parts if np.isfinite(row["estimate"])]
         if estimated:
             for name, pick in (("smallest", min), ("largest", max)):
@@ -119,91 +127,87 @@ def _without_each_site(
     return rows
 
 
-def _age_spline(data: pd.DataFrame, outcomes: Sequence[str], predictors: Sequence[str]) -> list[dict]:
-    if "age" not in predictors or data["age"].nunique() < 10:
+def _age_spline(data: pd.DataFrame, questions: Sequence[Question]) -> list[dict]:
+    if data["age"].nunique() < 10:
         return []
     known = data[data["age"].notna()]
     basis = patsy.dmatrix("cr(age, df=3) - 1", known)
     names = [f"age_spline_{k}" for k in range(basis.shape[1] - 1)]  # the whole basis sums to the intercept
     curved = known.assign(**dict(zip(names, np.asarray(basis).T, strict=False)))
-    others = [c for c in predictors if c != "age"]
-    return _one(curved, outcomes, [*others, *names], "age as a natural spline (3 df)")
+    asked = [
+        Question(q.outcome, [*(c for c in q.predictors if c != "age"), *names])
+        for q in questions
+        if "age" in q.predictors[1:]
+    ]
+    return _rows(Columns(curved), asked, "age as a natural spline (3 df)")
 
 
-def _subsets(data: pd.DataFrame, outcomes: Sequence[str], predictors: Sequence[str]) -> list[dict]:
-    rows = []
+def _subsets(columns: Columns, questions: Sequence[Question]) -> list[dict]:
+    data, subsets = columns.data, {}
     if "days_post_stroke" in data.columns:
-        chronic = data["days_post_stroke"] > _CHRONIC_DAYS
-        if 0 < chronic.sum() < len(data):
-            title = f"more than {_CHRONIC_DAYS} days after the stroke"
-            rows += _one(data, outcomes, predictors, title, chronic.to_numpy())
+        subsets[f"more than {_CHRONIC_DAYS} days after the stroke"] = data["days_post_stroke"] > _CHRONIC_DAYS
     if "lesion_side" in data.columns:
         side = data["lesion_side"].astype(str).str.upper().str[:1]
-        for letter, name in (("L", "left"), ("R", "right")):
-            if 0 < (side == letter).sum() < len(data):
-                rows += _one(data, outcomes, predictors, f"lesions of the {name} side", (side == letter).to_numpy())
-    complete = data[[*outcomes, *predictors, "site"]].notna().all(axis=1)
-    if 0 < complete.sum() < len(data):
-        rows += _one(data, outcomes, predictors, "cases complete for every outcome", complete.to_numpy())
-    return rows
-
-
-def _fixed_sites(data: pd.DataFrame, outcomes: Sequence[str], predictors: Sequence[str]) -> list[dict]:
-    """Every site its own intercept: least squares within sites."""
-    if data["site"].nunique() < 2:
-        return []
-    columns = Columns(data)
-    models = [(outcome, columns.model(outcome, predictors)) for outcome in outcomes]
-    models = [(outcome, model) for outcome, model in models if len(model.y)]
-    within = []
-    for _, model in models:
-        labels, index = np.unique(model.site, return_inverse=True)
-        dummies = np.eye(len(labels))[index][:, 1:]
-        within.append((model.y, np.column_stack([model.design, dummies]), np.zeros(len(model.y), int)))
+        subsets |= {f"lesions of the {name} side": side == name[0].upper() for name in ("left", "right")}
+    needed = list(dict.fromkeys(["site", *(c for q in questions for c in (q.outcome, *q.predictors))]))
+    subsets["cases complete for every outcome"] = data[needed].notna().all(axis=1)
     rows = []
-    for (outcome, model), fit in zip(models, fit_random_intercepts(within), strict=True):
-        spread = model.design[:, 1].std(ddof=1) / model.y.std(ddof=1) if model.y.std() > 0 else np.nan
-        rows.append(
-            {"analysis": "sites as fixed effects", "outcome": outcome, "term": predictors[0],
-             "estimate": fit.estimate[1], "ci_low": fit.ci_low[1], "ci_high": fit.ci_high[1], "p": fit.p[1],
-             "std_beta": fit.estimate[1] * spread, "n": fit.n, "n_sites": len(np.unique(model.site)),
-             "status": fit.term_status[1], "note": ""}
-        )  # fmt: skip
+    for title, chosen in subsets.items():
+        if 0 < chosen.sum() < len(data):
+            rows += _rows(columns, questions, title, chosen.to_numpy())
     return rows
 
 
-def _imputed(data: pd.DataFrame, outcomes: Sequence[str], predictors: Sequence[str], seed: int) -> list[dict]:
+def _fixed_sites(columns: Columns, questions: Sequence[Question]) -> list[dict]:
+    """Every site its own intercept: least squares within sites."""
+    if columns.data["site"].nunique() < 2:
+        return []
+    facts = []
+
+    def within() -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        for question in questions:
+            model = columns.model(question.outcome, question.predictors)
+            if not len(model.y):
+                continue
+            labels, index = np.unique(model.site, return_inverse=True)
+            spread = model.design[:, 1].std(ddof=1) / model.y.std(ddof=1) if model.y.std() > 0 else np.nan
+            facts.append((question, spread, len(labels)))
+            yield model.y, np.column_stack([model.design, np.eye(len(labels))[index][:, 1:]]), np.zeros(len(index), int)
+
+    fits = fit_random_intercepts(within())
+    return [
+        {"analysis": "sites as fixed effects", "outcome": question.outcome, "term": question.predictors[0],
+         "estimate": fit.estimate[1], "ci_low": fit.ci_low[1], "ci_high": fit.ci_high[1], "p": fit.p[1],
+         "std_beta": fit.estimate[1] * spread, "n": fit.n, "n_sites": sites, "status": fit.term_status[1], "note": ""}
+        for (question, spread, sites), fit in zip(facts, fits, strict=True)
+    ]  # fmt: skip
+
+
+def _imputed(data: pd.DataFrame, questions: Sequence[Question], seed: int) -> list[dict]:
     """Chained equations over outcomes and predictors, pooled by Rubin's rules; nothing where nothing is missing."""
-    numeric = [c for c in predictors if pd.api.types.is_numeric_dtype(data[c])]
-    numeric += ["sex_M"] if "sex" in predictors and "sex_M" in data.columns else []
-    if len(numeric) < len(predictors):
-        return []
-    used = [c for c in dict.fromkeys([*numeric, *outcomes]) if data[c].notna().sum() > 20 and data[c].nunique() > 1]
+    numbers = {"sex": "sex_M"} if "sex_M" in data.columns else {}
+    asked = [Question(q.outcome, [numbers.get(c, c) for c in q.predictors]) for q in questions]
+    columns = list(dict.fromkeys(c for q in asked for c in (*q.predictors, q.outcome)))
+    used = [
+        c
+        for c in columns
+        if pd.api.types.is_numeric_dtype(data[c]) and data[c].notna().sum() > 20 and data[c].nunique() > 1
+    ]
+    asked = [q for q in asked if {q.outcome, *q.predictors} <= set(used)]
     known = data[data["site"].notna()].reset_index(drop=True)
-    incomplete = known[used].isna()
-    outcomes = [c for c in outcomes if c in used]
-    if not incomplete.to_numpy().any() or not set(numeric) <= set(used) or len(known) <= 2 * len(used):
+    if not asked or not known[used].isna().to_numpy().any() or len(known) <= 2 * len(used):
         return []
-    state = np.random.get_state()  # noqa: NPY002 - statsmodels draws from numpy's global generator
-    np.random.seed(seed)  # noqa: NPY002
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            chain = MICEData(known[used].copy())
-            filled = []
-            for _ in range(_IMPUTATIONS):
-                chain.update_all(_CYCLES)
-                filled.append(chain.data.copy())
-    except (np.linalg.LinAlgError, ValueError):
-        return []
-    finally:
-        np.random.set_state(state)  # noqa: NPY002
+    filled = _chained_equations(known[used], seed)
     rows, site = [], pd.factorize(known["site"])[0]
-    for outcome in outcomes:
-        models = [
-            (complete[outcome].to_numpy(float), np.column_stack([np.ones(len(complete)), complete[numeric]]), site)
+    for question in asked if filled else []:
+        models = (
+            (
+                complete[question.outcome].to_numpy(float),
+                np.column_stack([np.ones(len(complete)), complete[list(question.predictors)]]),
+                site,
+            )
             for complete in filled
-        ]
+        )
         fits = [(fit.estimate[1], fit.se[1] ** 2, fit.df[1]) for fit in fit_random_intercepts(models)]
         estimate, within = (float(np.mean([fit[k] for fit in fits])) for k in (0, 1))
         between = float(np.var([fit[0] for fit in fits], ddof=1))
@@ -214,15 +218,52 @@ def _imputed(data: pd.DataFrame, outcomes: Sequence[str], predictors: Sequence[s
         df = min((_IMPUTATIONS - 1) / max(lost, 1e-9) ** 2, float(np.mean([fit[2] for fit in fits])))
         reach = float(stats.t.ppf(0.975, df)) * np.sqrt(total)
         rows.append(
-            {"analysis": f"multiple imputation ({_IMPUTATIONS})", "outcome": outcome, "term": predictors[0],
-             "estimate": estimate, "ci_low": estimate - reach, "ci_high": estimate + reach,
-             "p": float(2 * stats.t.sf(abs(estimate) / np.sqrt(total), df)), "n": len(known),
-             "n_sites": known["site"].nunique(), "status": "ok", "note": f"{100 * lost:.0f} % of information missing"}
+            {"analysis": f"multiple imputation ({_IMPUTATIONS})", "outcome": question.outcome,
+             "term": question.predictors[0], "estimate": estimate, "ci_low": estimate - reach,
+             "ci_high": estimate + reach, "p": float(2 * stats.t.sf(abs(estimate) / np.sqrt(total), df)),
+             "n": len(known), "n_sites": known["site"].nunique(), "status": "ok",
+             "note": f"{100 * lost:.0f} % of information missing"}
         )  # fmt: skip
     return rows
 
 
-def _other_cuts(data: pd.DataFrame, variables: Sequence[str], covariates: Sequence[str], cut: float) -> list[dict]:
+class _NumbersOnly(MICEData):
+    """MICEData of a table of numbers, each predicted from all others: the same designs as its formulas give.
+
+    Its own way reads every formula anew in every step, which takes twenty times as long as the imputation itself.
+    """
+
+    def _design(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        others = self.data.drop(columns=name).to_numpy(float)
+        return self.data[[name]].to_numpy(float), np.column_stack([np.ones(len(others)), others])
+
+    def get_fitting_data(self, vname: str) -> tuple[np.ndarray, np.ndarray, dict, dict]:
+        endog, exog = self._design(vname)
+        rows = self.ix_obs[vname]
+        return endog[rows, 0], exog[rows], {}, {}
+
+    def get_split_data(self, vname: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict, dict]:
+        endog, exog = self._design(vname)
+        known, missing = self.ix_obs[vname], self.ix_miss[vname]
+        return endog[known], exog[known], exog[missing], {}, {}
+
+
+def _chained_equations(incomplete: pd.DataFrame, seed: int) -> list[pd.DataFrame]:
+    """Imputed copies of a table of numbers (predictive mean matching); none where the equations cannot be solved."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            chain = _NumbersOnly(incomplete.copy(), rng=seed)
+            filled = []
+            for _ in range(_IMPUTATIONS):
+                chain.update_all(_CYCLES)
+                filled.append(chain.data.copy())
+    except (np.linalg.LinAlgError, ValueError):
+        return []
+    return filled
+
+
+def _other_cuts(data: pd.DataFrame, questions: Sequence[Question], cut: float) -> list[dict]:
     """The motor groups with a cut a tenth of the scale lower and higher."""
     rows = []
     for other in (cut - _CUT_STEP, cut, cut + _CUT_STEP):
@@ -231,5 +272,5 @@ def _other_cuts(data: pd.DataFrame, variables: Sequence[str], covariates: Sequen
         mild = (data["motor"] > other + 5e-4).astype(float).where(data["motor"].notna())
         if mild.nunique() == 2:
             name = f"mild minus severe, cut at {other:.3f}" + (" (as reported)" if other == cut else "")
-            rows += _one(data.assign(**{GROUP_TERM: mild}), variables, [GROUP_TERM, *covariates], name)
+            rows += _rows(Columns(data.assign(**{GROUP_TERM: mild})), questions, name)
     return rows

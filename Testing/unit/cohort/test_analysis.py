@@ -330,8 +330,11 @@ def test_an_outcome_of_a_few_grades_is_refused_by_name_where_it_would_be_taken_a
 
 def test_what_a_reviewer_asks_for_is_in_the_report(out):
     html = (out / "report.html").read_text(encoding="utf-8")
-    for title in ("Table 1: who was studied", "Flow of cases", "Sensitivity", "Checks of the volume models",
-                  "STROBE checklist", "Abbreviations", "Path model: variance explained"):  # fmt: skip
+    for title in ("Table 1: who was studied", "Flow of cases", "Sensitivity: lesion volume",
+                  "Sensitivity: motor groups", "Sensitivity: lesion load", "Sensitivity: path model",
+                  "Adjusted means of the motor groups", "Do the residuals look as the model assumes?",
+                  "Checks of the volume models", "STROBE checklist", "Abbreviations",
+                  "Path model: variance explained"):  # fmt: skip
         assert title in html, title
     assert "semopy agrees at these estimates" in html
     flow = pd.read_csv(out / "flow.tsv", sep="\t").set_index("step")["cases"]

@@ -11,6 +11,7 @@ from RegionalBrainAgeCohortLib.sem.engine import Structure, maximise, moments_of
 from RegionalBrainAgeCohortLib.sem.language import parse_model
 from RegionalBrainAgeCohortLib.sem.model_texts import default_model, published_model, reverse_model
 from RegionalBrainAgeCohortLib.sem.path_model import BOOTSTRAP_COLUMNS, fit_sem
+from RegionalBrainAgeCohortLib.sem.sensitivity import path_sensitivity
 from RegionalBrainAgeLib.errors import InputError, RegionalBrainAgeError
 from shared_folder import REFERENCE
 
@@ -197,3 +198,46 @@ def test_least_squares_of_every_equation_are_the_maximum_that_scoring_finds(erro
     assert regressions(structure, moments_of(holes, exogenous)) is None
     assert regressions(Structure(parse_model(model + "\nmotor ~~ pad_ipsi_fpn")), moments) is None
     assert regressions(Structure(parse_model("motor ~ a*load_cst\npad_ipsi_fpn ~ a*load_cst")), moments) is None
+
+
+def test_the_path_model_under_other_choices_is_the_model_fitted_to_them():
+    data = cohort("typical")
+    data.loc[:19, "motor"] = np.nan
+    model = "motor ~ a*load_cst\npad_contra_fpn ~ b*motor + load_cst\nthrough := a*b"
+    reported = fit_sem(model, data, errors="cluster", cluster="site")
+    assert reported.missing == "fiml"
+    table = path_sensitivity(reported, data, "site", {"chain": "motor ~ load_cst\npad_contra_fpn ~ motor"})
+
+    def value(analysis: str, lhs: str = "motor", rhs: str = "load_cst") -> pd.Series:
+        mine = (table["analysis"] == analysis) & (table["lhs"] == lhs) & (table["rhs"] == rhs)
+        assert mine.sum() == 1, analysis
+        return table[mine].iloc[0]
+
+    def path(found, lhs: str = "motor", rhs: str = "load_cst") -> pd.Series:
+        return found.paths[(found.paths["lhs"] == lhs) & (found.paths["rhs"] == rhs)].iloc[0]
+
+    again = path(fit_sem(model, data, errors="cluster", cluster="site"))
+    assert value("as reported")["std_all"] == again["std_all"]
+    listwise = fit_sem(model, data, missing="listwise", errors="cluster", cluster="site")
+    assert value("complete cases, not FIML")["std_all"] == path(listwise)["std_all"]
+    assert value("complete cases, not FIML")["n"] == listwise.n == len(data) - 20
+    plain = fit_sem(model, data, errors="expected")
+    assert value("standard errors of normal theory")["p"] == path(plain)["p"]
+    left = fit_sem(model, data[data["lesion_side"] == "L"], errors="cluster", cluster="site")
+    assert value("lesions of the left side")["std_all"] == path(left)["std_all"]
+    assert set(table[table["analysis"] == "model: chain"]["lhs"]) == {"motor", "pad_contra_fpn"}
+    for analysis, compare in (("smallest", np.less_equal), ("largest", np.greater_equal)):
+        row = value(f"without one site, {analysis} value", "through", "a*b")
+        site = row["note"].removeprefix("without ")
+        alone = fit_sem(model, data[data["site"] != site], errors="cluster", cluster="site")
+        assert row["std_all"] == pytest.approx(path(alone, "through", "a*b")["std_all"], rel=1e-6)
+        assert compare(row["std_all"], value("as reported", "through", "a*b")["std_all"])
+
+
+def test_a_choice_that_the_data_do_not_allow_is_a_row_with_the_reason():
+    data = cohort("typical")
+    data["lesion_side"] = ["L", *["R"] * (len(data) - 1)]
+    reported = fit_sem("motor ~ load_cst", data)
+    table = path_sensitivity(reported, data, None).set_index("analysis")
+    assert "more cases than variables" in table.loc["lesions of the left side", "note"]
+    assert np.isnan(table.loc["lesions of the left side", "std_all"])

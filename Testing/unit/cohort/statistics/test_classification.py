@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from RegionalBrainAgeCohortLib.report.diagnostic_figures import decision_figure
 from RegionalBrainAgeCohortLib.statistics.classification import NESTED, _notes, classify, net_benefit
 from RegionalBrainAgeCohortLib.statistics.classifier_models import FeatureSet, feature_sets, folds_of_sites
 from RegionalBrainAgeCohortLib.statistics.importance import importance_blocks
@@ -107,6 +108,21 @@ def test_net_benefit_by_hand():
     assert net_benefit(y, called, 0.5) == pytest.approx(0.1)
     assert net_benefit(y, called, 0.2) == pytest.approx(0.3 - 0.2 / 4)
     assert net_benefit(y, np.ones(10), 0.2) == pytest.approx(0.4 - 0.6 / 4)
+
+
+def test_the_decision_curve_is_the_net_benefit_at_every_threshold_and_is_drawn(result):
+    """Acting on everyone has prevalence - (1 - prevalence) odds(threshold); the other lines from the predictions."""
+    table, people = result.decisions, result.predictions
+    share = people["severe"].mean()
+    everyone = table[table["classifier"] == "call everyone severe"]
+    odds = everyone["threshold"] / (1 - everyone["threshold"])
+    assert everyone["net_benefit"].to_numpy() == pytest.approx(share - (1 - share) * odds)
+    row = table[(table["classifier"] == NESTED) & (table["threshold"] == 0.4)].iloc[0]
+    called, severe = people[NESTED] >= 0.4, people["severe"] == 1
+    by_hand = ((called & severe).sum() - (called & ~severe).sum() * 0.4 / 0.6) / len(people)
+    assert row["net_benefit"] == pytest.approx(by_hand)
+    svg = decision_figure(table).svg
+    assert all(name in svg for name in (NESTED, "baseline", "call everyone severe", "net benefit per person"))
 
 
 def test_calibration_bins_hold_every_case_once():

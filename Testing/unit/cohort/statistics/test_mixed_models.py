@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from RegionalBrainAgeCohortLib.statistics.adjusted_means import adjusted_means
 from RegionalBrainAgeCohortLib.statistics.design_rank import independent_columns
 from RegionalBrainAgeCohortLib.statistics.mixed_models import (
     NO_MINIMUM,
@@ -268,3 +269,22 @@ def test_many_models_at_once_are_each_model_alone():
         )  # fmt: skip
         for name in ("estimate", "se", "df", "p", "theta", "site_variance", "log_likelihood"):
             assert getattr(fit, name) == pytest.approx(getattr(alone, name), rel=1e-7, abs=1e-12, nan_ok=True)
+
+
+@pytest.mark.parametrize("name", ["typical", "small"])
+def test_adjusted_means_agree_with_lmertest_and_differ_by_the_group_difference(name):
+    data = cohort(name)
+    data["group_mild"] = (data["motor"] > 25 / 66 + 5e-4).astype(float).where(data["motor"].notna())
+    theirs = pd.read_csv(REFERENCE / "tables" / "adjusted_means.tsv", sep="\t").query("cohort == @name")
+    variables = list(dict.fromkeys(theirs["variable"]))
+    ours = adjusted_means(data, variables)
+    both = theirs.merge(ours, on=["variable", "group"], suffixes=("_r", ""), validate="one_to_one")
+    assert len(both) == len(theirs) == len(ours)
+    assert (both["n"] == both["n_r"]).all()
+    for column in ("mean", "ci_low", "ci_high"):
+        assert (abs(both[column] - both[f"{column}_r"]) / both["se_r"]).max() < 1e-5
+    for column in ("se", "df"):
+        assert abs(both[column] / both[f"{column}_r"] - 1).max() < 1e-4
+    wide = ours.pivot(index="variable", columns="group", values="mean")
+    differences = group_differences(data, variables, overlap=NO_MINIMUM).set_index("variable")["estimate"]
+    assert (wide["mild"] - wide["severe"]).reindex(variables).to_numpy() == pytest.approx(differences, rel=1e-9)

@@ -9,6 +9,7 @@ import statsmodels.api as sm
 from RegionalBrainAgeCohortLib.statistics.mixed_models import Columns
 from RegionalBrainAgeCohortLib.statistics.model_checks import _whitened, check_models
 from RegionalBrainAgeCohortLib.statistics.random_intercept import fit_random_intercept, fit_random_intercepts
+from RegionalBrainAgeCohortLib.statistics.residuals import normal_quantiles, volume_model_residuals
 from shared_folder import REFERENCE
 
 COVARIATES = {"typical": ("age", "sex"), "small": ("age", "sex"), "uneven": ("age",)}
@@ -75,3 +76,24 @@ def test_collinear_covariates_show_in_the_variance_inflation():
     row = check_models(data, ["pad_ipsi_fpn"], ("near",)).iloc[0]
     r2 = np.corrcoef(data["near"], data["log_lesion_volume"])[0, 1] ** 2
     assert row["vif"] == pytest.approx(1 / (1 - r2), rel=1e-6)
+
+
+def test_residuals_and_site_effects_are_hendersons():
+    """Dense formula: site effects = psi Z'V^-1 (y - Xb), residuals = V^-1 (y - Xb) for V = I + psi ZZ'."""
+    data = cohort("uneven")
+    found = volume_model_residuals(data, "pad_ipsi_a", ("age",))
+    model = Columns(data).model("pad_ipsi_a", ["log_lesion_volume", "age"])
+    fit = fit_random_intercept(model.y, model.design, model.site)
+    z = (model.site[:, None] == np.unique(model.site)).astype(float)
+    left = np.linalg.solve(np.eye(fit.n) + fit.theta**2 * z @ z.T, model.y - model.design @ fit.estimate)
+    assert found.sites == pytest.approx(fit.theta**2 * z.T @ left, rel=1e-9)
+    assert found.residual == pytest.approx(left, rel=1e-9)
+    assert found.fitted + z @ found.sites + found.residual == pytest.approx(model.y)
+
+
+def test_normal_quantiles_hold_a_sorted_normal_sample_as_often_as_they_say():
+    rng = np.random.default_rng(2)
+    middle, low, high = normal_quantiles(50)
+    samples = np.sort(rng.normal(size=(4000, 50)), axis=1)
+    assert ((samples > low) & (samples < high)).mean() == pytest.approx(0.95, abs=0.005)
+    assert np.median(samples, axis=0) == pytest.approx(middle, abs=0.06)

@@ -7,11 +7,18 @@ import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
 from RegionalBrainAgeCohortLib.statistics.descriptives import missing_data, table_by_site, table_one
-from RegionalBrainAgeCohortLib.statistics.mixed_models import volume_models
-from RegionalBrainAgeCohortLib.statistics.sensitivity import sensitivity
+from RegionalBrainAgeCohortLib.statistics.mixed_models import Question, volume_models
+from RegionalBrainAgeCohortLib.statistics.sensitivity import _CYCLES, _chained_equations, sensitivity
 from shared_folder import REFERENCE
+from statsmodels.imputation.mice import MICEData
 
 CUT = 25 / 66
+QUESTIONS = [
+    Question("pad_ipsi_fpn", ["log_lesion_volume", "age", "sex"]),
+    Question("pad_ipsi_fpn", ["load_cst", "log_lesion_volume", "age", "sex"]),
+    Question("pad_ipsi_fpn", ["group_mild", "age", "sex"]),
+    Question("load_cst", ["group_mild", "age", "sex"]),
+]
 
 
 def cohort(name: str = "typical") -> pd.DataFrame:
@@ -27,11 +34,16 @@ def table() -> pd.DataFrame:
     data = cohort()
     data.loc[:40, "days_post_stroke"] = 90
     data.loc[10:30, "pad_ipsi_fpn"] = np.nan
-    return sensitivity(data, ["pad_ipsi_fpn"], cut=CUT)
+    data["group_mild"] = 1 - data["severe"]
+    return sensitivity(data, QUESTIONS, cut=CUT)
 
 
-def row(table: pd.DataFrame, analysis: str) -> pd.Series:
-    (found,) = [r for _, r in table[table["analysis"] == analysis].iterrows() if r["outcome"] == "pad_ipsi_fpn"]
+def row(
+    table: pd.DataFrame, analysis: str, term: str = "log_lesion_volume", outcome: str = "pad_ipsi_fpn"
+) -> pd.Series:
+    (found,) = [
+        r for _, r in table[table["analysis"] == analysis].iterrows() if (r["outcome"], r["term"]) == (outcome, term)
+    ]
     return found
 
 
@@ -75,17 +87,51 @@ def test_the_motor_cut_is_moved_both_ways(table):
     cuts = [a for a in table["analysis"].unique() if a.startswith("mild minus severe")]
     assert len(cuts) == 3
     assert sum("as reported" in a for a in cuts) == 1
-    assert set(table[table["analysis"] == cuts[0]]["outcome"]) == {"pad_ipsi_fpn", "load_cst"}
+    for cut in cuts:
+        assert (table[table["analysis"] == cut]["term"] == "group_mild").all()
+        assert set(table[table["analysis"] == cut]["outcome"]) == {"pad_ipsi_fpn", "load_cst"}
 
 
-def test_the_imputation_leaves_the_global_random_numbers_alone():
+def test_loads_and_groups_are_asked_under_the_same_other_choices_as_lesion_volume(table):
+    """Every analysis that applies to lesion volume has the load's and the groups' row; two of them by statsmodels."""
+    of_volume = set(table[table["term"] == "log_lesion_volume"]["analysis"])
+    in_ml = "volume in ml, not its logarithm"
+    assert {"as reported", "sites as fixed effects", "lesions of the left side", "multiple imputation (10)"} < of_volume
+    assert set(table[table["term"] == "load_cst"]["analysis"]) == of_volume | {in_ml}
+    groups = table[(table["term"] == "group_mild") & ~table["analysis"].str.startswith("mild minus severe")]
+    assert set(groups["analysis"]) == of_volume
+    data = cohort()
+    data.loc[10:30, "pad_ipsi_fpn"] = np.nan
+    left = data[data["lesion_side"] == "L"].assign(mild=lambda d: 1 - d["severe"])
+    fit = smf.ols("load_cst ~ mild + age + sex + C(site)", data.assign(mild=1 - data["severe"])).fit()
+    found = row(table, "sites as fixed effects", "group_mild", "load_cst")
+    assert found["estimate"] == pytest.approx(fit.params["mild"], rel=1e-8)
+    fit = smf.ols("pad_ipsi_fpn ~ load_cst + lesion_volume_ml + age + sex + C(site)", data).fit()
+    near = row(table, in_ml, "load_cst")
+    assert abs(near["estimate"] - fit.params["load_cst"]) < 0.3 * fit.bse["load_cst"], "random, not fixed, sites"
+    assert row(table, "lesions of the left side", "group_mild")["n"] == left["pad_ipsi_fpn"].notna().sum()
+
+
+def test_the_imputation_depends_on_the_seed_alone():
     data = cohort().head(120)
     data.loc[:9, "age"] = np.nan
-    np.random.seed(3)  # noqa: NPY002 - the state under test
-    expected = np.random.random()  # noqa: NPY002
-    np.random.seed(3)  # noqa: NPY002
-    sensitivity(data, ["pad_ipsi_fpn"])
-    assert np.random.random() == expected  # noqa: NPY002
+    first, again, other = (sensitivity(data, QUESTIONS[:1], seed=seed) for seed in (3, 3, 4))
+    pd.testing.assert_frame_equal(first, again)
+    imputed = "multiple imputation (10)"
+    assert row(first, imputed)["estimate"] != row(other, imputed)["estimate"]
+
+
+def test_imputation_without_formulas_is_statsmodels_own():
+    """The same random numbers, once through statsmodels' formulas and once through our designs."""
+    data = cohort()[["age", "log_lesion_volume", "load_cst", "pad_ipsi_fpn", "motor"]].head(150)
+    data.loc[:9, "age"] = np.nan
+    data.loc[5:30, "motor"] = np.nan
+    theirs = MICEData(data.copy(), rng=5)
+    theirs.update_all(_CYCLES)
+    (ours, *_) = _chained_equations(data, 5)
+    pd.testing.assert_frame_equal(ours, theirs.data, check_exact=False, rtol=1e-12)
+    assert ours.notna().all().all()
+    pd.testing.assert_frame_equal(ours[data.notna()], data)
 
 
 def test_table_one_by_hand():
