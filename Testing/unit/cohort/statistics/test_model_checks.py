@@ -81,8 +81,8 @@ def test_collinear_covariates_show_in_the_variance_inflation():
 def test_residuals_and_site_effects_are_hendersons():
     """Dense formula: site effects = psi Z'V^-1 (y - Xb), residuals = V^-1 (y - Xb) for V = I + psi ZZ'."""
     data = cohort("uneven")
-    found = volume_model_residuals(data, "pad_ipsi_a", ("age",))
-    model = Columns(data).model("pad_ipsi_a", ["log_lesion_volume", "age"])
+    found = volume_model_residuals(data, "pad_ipsi_fpn", ("age",))
+    model = Columns(data).model("pad_ipsi_fpn", ["log_lesion_volume", "age"])
     fit = fit_random_intercept(model.y, model.design, model.site)
     z = (model.site[:, None] == np.unique(model.site)).astype(float)
     left = np.linalg.solve(np.eye(fit.n) + fit.theta**2 * z @ z.T, model.y - model.design @ fit.estimate)
