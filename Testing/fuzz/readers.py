@@ -193,7 +193,7 @@ def write_people(path: Path, count: int, sites: int, seed: int) -> None:
     lines = [",".join(["person", "site", "age", "sex", *PARCEL_NAMES])]
     for i in range(count):
         values = [f"{value:.3f}" for value in rng.normal(2.5, 0.1, len(PARCEL_NAMES))]
-        lines.append(",".join([f"p{i}", f"s{i % sites}", str(20 + 60 * i // count), "FM"[i % 2], *values]))
+        lines.append(",".join([f"p{i}", f"s{i % sites}", str(20 + 60 * i // count), "FM"[i // sites % 2], *values]))
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

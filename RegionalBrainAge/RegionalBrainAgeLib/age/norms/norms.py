@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ...errors import InputError
 from ..people import People
 from .charts import Charts, spline_basis
 
@@ -107,7 +108,18 @@ def norms_from_charts(charts: Charts, people: People) -> Norms:
 
 
 def norms_from_people(people: People) -> Norms:
-    """Norms fitted to a table: a penalised spline of age, sex and a penalised offset per site, for every channel."""
+    """Norms fitted to a table: a penalised spline of age, sex and a penalised offset per site, for every channel.
+
+    Raises
+    ------
+    InputError : all people are of one sex.
+    """
+    if np.ptp(people.male) == 0:
+        raise InputError(
+            f"The {len(people)} people of {', '.join(np.unique(people.site)[:5])} are all of one sex: how the other "
+            "differs cannot be learned.",
+            "Give people of both sexes at every site, or at enough of them that some remain when sites are held out.",
+        )
     known = np.isfinite(people.values).sum(axis=0) >= _FEWEST_OF_SITE
     measured = people.values[:, known]
     values = np.where(np.isnan(measured), np.nanmean(measured, axis=0), measured)

@@ -141,3 +141,8 @@ def test_a_node_without_a_chart_is_missing_and_goes_with_no_other(shared_data, p
     assert np.isnan(norms.standardise(people.values)[:, 148:]).all()
     assert np.isfinite(norms.standardise(people.values)[:, :148]).any(axis=0).all()
     np.testing.assert_array_equal(norms.residual_covariance[148:, :148], 0.0)
+
+
+def test_norms_of_one_sex_are_refused_because_the_other_cannot_be_learned(made_people):
+    with pytest.raises(InputError, match="all of one sex"):
+        norms_from_people(made_people.take(made_people.male == 0))
