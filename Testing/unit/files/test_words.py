@@ -5,7 +5,15 @@ from __future__ import annotations
 import math
 
 import pytest
-from RegionalBrainAgeLib.files.words import is_grouped, is_missing, number_of, same_numbers, sex_of, truth_of
+from RegionalBrainAgeLib.files.words import (
+    MISSING_NUMBERS,
+    is_grouped,
+    is_missing,
+    number_of,
+    same_numbers,
+    sex_of,
+    truth_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -121,3 +129,7 @@ def test_spellings_of_one_number_are_found_together():
     assert same_numbers(["1", "1.0", "01", "2", "A", "a"]) == [("1", "1.0", "01")]
     assert same_numbers(["1", "2", "3a", "3b"]) == []
     assert same_numbers(["10", "1e1", "5", "5.0"]) == [("10", "1e1"), ("5", "5.0")]
+
+
+def test_numbers_that_statistics_programs_write_for_nothing_are_known():
+    assert set(MISSING_NUMBERS) == {-999.0, -9999.0, -99999.0}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from RegionalBrainAgeLib.geometry.image import Image
 from RegionalBrainAgeLib.lesion.measures import summarise_lesion
-from RegionalBrainAgeLib.lesion.side import side_of_lesion, zones_beside_plane
+from RegionalBrainAgeLib.lesion.side import LesionSide, side_of_lesion, zones_beside_plane
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,16 @@ def test_the_side_follows_what_lies_across_the_plane(far_left, near_left, near_r
     assert side_of_lesion(counts, 0.001).side == side
     mirrored = {"L": "R", "R": "L"}.get(side, side)
     assert side_of_lesion(counts[[0, 4, 3, 2, 1]], 0.001).side == mirrored
+
+
+def test_without_a_lesion_nothing_lies_on_either_side():
+    assert side_of_lesion(np.zeros(5, int), 0.001) == LesionSide("none", 0.0, 0.0, 0.0)
+
+
+def test_of_a_one_sided_lesion_only_what_lies_beyond_the_slab_across_is_told():
+    found = side_of_lesion(np.array([0, 59_000, 500, 200, 300]), 0.001)
+    assert found == LesionSide("L", 59_500 / 60_000, 500 / 60_000, pytest.approx(0.3))
+    assert side_of_lesion(np.array([0, 59_000, 0, 0, 1000]), 0.001).other_side_ml == 0.0
 
 
 def test_a_lesion_image_has_the_side_of_its_counts():
