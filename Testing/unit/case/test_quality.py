@@ -71,6 +71,13 @@ def test_an_age_that_is_not_known_is_held_against_nothing():
     assert advice(None, (18.0, 96.0), 400, LesionResult(20.0, "L", 0.0, 0.0, 0.0, 0.0)) == []
 
 
+@pytest.mark.parametrize(
+    ("median", "verdict"), [(21.9, "pass"), (-21.9, "pass"), (22.1, "review"), (-39.9, "review"), (40.1, "fail")]
+)
+def test_the_ages_of_a_hundredth_of_healthy_people_are_reviewed_and_those_of_nobody_fail(median, verdict):
+    assert judge(**USUAL | {"pads_years": np.full(18, median)}).verdict == verdict
+
+
 def test_one_region_far_off_is_no_fault_of_the_case():
     assert judge(**USUAL | {"pads_years": np.array([60.0, 2.0, -3.0, 5.0])}).verdict == "pass"
 
