@@ -90,6 +90,39 @@ def test_the_left_lesion_is_on_the_right_of_its_picture_in_every_voxel_order(tmp
     assert row < axial.shape[0] / 2  # the front is up
 
 
+def test_every_slice_has_its_letters(tmp_path):
+    """White in the lower corners of each slice, where the made-up head has only dark background."""
+    picture = pixels(draw_thumbnails(*leave_volumes(tmp_path / "sub-a"))["mask"]).min(axis=2)
+    # The brain measures 52 x 68 x 48 mm; with 6 mm around it, at 1.5 mm: 44 x 55 x 41 pixels, three between slices.
+    for left, width, height in ((0, 44, 55), (47, 44, 41), (94, 55, 41)):
+        corners = picture[height - 13 : height, left : left + width]
+        assert corners[:, :11].max() > 180
+        assert corners[:, -11:].max() > 180
+
+
+def test_a_case_without_a_lesion_has_no_picture_of_one_and_its_grade_is_told(tmp_path):
+    made_cases(tmp_path, 2)
+    path = tmp_path / "sub-P00" / "sub-P00_case.json"
+    summary = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(summary | {"image_grade": {"grade": "C", "measures": []}}), encoding="utf-8")
+    table = (tmp_path / PROCESSED_NAME).read_text(encoding="utf-8").splitlines()
+    side = table[0].split(",").index("lesion_side")
+    cells = table[2].split(",")
+    cells[side] = "none"
+    (tmp_path / PROCESSED_NAME).write_text("\n".join([*table[:2], ",".join(cells)]) + "\n", encoding="utf-8")
+    drawn = leave_volumes(tmp_path / "drawn" / "sub-x")
+    for name in ("sub-P00", "sub-P01"):
+        for kind, content in draw_thumbnails(*drawn).items():
+            thumbnail = Store(tmp_path).thumbnail_path(name, kind)
+            thumbnail.parent.mkdir(parents=True, exist_ok=True)
+            thumbnail.write_bytes(content)
+    page = write_quality_page(tmp_path).read_text(encoding="utf-8")
+    assert page.count("image grade C") == 1
+    assert 'alt="lesion of P00"' in page
+    assert 'alt="lesion of P01"' not in page
+    assert 'alt="mask of P01"' in page
+
+
 def made_cases(out, count: int, odd: int | None = None, **words):
     """Case folders with a summary each, and the table of them."""
     Store(out).folder.joinpath("records").mkdir(parents=True)
