@@ -95,24 +95,39 @@ def test_saved_transforms_bring_template_labels_onto_the_heads_own_grid(demo):
     assert np.mean(regions.array != np.asarray(written.dataobj)) < 1e-3
 
 
-def test_numbers_in_table_row_and_volumes_agree(demo):
-    (row,) = table.read_table(demo.parent / "processed_cases.csv")
-    assert (row["case_id"], row["lesion_side"], row["sex"], row["calibrated"]) == ("demo", "L", "M", "false")
-    lesion = nib.load(demo / "sub-demo_desc-lesion_mask.nii.gz")
+def assert_numbers_agree(folder: Path) -> None:
+    """Table of regions, row of the case and volumes say the same."""
+    name = folder.name
+    (row,) = (
+        row
+        for row in table.read_table(folder.parent / "processed_cases.csv")
+        if row["case_id"] == name.removeprefix("sub-")
+    )
+    lesion = nib.load(folder / f"{name}_desc-lesion_mask.nii.gz")
     volume_ml = np.count_nonzero(lesion.get_fdata()) * abs(np.linalg.det(lesion.affine[:3, :3])) / 1000
     assert float(row["lesion_volume_ml"]) == pytest.approx(volume_ml, rel=1e-4)
-    pads, loads = regions(demo, "pad_corrected_years"), regions(demo, "load_fraction")
+    pads, loads = regions(folder, "pad_corrected_years"), regions(folder, "load_fraction")
     names = table.networks_of(row)
     assert [number_of(row[f"pad_ipsi_{n}"]) for n in names] == pytest.approx(pads[0::2], nan_ok=True)
     assert [number_of(row[f"load_contra_{n}"]) for n in names] == pytest.approx(loads[1::2])
-    assert loads[0::2].max() > 0.05
-    assert loads[1::2].max() == 0
     # A voxel of the PAD map holds the value of the region that the label volume names there.
-    labels = nib.load(demo / "sub-demo_desc-regions_dseg.nii.gz").get_fdata().astype(int)
-    painted = nib.load(demo / "sub-demo_desc-pad_map.nii.gz").get_fdata()
+    labels = nib.load(folder / f"{name}_desc-regions_dseg.nii.gz").get_fdata().astype(int)
+    painted = nib.load(folder / f"{name}_desc-pad_map.nii.gz").get_fdata()
     for number in range(1, 19):
         values = painted[labels == number]
         assert np.median(values) == pytest.approx(pads[number - 1], abs=1e-3, nan_ok=True)
+
+
+def test_numbers_in_table_row_and_volumes_agree_and_no_age_is_invented(demo):
+    assert_numbers_agree(demo)
+    (row,) = (row for row in table.read_table(demo.parent / "processed_cases.csv") if row["case_id"] == "demo")
+    told = [row[name] for name in ("lesion_side", "sex", "age", "calibrated", "simulated")]
+    assert told == ["L", "M", "", "false", "lesion and age"]
+    loads = regions(demo, "load_fraction")
+    assert loads[0::2].max() > 0.05
+    assert loads[1::2].max() == 0
+    assert np.isnan(regions(demo, "pad_corrected_years")).all()
+    assert not np.isfinite(nib.load(demo / "sub-demo_desc-pad_map.nii.gz").get_fdata()).any()
 
 
 def test_the_case_keeps_within_four_gigabytes(demo):
@@ -121,18 +136,28 @@ def test_the_case_keeps_within_four_gigabytes(demo):
     assert set(summary["seconds"]) >= {"brain mask", "registration", "thickness", "ages", "write"}
 
 
-def test_axes_stored_otherwise_give_the_same_regions(demo, out, tmp_path):
+@pytest.fixture(scope="module")
+def turned(demo, out, tmp_path_factory) -> Path:
+    """The demonstration's head and lesion in another storage order, as a case of 40 years."""
     stored = {}
     for part, path in (("t1", COLIN), ("lesion", out / LESION_NAME)):
         image = nib.load(path)
         turn = nib.orientations.ornt_transform(
             nib.io_orientation(image.affine), nib.orientations.axcodes2ornt(("S", "L", "P"))
         )
-        stored[part] = tmp_path / f"{part}.nii.gz"
+        stored[part] = tmp_path_factory.mktemp("turned") / f"{part}.nii.gz"
         nib.save(image.as_reoriented(turn), stored[part])
-    folder = run_case(stored["t1"], out, "turned", stored["lesion"])
-    assert np.nanmax(abs(regions(folder, "thickness_mm") - regions(demo, "thickness_mm"))) <= 0.05
-    assert abs(regions(folder, "load_fraction") - regions(demo, "load_fraction")).max() <= 0.002
+    return run_case(stored["t1"], out, "turned", stored["lesion"])
+
+
+def test_axes_stored_otherwise_give_the_same_regions(demo, turned):
+    assert np.nanmax(abs(regions(turned, "thickness_mm") - regions(demo, "thickness_mm"))) <= 0.05
+    assert abs(regions(turned, "load_fraction") - regions(demo, "load_fraction")).max() <= 0.002
+
+
+def test_where_the_age_is_given_ages_stand_in_table_row_and_map(turned):
+    assert_numbers_agree(turned)
+    assert np.isfinite(regions(turned, "pad_corrected_years")).sum() >= 12
 
 
 def test_a_mirrored_head_swaps_left_and_right_and_nothing_else(demo, out, tmp_path):
