@@ -29,13 +29,12 @@ def bootstrap_intervals(
     rng = np.random.default_rng(seed)
     specification = structure.specification
     exogenous = [specification.observed.index(name) for name in specification.exogenous]
-    groups = np.arange(len(values)) if clusters is None else clusters
-    n_groups = int(groups.max()) + 1
+    n_groups = len(values) if clusters is None else int(clusters.max()) + 1
     raws, standards = [], []
     for first in range(0, draws, _CHUNK):
         size = min(_CHUNK, draws - first)
         counts = rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=size)
-        moments = moments_of(values, exogenous, counts[:, groups])
+        moments = moments_of(values, exogenous, counts, clusters)
         start = regressions(structure, moments)
         start = np.tile(theta, (size, 1)) if start is None else start
         estimates, converged = maximise(structure, start, moments, tolerance=1e-10)

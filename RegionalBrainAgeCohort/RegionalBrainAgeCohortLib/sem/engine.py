@@ -54,12 +54,28 @@ class Moments:
         return Moments(patterns, self.x_mean[index], self.x_cov[index])
 
 
-def moments_of(data: np.ndarray, exogenous: Sequence[int], weights: np.ndarray | None = None) -> Moments:
+def moments_of(
+    data: np.ndarray,
+    exogenous: Sequence[int],
+    weights: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
+) -> Moments:
     """Moments of `data` (n, p; NaN missing) for every row of `weights` (B, n) of case counts; None is the data as is.
 
-    Without intercepts all values must be present. Exogenous columns must be complete.
+    groups : (n,) numbers of groups that are counted whole; `weights` is then (B, groups), and each group is summed once
+    for all data sets. Without intercepts all values must be present. Exogenous columns must be complete.
     """
-    weights = np.ones((1, len(data))) if weights is None else np.asarray(weights, float)
+    if weights is None:
+        weights, groups = np.ones((1, len(data))), None
+    weights = np.asarray(weights, float)
+
+    def weighted(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """(B, k) weighted sums of values (rows, k)."""
+        if groups is None:
+            return weights[:, rows] @ values
+        own, most = groups[rows], weights.shape[1]
+        return weights @ np.column_stack([np.bincount(own, column, minlength=most) for column in values.T])
+
     seen = np.isfinite(data)
     centre = np.array(
         [column[known].mean() if known.any() else 0.0 for column, known in zip(data.T, seen.T, strict=True)]
@@ -67,22 +83,22 @@ def moments_of(data: np.ndarray, exogenous: Sequence[int], weights: np.ndarray |
     data = data - centre
     patterns = []
     for key in np.unique(seen, axis=0):
-        rows = (seen == key).all(axis=1)
+        rows = np.flatnonzero((seen == key).all(axis=1))
         columns = np.flatnonzero(key)
         if not columns.size:
             continue
-        part, weight = data[np.ix_(rows, columns)], weights[:, rows]
-        n, sums = weight.sum(axis=1), weight @ part
-        k = columns.size
-        products = (weight @ (part[:, :, None] * part[:, None, :]).reshape(len(part), k * k)).reshape(-1, k, k)
+        part, k = data[np.ix_(rows, columns)], columns.size
+        n, sums = weighted(np.ones((len(rows), 1)), rows)[:, 0], weighted(part, rows)
+        products = weighted((part[:, :, None] * part[:, None, :]).reshape(len(part), k * k), rows).reshape(-1, k, k)
         products -= sums[:, :, None] * sums[:, None, :] / np.maximum(n, 1)[:, None, None]
         patterns.append(Pattern(columns, n, sums + n[:, None] * centre[columns], products))
-    x = data[:, list(exogenous)]
-    total = weights.sum(axis=1)[:, None]
-    x_mean = weights @ x / total
-    k = x.shape[1]
-    x_cov = (weights @ (x[:, :, None] * x[:, None, :]).reshape(len(x), k * k) / total).reshape(len(weights), k, k)
-    x_cov = x_cov - x_mean[:, :, None] * x_mean[:, None, :]
+    x, every = data[:, list(exogenous)], np.arange(len(data))
+    total, k = weighted(np.ones((len(data), 1)), every), x.shape[1]
+    x_mean, x_cov = np.zeros((len(weights), k)), np.zeros((len(weights), k, k))
+    if k:
+        x_mean = weighted(x, every) / total
+        squares = weighted((x[:, :, None] * x[:, None, :]).reshape(len(x), k * k), every)
+        x_cov = (squares / total).reshape(len(weights), k, k) - x_mean[:, :, None] * x_mean[:, None, :]
     return Moments(tuple(patterns), x_mean + centre[list(exogenous)], x_cov)
 
 

@@ -241,3 +241,17 @@ def test_a_choice_that_the_data_do_not_allow_is_a_row_with_the_reason():
     table = path_sensitivity(reported, data, None).set_index("analysis")
     assert "more cases than variables" in table.loc["lesions of the left side", "note"]
     assert np.isnan(table.loc["lesions of the left side", "std_all"])
+
+
+def test_sites_summed_once_are_their_cases_counted_one_by_one():
+    data = cohort("typical")[["motor", "load_cst", "pad_ipsi_fpn"]].to_numpy(float)
+    data[::7, 0] = np.nan
+    site = np.unique(cohort("typical")["site"], return_inverse=True)[1]
+    counts = np.random.default_rng(3).multinomial(34, np.full(34, 1 / 34), size=5)
+    grouped, single = moments_of(data, [1], counts, site), moments_of(data, [1], counts[:, site])
+    assert len(grouped.patterns) == len(single.patterns) == 2
+    assert grouped.x_mean == pytest.approx(single.x_mean)
+    assert grouped.x_cov == pytest.approx(single.x_cov)
+    for ours, theirs in zip(grouped.patterns, single.patterns, strict=True):
+        for name in ("columns", "n", "sums", "products"):
+            assert getattr(ours, name) == pytest.approx(getattr(theirs, name))
