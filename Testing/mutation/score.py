@@ -37,15 +37,15 @@ TARGETS = {
     "lesion/simulation": (f"{_LIBRARY}/lesion/simulation.py", ["lesion"]),
     "calibration": (
         f"{_LIBRARY}/age/model/calibration.py",
-        ["age/model/test_calibration.py", "age/model/test_brain_age_model.py", "batch/test_controls.py"],
+        ["age/model/test_calibration.py"],
     ),
-    "intervals": (f"{_LIBRARY}/age/model/intervals.py", ["age/model", "age/evaluation"]),
+    "intervals": (f"{_LIBRARY}/age/model/intervals.py", ["age/model/test_intervals.py"]),
     "random_intercept": (
         f"{_COHORT}/statistics/random_intercept.py",
-        ["cohort/statistics/test_random_effects.py", "cohort/statistics/test_mixed_models.py"],
+        ["cohort/statistics/test_mixed_models.py"],
     ),
-    "tables": (f"{_LIBRARY}/files/tables.py", ["files", "case/result", "batch/lists"]),
-    "words": (f"{_LIBRARY}/files/words.py", ["files", "batch/lists", "cohort/data"]),
+    "tables": (f"{_LIBRARY}/files/tables.py", ["files/test_tables.py", "case/result/test_tables.py"]),
+    "words": (f"{_LIBRARY}/files/words.py", ["files/test_words.py"]),
     "people_table": (f"{_LIBRARY}/age/people_table.py", ["age/test_people_table.py"]),
 }
 _LARGE = ("numpy", "scipy.ndimage", "scipy.stats", "pandas", "nibabel", "SimpleITK", "torch", "sklearn.linear_model",
