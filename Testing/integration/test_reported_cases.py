@@ -93,7 +93,9 @@ def test_a03_classifiers_that_cannot_be_judged_are_skipped_in_a_sentence_and_the
     written = {path.name for path in (tmp_path / "o").iterdir()}
     assert {"report.html", "table_one.tsv", "flow.tsv", "methods.md"} <= written
     assert not any("classif" in name for name in written)
-    assert "Classifiers skipped" in (tmp_path / "o" / "report.html").read_text(encoding="utf-8")
+    page = (tmp_path / "o" / "report.html").read_text(encoding="utf-8")
+    assert "Classifiers: not done. Held-out sites leave 1 case(s)" in page
+    assert "mild cases.." not in page
 
 
 def test_a04_a05_a06_what_would_be_a_guess_is_refused_with_its_place(capsys, tmp_path):

@@ -44,7 +44,7 @@ def strobe(result: AnalysisResult) -> pd.DataFrame:
         ("15", "Outcome data", "Motor classes in Table 1; PADs by side and network in the tables."),
         ("16", "Main results with intervals, unadjusted and adjusted",
          "Adjusted estimates with 95 % intervals; loads also without lesion volume; standardised effects."),
-        ("17", "Other analyses", f"Not done: {sizes}."),
+        ("17", "Other analyses", f"Not done: {sizes.removesuffix('.')}."),
         ("18-19", "Key results and limitations", "What was not tested is said; the rest: the authors."),
         ("20-21", "Interpretation and generalisability", AUTHORS),
         ("22", "Funding", AUTHORS),

@@ -154,3 +154,10 @@ def test_a_correction_of_two_quantities_uses_each_ones_own_line():
     bias = AgeBias(np.array([1.0, 2.0]), np.array([0.5, -0.5]))
     found = bias.correct(np.zeros((2, 2)), np.array([10.0, 20.0]))
     np.testing.assert_array_equal(found, [[-6, 3], [-11, 8]])
+
+
+def test_people_measured_twice_as_badly_have_bounds_twice_as_wide_and_percentiles_of_half_their_value():
+    table = table_of(np.linspace(-40, 40, len(PERCENTILES)), lowest=-30, highest=20)
+    corrected, low, high, percentile = table.judge(np.array([[40.0]]), np.array([50.0]), np.array([[2.0]]))
+    assert (corrected[0, 0], low[0, 0], high[0, 0]) == (40.0, -60.0, 40.0)
+    assert percentile[0, 0] == table.judge(np.array([[20.0]]), np.array([50.0]))[3][0, 0]
