@@ -48,7 +48,12 @@ def path_sensitivity(
             rows.append({"analysis": title, "lhs": "", "op": "", "rhs": "", "n": len(cases), "note": f"{error}"})
             continue
         rows += [row for row in _rows(title, found) if (row["lhs"], row["op"], row["rhs"]) in wanted]
-    return pd.DataFrame(rows + _without_each_site(reported, data), columns=PATH_SENSITIVITY_COLUMNS)
+    try:
+        rows += _without_each_site(reported, data)
+    except (ArithmeticError, np.linalg.LinAlgError) as error:  # without one site, a variable may not vary
+        refused = {"lhs": "", "op": "", "rhs": "", "n": len(data), "note": f"not fitted without some site: {error}"}
+        rows.append({"analysis": "without one site", **refused})
+    return pd.DataFrame(rows, columns=PATH_SENSITIVITY_COLUMNS)
 
 
 def _rows(title: str, found: SemResult) -> list[dict]:
