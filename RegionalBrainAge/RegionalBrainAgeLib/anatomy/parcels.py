@@ -271,7 +271,7 @@ def measure_parcels(
     if area is None:
         order = np.argsort(label[usable], kind="stable")
         groups = np.split(value_mm[usable][order], np.cumsum(measured)[:-1])
-        means = [mean_over_surface_mm(v) if e else np.nan for v, e in zip(groups, enough, strict=True)]
+        means = np.array([mean_over_surface_mm(v) if e else np.nan for v, e in zip(groups, enough, strict=True)])
     else:
         weight = area.array.ravel()[in_parcel][usable]
         whole = np.bincount(label[usable], weight, count)

@@ -70,7 +70,7 @@ def read_subject(folder: Path | str, lesion: Image | None = None) -> ParcelFeatu
     damaged = bool(spoiled_fraction.any())
     if damaged:
         _check_order(folder)
-    thickness_mm, vertices = [], []
+    thicknesses_mm, vertices = [], []
     for side in ("lh", "rh"):
         own = slice(0, PARCELS_PER_HEMISPHERE) if side == "lh" else slice(PARCELS_PER_HEMISPHERE, None)
         touched = damaged and bool(spoiled_fraction[own].any())
@@ -81,9 +81,9 @@ def read_subject(folder: Path | str, lesion: Image | None = None) -> ParcelFeatu
                 _from_stats(folder, side) if _stats_file(folder, side).exists() else _from_surface(folder, side, None)
             )
             values = np.where(spoiled_fraction[own] > MAXIMUM_SPOILED_FRACTION, np.nan, values)
-        thickness_mm.append(values)
+        thicknesses_mm.append(values)
         vertices.append(counts)
-    thickness_mm = np.concatenate(thickness_mm)
+    thickness_mm = np.concatenate(thicknesses_mm)
     _check_plausible(folder, thickness_mm)
     return ParcelFeatures(PARCEL_NAMES, thickness_mm, lesioned_fraction, np.concatenate(vertices))
 
