@@ -346,7 +346,7 @@ def test_a_damaged_or_empty_case_folder_is_told(host, panel, dialogs, tmp_path):
     (made.folder / "sub-made_case.json").write_text("{ half", encoding="utf-8")
     panel.results.open(made.folder)
     assert host.wait(lambda: not panel.results.showing, 10)
-    assert "is damaged" in dialogs.said[-1][0]
+    assert "cut off or damaged" in dialogs.said[-1][0]
     assert "Traceback" not in dialogs.said[-1][0]
 
 
