@@ -12,6 +12,10 @@ from .errors import RegionalBrainAgeError
 
 _HERE = Path(__file__).resolve().parent
 
+# Folders of `shipped("Models", ...)`: ages, and volumes of structures.
+DEFAULT_MODEL = "thickness-volumes-nine-networks"
+DEFAULT_STRUCTURE_MODEL = "structures-t1"
+
 
 def shipped(*parts: str) -> Path:
     """Path of a shipped resource, for example ``shipped("Schemes", "nine-networks.tsv")``.

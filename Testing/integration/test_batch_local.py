@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import threading
 import time
 from functools import partial
@@ -13,7 +15,6 @@ import pytest
 from made_up_subject import make_subject
 from quick_batch import COLUMNS, WORKER, make_cohort, quick_batch
 from regional_brain_age.__main__ import main
-from RegionalBrainAgeLib.age.model.model_files import DEFAULT_MODEL
 from RegionalBrainAgeLib.batch.lists.case_list import read_case_list
 from RegionalBrainAgeLib.batch.review.decisions import apply_decisions
 from RegionalBrainAgeLib.batch.run import local_pool as runner
@@ -22,6 +23,7 @@ from RegionalBrainAgeLib.batch.run.options import BatchOptions
 from RegionalBrainAgeLib.case.result.tables import PROCESSED_NAME, append_case
 from RegionalBrainAgeLib.errors import Cancelled, InputError
 from RegionalBrainAgeLib.files.tables import read_table
+from RegionalBrainAgeLib.resources import DEFAULT_MODEL
 
 
 def table(out) -> bytes:
@@ -201,3 +203,10 @@ def test_a_batch_with_the_shipped_models_gives_what_one_case_gives_and_is_resume
     before = (tmp_path / "batch" / "sub-P1" / "sub-P1_case.json").read_bytes()
     assert main([*batch, "--resume"]) == 0
     assert (tmp_path / "batch" / "sub-P1" / "sub-P1_case.json").read_bytes() == before
+
+
+def test_a_worker_starts_without_torch():
+    """It is loaded when a case computes: a batch of many short cases would wait for it each time."""
+    look = "import sys, RegionalBrainAgeLib.batch.run.case_worker; sys.exit('torch' in sys.modules)"
+    paths = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    assert subprocess.run([sys.executable, "-c", look], env=paths, check=False).returncode == 0

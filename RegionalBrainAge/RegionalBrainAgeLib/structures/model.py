@@ -17,13 +17,12 @@ from safetensors.numpy import save as save_arrays
 from ..errors import InputError
 from ..files.atomic_file import write_atomically
 from ..files.input_file import parsing, plain_file, read_json
-from ..resources import shipped
+from ..resources import DEFAULT_STRUCTURE_MODEL, shipped
 from .half_brain import VOXEL_MM, WINDOWS
 from .names import CLASSES
 from .network import StructureNetwork
 
 FORMAT = "regional-brain-age-structures/1"
-DEFAULT_STRUCTURE_MODEL = "structures-t1"
 _WEIGHTS, _DESCRIPTION = "weights.safetensors", "structures.json"
 
 

@@ -13,7 +13,7 @@ from safetensors.numpy import save as save_arrays
 from ...anatomy.regions import RegionScheme
 from ...errors import InputError
 from ...files.input_file import parsing
-from ...resources import shipped
+from ...resources import DEFAULT_MODEL, shipped
 from ..features import NODE_NAMES
 from ..norms.norms import Norms
 from .brain_age_model import BrainAgeModel, Fold
@@ -30,8 +30,6 @@ from .model_folder import (
 )
 from .network import AgeNetwork, Architecture
 from .route import read_route
-
-DEFAULT_MODEL = "thickness-volumes-nine-networks"
 
 
 def save_model(model: BrainAgeModel, folder: Path | str) -> None:

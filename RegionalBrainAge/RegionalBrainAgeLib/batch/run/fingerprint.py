@@ -8,12 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ... import __version__
-from ...age.model.model_files import DEFAULT_MODEL
 from ...build import build_id
 from ...case.case import FILE_FIELDS, Case
 from ...files.checksum import checksum
-from ...resources import shipped
-from ...structures.model import DEFAULT_STRUCTURE_MODEL
+from ...resources import DEFAULT_MODEL, DEFAULT_STRUCTURE_MODEL, shipped
 
 DEFAULT_SCHEME = ("Schemes", "nine-networks.tsv")
 
