@@ -26,10 +26,11 @@ def exclusive(path: Path, timeout_s: float = 120.0) -> Iterator[None]:
     try:
         path.parent.stat()  # filelock would make a folder that is not there
         lock.acquire()
-    except Timeout as error:
+    except Timeout:
+        # Its cause is not handed on: filelock's Timeout is an OSError, and here no file failed.
         raise RegionalBrainAgeError(
             f"{path} was in use by another process for {timeout_s:.0f} s.", "Wait for it to end and try again."
-        ) from error
+        ) from None
     except OSError as error:
         raise RegionalBrainAgeError(
             f"The folder {path.parent} cannot be written to: {error.strerror}.", "Choose a folder you may write to."
