@@ -12,9 +12,9 @@ from .errors import RegionalBrainAgeError
 
 _HERE = Path(__file__).resolve().parent
 
-# Folders of `shipped("Models", ...)`: ages, and volumes of structures.
 DEFAULT_MODEL = "thickness-volumes-nine-networks"
 DEFAULT_STRUCTURE_MODEL = "structures-t1"
+DEFAULT_SCHEME = "nine-networks.tsv"
 
 
 def shipped(*parts: str) -> Path:
@@ -30,6 +30,21 @@ def shipped(*parts: str) -> Path:
     raise RegionalBrainAgeError(
         f"The file Resources/{'/'.join(parts)} is missing from this installation.", "Reinstall the extension."
     )
+
+
+def model_folder(given: Path | str | None = None) -> Path:
+    """The folder of a model of ages: the given one, or the shipped one."""
+    return Path(given) if given is not None else shipped("Models", DEFAULT_MODEL)
+
+
+def structure_model_folder(given: Path | str | None = None) -> Path:
+    """The folder of a model of structures: the given one, or the shipped one."""
+    return Path(given) if given is not None else shipped("Models", DEFAULT_STRUCTURE_MODEL)
+
+
+def scheme_file(given: Path | str | None = None) -> Path:
+    """The file of a region scheme: the given one, or the shipped one."""
+    return Path(given) if given is not None else shipped("Schemes", DEFAULT_SCHEME)
 
 
 def package_file(package: str, *parts: str) -> Path:

@@ -43,7 +43,7 @@ from RegionalBrainAgeLib.files.dicom import read_dicom_folder
 from RegionalBrainAgeLib.files.images import read_labels, read_mask, read_t1
 from RegionalBrainAgeLib.files.input_file import read_json
 from RegionalBrainAgeLib.geometry.image import Image, to_sitk
-from RegionalBrainAgeLib.resources import shipped
+from RegionalBrainAgeLib.resources import model_folder, scheme_file, structure_model_folder
 from RegionalBrainAgeLib.structures.freesurfer import read_volumes
 from RegionalBrainAgeLib.structures.model import load_model as load_structure_model
 from RegionalBrainAgeSlicer.scene.case_folder import read_case_folder
@@ -241,7 +241,7 @@ def _tables(work: Path) -> dict[str, Reader]:
                            lambda path: read_vertex_people(path.with_name("two.csv"), path), 128, 3),
         "path model": Reader("model.txt", b"age ~ load + days\nload ~~ days\nmotor ~ a*age + c*load\nind := a*c\n",
                              lambda path: parse_model(path.read_text(encoding="utf-8", errors="replace")), 0, 6),
-        "region scheme": Reader("scheme.tsv", shipped("Schemes", "nine-networks.tsv").read_bytes(), load_scheme, 0, 2),
+        "region scheme": Reader("scheme.tsv", scheme_file().read_bytes(), load_scheme, 0, 2),
     }  # fmt: skip
 
 
@@ -250,7 +250,7 @@ def _json(work: Path) -> dict[str, Reader]:
         "controls": 20, "offset": [0.1] * 148, "route": "FreeSurfer", "model": "m", "norms_sha256": "0" * 64,
         "format": FORMAT,
     }  # fmt: skip
-    model = shipped("Models", "thickness-volumes-nine-networks")
+    model = model_folder()
     shutil.copytree(model, work / "model", dirs_exist_ok=True)
     out = work / "page"
     (out / "sub-demo").mkdir(parents=True, exist_ok=True)
@@ -280,7 +280,7 @@ def _json(work: Path) -> dict[str, Reader]:
     command.add_argument("--workers", type=int)
     command.add_argument("--leave-out", nargs="+")
     command.add_argument("--resume", action="store_true")
-    shutil.copytree(shipped("Models", "structures-t1"), work / "structures", dirs_exist_ok=True)
+    shutil.copytree(structure_model_folder(), work / "structures", dirs_exist_ok=True)
     cases = work / "controls" / "sub-demo"
     cases.mkdir(parents=True)
     tables = {

@@ -41,6 +41,12 @@ def refused(capsys, arguments: list, *words: str) -> None:
     assert "unexpected fault" not in said
 
 
+def case_of_subject(folder: Path, out: Path, age: str, *more: str) -> int:
+    """Exit code of ``case`` for a man's FreeSurfer folder."""
+    facts = ["--freesurfer", str(folder), "--age", age, "--sex", "M", "--id", "p"]
+    return main(["case", *facts, "--out", str(out), *more])
+
+
 def aparc_stats(folder: Path, side: str, hemi: str, thickness_mm=2.5, rows: int = 74, **changed: str) -> None:
     """A parcel table as FreeSurfer writes it; `changed` replaces the thickness of parcels, as text."""
     names = PARCEL_NAMES[:PARCELS_PER_HEMISPHERE] if side == "lh" else PARCEL_NAMES[PARCELS_PER_HEMISPHERE:]
@@ -299,20 +305,7 @@ def test_vertices_that_are_no_array_are_refused(capsys, tmp_path, name):
 def test_a_24_year_old_at_the_thickness_of_old_age_does_not_pass(tmp_path):
     for side in ("lh", "rh"):
         aparc_stats(tmp_path / "fs", side, side, thickness_mm=2.0)
-    arguments = [
-        "case",
-        "--freesurfer",
-        tmp_path / "fs",
-        "--age",
-        "24",
-        "--sex",
-        "M",
-        "--id",
-        "p",
-        "--out",
-        tmp_path / "o",
-    ]
-    assert main([str(word) for word in arguments]) == 0
+    assert case_of_subject(tmp_path / "fs", tmp_path / "o", "24") == 0
     [row] = read_table(tmp_path / "o" / "processed_cases.csv")
     assert row["qc"] in ("review", "fail")
     if row["qc"] == "fail":
@@ -324,30 +317,17 @@ def test_files_of_a_case_hold_names_of_inputs_not_their_folders(tmp_path):
     secret = tmp_path / "Mueller_Hans_1950"
     for side in ("lh", "rh"):
         aparc_stats(secret / "fs", side, side)
-    arguments = [
-        "case",
-        "--freesurfer",
-        secret / "fs",
-        "--age",
-        "60",
-        "--sex",
-        "M",
-        "--id",
-        "p",
-        "--out",
-        tmp_path / "o",
-    ]
-    assert main([str(word) for word in arguments]) == 0
+    assert case_of_subject(secret / "fs", tmp_path / "o", "60") == 0
     told = [path for path in (tmp_path / "o").rglob("*") if path.is_file() and b"Mueller_Hans" in path.read_bytes()]
     assert told == []
     # The row was lost between folder and table: the next call completes it, and leaves the same bytes.
     table = tmp_path / "o" / "processed_cases.csv"
     whole = table.read_bytes()
     table.unlink()
-    assert main([str(word) for word in arguments]) == 0
+    assert case_of_subject(secret / "fs", tmp_path / "o", "60") == 0
     assert table.read_bytes() == whole
-    assert main([str(word) for word in arguments]) == 2
-    assert main([str(word) for word in [*arguments, "--overwrite", "--keep-paths"]]) == 0
+    assert case_of_subject(secret / "fs", tmp_path / "o", "60") == 2
+    assert case_of_subject(secret / "fs", tmp_path / "o", "60", "--overwrite", "--keep-paths") == 0
     assert "Mueller_Hans" in (tmp_path / "o" / "sub-p" / "sub-p_case.json").read_text(encoding="utf-8")
 
 

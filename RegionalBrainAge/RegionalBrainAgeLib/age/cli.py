@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,7 +74,6 @@ def run_train(args: argparse.Namespace) -> int:
 
     from ..anatomy.regions import load_scheme
     from ..errors import InputError
-    from ..files.atomic_folder import case_folder
     from .model.model_files import save_model
     from .norms.charts import read_charts
     from .people_table import read_people
@@ -106,7 +106,7 @@ def run_train(args: argparse.Namespace) -> int:
             args.seed,
             progress=progress_lines(),
         )
-    with case_folder(args.out.resolve().parent, args.out.resolve().name, overwrite=True) as folder:
+    with _replaced(args.out) as folder:
         save_model(model, folder)
     LOG.info(f"{args.out}: model of {len(people)} people")
     return 0
@@ -140,12 +140,12 @@ def run_evaluate(args: argparse.Namespace) -> int:
 
 def _write_card(args: argparse.Namespace, people: People) -> None:
     from ..files.atomic_file import write_atomically
-    from ..resources import shipped
+    from ..resources import model_folder
     from .evaluation.card import model_card
     from .evaluation.figures import card_figures
     from .evaluation.measure_for_card import measure_for_card
     from .model.graph import project_lesions
-    from .model.model_files import DEFAULT_MODEL, load_model
+    from .model.model_files import load_model
     from .model.model_folder import CARD_FILE, add_file
     from .norms.charts import read_charts
     from .training.train_model import Sources
@@ -166,7 +166,7 @@ def _write_card(args: argparse.Namespace, people: People) -> None:
     for name, content in figures.items():
         (args.out / name).write_bytes(content)
     if args.install_card:
-        folder = _folder(args.model) or shipped("Models", DEFAULT_MODEL)
+        folder = model_folder(_folder(args.model))
         for name, content in figures.items():
             add_file(folder, name, content)
         add_file(folder, CARD_FILE, card)
@@ -199,14 +199,13 @@ def _train_on_vertices(args: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from ..anatomy.regions import load_scheme
-    from ..files.atomic_folder import case_folder
     from .vertices.mesh import read_vertex_people
     from .vertices.vertex_model import VertexRecipe, save_vertex_model, train_vertex_model
 
     people = read_vertex_people(args.table, args.vertices)
     recipe = VertexRecipe() if args.steps is None else replace(VertexRecipe(), steps=args.steps)
     model = train_vertex_model(people, load_scheme(args.scheme), recipe, args.seed, progress=progress_lines())
-    with case_folder(args.out.resolve().parent, args.out.resolve().name, overwrite=True) as folder:
+    with _replaced(args.out) as folder:
         save_vertex_model(model, folder)
     LOG.info(f"{args.out}: vertex model of {len(people)} people")
     return 0
@@ -249,6 +248,14 @@ def _evaluate_on_vertices(args: argparse.Namespace) -> int:
         write_tables(predictions, frame, folder)
     LOG.info(frame.to_string(index=False))
     return 0
+
+
+def _replaced(out: Path) -> AbstractContextManager[Path]:
+    """A new folder that takes the place of `out` when the block has ended well."""
+    from ..files.atomic_folder import case_folder
+
+    whole = out.resolve()
+    return case_folder(whole.parent, whole.name, overwrite=True)
 
 
 def _folder(model: Path) -> Path | None:

@@ -16,7 +16,7 @@ from ..errors import InputError
 from ..files.input_file import parsing, plain_file
 from ..geometry.coordinates import coordinates_mm, values_at
 from ..geometry.image import Image
-from ..resources import shipped
+from ..resources import scheme_file
 from .atlases import Atlas, load_atlas
 from .parcels import PARCEL_NAMES, PARCELS_PER_HEMISPHERE, destrieux_atlas
 
@@ -74,7 +74,7 @@ def load_scheme(path: Path | str | None = None) -> RegionScheme:
     ------
     InputError : naming file, line and remedy.
     """
-    file = Path(path) if path is not None else shipped("Schemes", "nine-networks.tsv")
+    file = scheme_file(path)
     plain_file(file, f"The region scheme {file}")
     with parsing(f"The region scheme {file}", "Give a UTF-8 TSV file."):
         lines = file.read_text(encoding="utf-8-sig").splitlines()

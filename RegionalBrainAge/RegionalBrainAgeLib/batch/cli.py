@@ -241,12 +241,12 @@ def run_calibrate(args: argparse.Namespace) -> int:
 
 def run_route(args: argparse.Namespace) -> int:
     """Writes a route model."""
-    from ..age.model.model_files import DEFAULT_MODEL, load_model
+    from ..age.model.model_files import load_model
     from ..age.model.model_folder import ROUTE_FILES, add_file
     from ..age.model.route import fit_route, fit_route_by_age, route_text
     from ..age.people_table import matched_people, read_people
     from ..files.atomic_file import write_atomically
-    from ..resources import shipped
+    from ..resources import model_folder
     from .controls import read_controls
 
     folder = None if str(args.model) == "default" else args.model
@@ -260,6 +260,6 @@ def run_route(args: argparse.Namespace) -> int:
         found = fit_route_by_age(args.name, args.measured_on, norms, people)
     write_atomically(args.out, route_text(found))
     if args.install:
-        add_file(folder or shipped("Models", DEFAULT_MODEL), ROUTE_FILES[args.name], route_text(found))
+        add_file(model_folder(folder), ROUTE_FILES[args.name], route_text(found))
     LOG.info(f"{args.out}: {len(people)} people")
     return 0

@@ -16,7 +16,7 @@ from ..age.features import Features, features_of_parcels
 from ..age.model.asymmetry import asymmetries
 from ..age.model.brain_age_model import BrainAgeModel
 from ..age.model.calibration import read_calibration
-from ..age.model.model_files import DEFAULT_MODEL, load_model
+from ..age.model.model_files import load_model
 from ..anatomy.parcels import ParcelFeatures
 from ..anatomy.regions import RegionScheme, load_scheme, membership
 from ..anatomy.tract import corticospinal_tract, load_tract_template
@@ -30,7 +30,7 @@ from ..geometry.image import Image, bounding_box, cropped, same_grid
 from ..head.image_grade import grade_image
 from ..lesion.measures import region_loads, summarise_lesion
 from ..lesion.tract_loads import tract_load, weighted_tract_load
-from ..resources import shipped
+from ..resources import model_folder
 from ..structures.freesurfer import read_volumes
 from ..structures.volumes import StructureVolumes
 from ..threads import torch_threads
@@ -115,10 +115,10 @@ def run_case(
         regions = load_scheme(scheme)
         if append:
             check_columns(out_dir / PROCESSED_NAME, processed_columns([n.lower() for n in regions.networks]))
-        model_folder = Path(model) if model is not None else shipped("Models", DEFAULT_MODEL)
-        brain_age_model = load_model(model_folder, regions)
+        used = model_folder(model)
+        brain_age_model = load_model(used, regions)
         result, head, scan = estimate(case, regions, brain_age_model, steps, threads, notes)
-        result = replace(result, model={**result.model, "sha256": checksum(model_folder)["sha256"]})
+        result = replace(result, model={**result.model, "sha256": checksum(used)["sha256"]})
         try:
             result = write_case(
                 folder,

@@ -17,7 +17,7 @@ from safetensors.numpy import save as save_arrays
 from ..errors import InputError
 from ..files.atomic_file import write_atomically
 from ..files.input_file import parsing, plain_file, read_json
-from ..resources import DEFAULT_STRUCTURE_MODEL, shipped
+from ..resources import structure_model_folder
 from .half_brain import VOXEL_MM, WINDOWS
 from .names import CLASSES
 from .network import StructureNetwork
@@ -71,7 +71,7 @@ def load_model(folder: Path | None = None) -> StructureModel:
     ------
     InputError : a missing, altered or foreign file.
     """
-    folder = shipped("Models", DEFAULT_STRUCTURE_MODEL) if folder is None else Path(folder)
+    folder = structure_model_folder(folder)
     again = "Copy the model folder again or train anew."
     description = read_json(folder / _DESCRIPTION, f"The structure model {folder / _DESCRIPTION}", again)
     content = plain_file(folder / _WEIGHTS, f"The structure model {folder / _WEIGHTS}", again).read_bytes()

@@ -109,14 +109,15 @@ def _brightness(found: StructureMap, t1: Image, brain: Image, lesion: Image | No
 def doubts(quality: StructureQuality) -> list[tuple[bool, str]]:
     """What speaks against the structures of a head, in sentences; True with each that makes them unusable."""
     checks = (
-        (-quality.certainty, CERTAINTY, -1, "The deep structures were found with little certainty ({:.2f})."),
-        (-quality.outline_agreement, OUTLINE, -1, "Brain mask and intracranial space disagree (Dice {:.2f})."),
-        (-quality.side_ratio, SIDES_ALIKE, -1, "A deep structure or cerebellum is much smaller on one side ({:.2f})."),
+        (quality.certainty, CERTAINTY, -1, "The deep structures were found with little certainty ({:.2f})."),
+        (quality.outline_agreement, OUTLINE, -1, "Brain mask and intracranial space disagree (Dice {:.2f})."),
+        (quality.side_ratio, SIDES_ALIKE, -1, "A deep structure or cerebellum is much smaller on one side ({:.2f})."),
         (quality.fluid_to_grey, FLUID_TO_GREY, 1, "The ventricles are hardly darker than the cortex ({:.2f})."),
         (quality.grey_to_white, GREY_TO_WHITE, 1, "The cortex is hardly darker than the white matter ({:.2f})."),
     )
     found = []
     for value, (look, unusable), sign, sentence in checks:
-        if value > sign * look:
-            found.append((bool(value > sign * unusable), sentence.format(abs(value)) + " Look at the structures."))
+        if sign * value > sign * look:
+            unfit = bool(sign * value > sign * unusable)
+            found.append((unfit, sentence.format(value) + " Look at the structures."))
     return found

@@ -22,8 +22,8 @@ def show_plot(case: CaseFolder):
     The band begins at the second side's dot: of the two, only their distance is judged. Returns the chart node.
     """
     first, second = (_("ipsilesional"), _("contralesional")) if case.one_sided else (_("left"), _("right"))
-    pairs = [(network, *(_years(case, row) for row in rows)) for network, *rows in case.pairs()]
-    contrasts = reading.contrasts(case)
+    values, contrasts = reading.regions(case), reading.contrasts(case)
+    pairs = [(network, *(values[row.region].value_years for row in rows)) for network, *rows in case.pairs()]
     band = [
         (place, [other + contrasts[network].low_years, other + contrasts[network].high_years])
         for place, (network, _one, other) in enumerate(pairs, start=1)
@@ -62,13 +62,6 @@ def show_plot(case: CaseFolder):
     chart.SetAxisTitleFontSize(11)
     chart.SetAxisLabelFontSize(11)
     return chart
-
-
-def _years(case: CaseFolder, row) -> float:
-    """The number of a region that the report shows too."""
-    if reading.withheld(case) or not row.estimable:
-        return _GAP
-    return row.pad_corrected_years if reading.calibrated(case) else row.deviation_corrected_years
 
 
 def _title(case: CaseFolder) -> str:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from pathlib import Path
 
 from RegionalBrainAgeLib.errors import InputError
 from RegionalBrainAgeLib.files.tables import read_table
-from RegionalBrainAgeLib.resources import shipped
+from RegionalBrainAgeLib.resources import scheme_file
 
 COLUMNS = ("network", "hemisphere", "atlas", "labels")
 Scheme = dict[tuple[str, str], tuple[str, list[str]]]
@@ -20,7 +19,7 @@ def read_scheme(path: str = "") -> Scheme:
     ------
     InputError : the file cannot be read, or is no region scheme.
     """
-    file = Path(path) if path else shipped("Schemes", "nine-networks.tsv")
+    file = scheme_file(path or None)
     rows = read_table(file)
     if not rows or any(row.get(column) is None for row in rows for column in COLUMNS):
         raise InputError(
@@ -34,7 +33,7 @@ def read_scheme(path: str = "") -> Scheme:
 
 def mismatch(networks: Sequence[str], scheme: Collection[tuple[str, str]], path: str = "") -> str:
     """What to tell the user where networks of the table are not in the scheme; empty when all are."""
-    name = Path(path).name if path else "nine-networks.tsv"
+    name = scheme_file(path or None).name
     known = list(dict.fromkeys(network for network, _ in scheme))
     absent = [network for network in networks if network not in known]
     if not absent:

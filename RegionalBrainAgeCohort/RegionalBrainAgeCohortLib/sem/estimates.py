@@ -9,7 +9,7 @@ from scipy import stats
 from .engine import Moments, Structure
 
 PATH_COLUMNS = ("lhs", "op", "rhs", "estimate", "se", "z", "p", "ci_low", "ci_high", "std_all", "std_se")
-_Z = float(stats.norm.ppf(0.975))
+Z_95 = float(stats.norm.ppf(0.975))
 
 
 def quantities(structure: Structure, theta: np.ndarray, moments: Moments) -> tuple[np.ndarray, np.ndarray]:
@@ -79,8 +79,8 @@ def path_rows(structure: Structure, theta: np.ndarray, covariance: np.ndarray, m
                 "se": se,
                 "z": z,
                 "p": 2 * stats.norm.sf(abs(z)),
-                "ci_low": estimate - _Z * se,
-                "ci_high": estimate + _Z * se,
+                "ci_low": estimate - Z_95 * se,
+                "ci_high": estimate + Z_95 * se,
                 "std_all": standard[0, column],
                 "std_se": std_se if std_se > 1e-8 else 0.0,
             }

@@ -12,15 +12,14 @@ import numpy as np
 import pandas as pd
 from RegionalBrainAgeLib.errors import RegionalBrainAgeError
 
+from ..statistics.sensitivity import subsets_of_cases
 from .engine import Structure, maximise, moments_of, regressions
-from .estimates import quantities
+from .estimates import Z_95, quantities
 from .language import parse_model
 from .model_data import available_moments, model_columns
 from .path_model import SemResult, fit_sem
 
 PATH_SENSITIVITY_COLUMNS = ("analysis", "lhs", "op", "rhs", "std_all", "ci_low", "ci_high", "p", "n", "note")
-_Z = 1.959963984540054
-_CHRONIC_DAYS = 180
 
 
 def path_sensitivity(
@@ -40,7 +39,11 @@ def path_sensitivity(
         tries.append(("standard errors of normal theory", model, data, missing, "expected"))
     if missing == "fiml":
         tries.append(("complete cases, not FIML", model, data, "listwise", errors))
-    tries += [(title, model, part, missing, errors) for title, part in _subsets(data)]
+    tries += [
+        (title, model, data[chosen], missing, errors)
+        for title, chosen in subsets_of_cases(data).items()
+        if 0 < chosen.sum() < len(data)
+    ]
     for title, text, cases, treatment, kind in tries:
         try:
             found = fit_sem(text, cases, treatment, kind, cluster=cluster)
@@ -60,20 +63,10 @@ def _rows(title: str, found: SemResult) -> list[dict]:
     shown = found.paths[found.paths["op"].isin(["~", ":="])]
     return [
         {"analysis": title, "lhs": row.lhs, "op": row.op, "rhs": row.rhs, "std_all": row.std_all,
-         "ci_low": row.std_all - _Z * row.std_se, "ci_high": row.std_all + _Z * row.std_se, "p": row.p, "n": found.n,
-         "note": ""}
+         "ci_low": row.std_all - Z_95 * row.std_se, "ci_high": row.std_all + Z_95 * row.std_se, "p": row.p,
+         "n": found.n, "note": ""}
         for row in shown.itertuples()
     ]  # fmt: skip
-
-
-def _subsets(data: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    chosen = {}
-    if "days_post_stroke" in data.columns:
-        chosen[f"more than {_CHRONIC_DAYS} days after the stroke"] = data["days_post_stroke"] > _CHRONIC_DAYS
-    if "lesion_side" in data.columns:
-        side = data["lesion_side"].astype(str).str.upper().str[:1]
-        chosen |= {f"lesions of the {name} side": side == name[0].upper() for name in ("left", "right")}
-    return [(title, data[rows]) for title, rows in chosen.items() if 0 < rows.sum() < len(data)]
 
 
 def _without_each_site(reported: SemResult, data: pd.DataFrame) -> list[dict]:

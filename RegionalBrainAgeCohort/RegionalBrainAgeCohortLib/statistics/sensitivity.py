@@ -23,20 +23,18 @@ from .mixed_models import GROUP_TERM, LOG_VOLUME, Columns, FittedModel, Question
 from .random_intercept import fit_random_intercepts
 
 SENSITIVITY_COLUMNS = (
-    *(
-        "analysis",
-        "outcome",
-        "term",
-        "estimate",
-        "ci_low",
-        "ci_high",
-        "p",
-        "std_beta",
-        "n",
-        "n_sites",
-        "status",
-        "note",
-    ),
+    "analysis",
+    "outcome",
+    "term",
+    "estimate",
+    "ci_low",
+    "ci_high",
+    "p",
+    "std_beta",
+    "n",
+    "n_sites",
+    "status",
+    "note",
 )
 _IMPUTATIONS, _CYCLES = 10, 3
 _CUT_STEP = 0.1
@@ -142,13 +140,19 @@ def _age_spline(data: pd.DataFrame, questions: Sequence[Question]) -> list[dict]
     return _rows(Columns(curved), asked, "age as a natural spline (3 df)")
 
 
-def _subsets(columns: Columns, questions: Sequence[Question]) -> list[dict]:
-    data, subsets = columns.data, {}
+def subsets_of_cases(data: pd.DataFrame) -> dict[str, pd.Series]:
+    """Parts of the cases an analysis is repeated on, by title: chronic ones, lesions of the left and the right side."""
+    subsets = {}
     if "days_post_stroke" in data.columns:
         subsets[f"more than {_CHRONIC_DAYS} days after the stroke"] = data["days_post_stroke"] > _CHRONIC_DAYS
     if "lesion_side" in data.columns:
         side = data["lesion_side"].astype(str).str.upper().str[:1]
         subsets |= {f"lesions of the {name} side": side == name[0].upper() for name in ("left", "right")}
+    return subsets
+
+
+def _subsets(columns: Columns, questions: Sequence[Question]) -> list[dict]:
+    data, subsets = columns.data, subsets_of_cases(columns.data)
     needed = list(dict.fromkeys(["site", *(c for q in questions for c in (q.outcome, *q.predictors))]))
     subsets["cases complete for every outcome"] = data[needed].notna().all(axis=1)
     rows = []

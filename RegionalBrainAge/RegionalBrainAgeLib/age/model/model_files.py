@@ -13,7 +13,7 @@ from safetensors.numpy import save as save_arrays
 from ...anatomy.regions import RegionScheme
 from ...errors import InputError
 from ...files.input_file import parsing
-from ...resources import DEFAULT_MODEL, shipped
+from ...resources import model_folder
 from ..features import NODE_NAMES
 from ..norms.norms import Norms
 from .brain_age_model import BrainAgeModel, Fold
@@ -80,7 +80,7 @@ def load_model(path: Path | str | None = None, scheme: RegionScheme | None = Non
     ------
     InputError : a missing, altered or foreign file, a pickle, another scheme, or a model of an earlier version.
     """
-    folder = Path(path) if path is not None else shipped("Models", DEFAULT_MODEL)
+    folder = model_folder(path)
     if not folder.is_dir():
         raise InputError(f"There is no model folder at {folder}.", "Give the folder that `train` wrote.")
     description = read_description(folder)

@@ -11,9 +11,7 @@ from ... import __version__
 from ...build import build_id
 from ...case.case import FILE_FIELDS, Case
 from ...files.checksum import checksum
-from ...resources import DEFAULT_MODEL, DEFAULT_STRUCTURE_MODEL, shipped
-
-DEFAULT_SCHEME = ("Schemes", "nine-networks.tsv")
+from ...resources import model_folder, scheme_file, structure_model_folder
 
 
 def settings_fingerprint(model: Path | None, scheme: Path | None) -> dict[str, object]:
@@ -30,9 +28,9 @@ def settings_fingerprint(model: Path | None, scheme: Path | None) -> dict[str, o
     OSError : a file cannot be read.
     """
     return {
-        "model": _files_of(Path(model) if model is not None else shipped("Models", DEFAULT_MODEL)),
-        "structures": _files_of(shipped("Models", DEFAULT_STRUCTURE_MODEL)),
-        "scheme": checksum(scheme if scheme is not None else shipped(*DEFAULT_SCHEME))["sha256"],
+        "model": _files_of(model_folder(model)),
+        "structures": _files_of(structure_model_folder()),
+        "scheme": checksum(scheme_file(scheme))["sha256"],
         "version": __version__,
         "build": build_id(),
     }
