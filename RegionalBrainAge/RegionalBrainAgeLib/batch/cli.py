@@ -229,7 +229,7 @@ def run_calibrate(args: argparse.Namespace) -> int:
     from ..age.model.model_files import load_model
     from .controls import read_controls
 
-    model = load_model(None if str(args.model) == "default" else args.model)
+    model = load_model(args.model)
     controls = read_controls(args.controls, column=args.column, participants=args.participants)
     calibration = calibrate(
         model.folds[-1].norms, model.route_of(controls.route), controls, model.name, model.norms_sha256
@@ -249,8 +249,7 @@ def run_route(args: argparse.Namespace) -> int:
     from ..resources import model_folder
     from .controls import read_controls
 
-    folder = None if str(args.model) == "default" else args.model
-    norms = load_model(folder).folds[-1].norms
+    norms = load_model(args.model).folds[-1].norms
     people = read_controls(args.people)
     if args.freesurfer:
         one, people = matched_people(read_people(args.freesurfer), people)
@@ -260,6 +259,6 @@ def run_route(args: argparse.Namespace) -> int:
         found = fit_route_by_age(args.name, args.measured_on, norms, people)
     write_atomically(args.out, route_text(found))
     if args.install:
-        add_file(model_folder(folder), ROUTE_FILES[args.name], route_text(found))
+        add_file(model_folder(args.model), ROUTE_FILES[args.name], route_text(found))
     LOG.info(f"{args.out}: {len(people)} people")
     return 0

