@@ -1,4 +1,4 @@
-# Everything a fresh Debian machine with Python 3.11 or 3.12 needs:  make demo   and   make test
+# Everything a fresh Debian machine with Python 3.11, 3.12 or 3.13 needs:  make demo   and   make test
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -48,7 +48,9 @@ docs: $(VENV)/.installed
 	$(BIN)/pip install --quiet --editable ".[docs]"
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
+# build/ keeps modules that are gone from the sources, and they would go into the wheel.
 wheel: $(VENV)/.installed
+	rm -rf build
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
 
 # Damaged files for every reader, in bounded time and memory; the inputs that failed are kept in fuzz-failures/.
@@ -59,16 +61,20 @@ fuzz: $(VENV)/.installed-test
 soak: $(VENV)/.installed-test
 	nice $(BIN)/python Testing/interruptions/soak.py --kills 40
 
-# What is installed, as a CycloneDX software bill of materials; its licences; its exact versions for a set-up like this one.
+# What is installed, as a CycloneDX software bill of materials. The tool has an environment of its own, or it would be listed.
 sbom: $(VENV)/.installed
-	$(BIN)/pip install --quiet cyclonedx-bom
-	$(BIN)/cyclonedx-py environment --output-file sbom.json
+	$(PYTHON) -m venv $(VENV)-sbom
+	$(VENV)-sbom/bin/pip install --quiet cyclonedx-bom
+	$(VENV)-sbom/bin/cyclonedx-py environment --output-file sbom.json $(BIN)/python
 
+# Licences and exact versions of a set-up like this one, with what its extras bring.
 notice: $(VENV)/.installed
+	$(BIN)/pip install --quiet --editable ".[cluster,dicom]"
 	$(BIN)/python docs/write_notice.py
 
 lock: $(VENV)/.installed
+	$(BIN)/pip install --quiet --editable ".[cluster,dicom]"
 	$(BIN)/python docs/write_notice.py --lock
 
 clean:
-	rm -rf $(VENV) $(OUT) site dist
+	rm -rf $(VENV) $(VENV)-sbom $(OUT) site dist build sbom.json

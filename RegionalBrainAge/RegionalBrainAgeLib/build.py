@@ -9,8 +9,9 @@ from pathlib import Path
 from . import __version__
 
 _HERE = Path(__file__).resolve().parent
-# How cases are queued and looked at changes no result.
-_NO_PART_OF_A_RESULT = ("batch",)
+# How cases are queued and looked at changes no result. The files of Resources, models among them, have sums of their
+# own, and lie elsewhere in a checkout.
+_NO_PART_OF_A_RESULT = ("batch", "Resources")
 
 
 @lru_cache(maxsize=1)
