@@ -26,6 +26,7 @@ from .input_file import parsing, plain_file
 MISSING = "n/a"
 Meanings = Mapping[str, tuple[str, str | None]]
 _FORMULA_START = ("=", "+", "-", "@", "\t", "\r")
+_KEPT_FROM_RUNNING = ("'=", "'+", "'-", "'@")
 _NEGATIVE = re.compile(r"-\d+(\.\d+)?(e[+-]?\d+)?")
 _SEPARATORS = "\t;,"
 _LONGEST_CELL = csv.field_size_limit()
@@ -199,7 +200,8 @@ def _split(path: Path, number: int, line: str, separator: str) -> list[str]:
             "what follows.",
             'Close it, write a quote inside a cell twice (""), and put no line break into a cell.',
         ) from error
-    return [_clean(cell) for cell in cells]
+    plain = line.isascii() and "'" not in line  # most lines of a large table
+    return [cell.strip() if plain else _clean(cell) for cell in cells]
 
 
 def _longest_cell(line: str, separator: str) -> bool:
@@ -209,7 +211,7 @@ def _longest_cell(line: str, separator: str) -> bool:
 def _clean(text: str) -> str:
     """A cell without surrounding blanks, and without the apostrophe that keeps spreadsheets from running it."""
     text = text.strip().strip("\ufeff\u00a0").strip()
-    return text[1:] if re.match(r"'[=+\-@]", text) else text
+    return text[1:] if text.startswith(_KEPT_FROM_RUNNING) else text
 
 
 def cell(value: object, missing: str = MISSING) -> str:

@@ -65,21 +65,18 @@ def to_numbers(frame: pd.DataFrame, findings: list[Finding]) -> dict[str, np.nda
     bad: list[str] = []
     columns = {}
     for column in frame.columns:
-        values = np.full(len(frame), np.nan)
-        for row, (line, cell) in enumerate(frame[column].items()):
+        cells = frame[column].tolist()
+        values = np.array([float(cell) if POINT_NUMBER.fullmatch(cell) else math.nan for cell in cells])
+        for row in np.flatnonzero(~np.isfinite(values)):
+            cell = cells[row]
             if cell.lower() in MISSING_WORDS:
                 continue
-            value = math.nan
-            if POINT_NUMBER.fullmatch(cell):
-                value = float(cell)
-            elif COMMA_NUMBER.fullmatch(cell) and decimal_commas:
-                value = float(cell.replace(",", "."))
+            if decimal_commas and COMMA_NUMBER.fullmatch(cell):
+                values[row] = float(cell.replace(",", "."))
                 commas.append(column)
-            if value in MISSING_NUMBERS:
-                continue
-            if not math.isfinite(value):
-                bad.append(f"row {line}, column {column}: '{cell[:30]}'")
-            values[row] = value
+            if not math.isfinite(values[row]):
+                bad.append(f"row {frame.index[row]}, column {column}: '{cell[:30]}'")
+        values[np.isin(values, MISSING_NUMBERS)] = np.nan
         columns[column] = values
     if bad:
         raise InputError(
@@ -107,9 +104,15 @@ def _decimal_commas(frame: pd.DataFrame) -> bool:
     InputError : some numbers have a comma and others a point, or a comma may separate thousands and no other number
         of the table tells.
     """
-    cells = [(line, column, cell) for column in frame.columns for line, cell in frame[column].items()]
-    with_comma = [found for found in cells if COMMA_NUMBER.fullmatch(found[2])]
-    grouped = [found for found in cells if is_grouped(found[2])]
+    cells = [
+        (line, column, cell)
+        for column in frame.columns
+        for line, cell in zip(frame.index, frame[column].tolist(), strict=True)
+        if "," in cell or "." in cell
+    ]
+    commas = [found for found in cells if "," in found[2]]
+    with_comma = [found for found in commas if COMMA_NUMBER.fullmatch(found[2])]
+    grouped = [found for found in commas if is_grouped(found[2])]
     sure = [found for found in with_comma if not is_grouped(found[2])]
     doubtful = [found for found in grouped if not sure or found[1] in WHOLE_NUMBERS or found[2].count(",") > 1]
     if doubtful:
@@ -118,9 +121,9 @@ def _decimal_commas(frame: pd.DataFrame) -> bool:
             f"Row {line}, column {column} holds {cell[:30]}: a thousand, or a decimal comma?",
             "Write numbers without separators of thousands.",
         )
-    pointed = [found for found in cells if "." in found[2] and POINT_NUMBER.fullmatch(found[2])]
-    if with_comma and pointed:
-        both = with_comma[0], pointed[0]
+    pointed = (found for found in cells if "." in found[2] and POINT_NUMBER.fullmatch(found[2]))
+    if with_comma and (point := next(pointed, None)):
+        both = with_comma[0], point
         told = " and ".join(f"{cell[:20]} (row {line}, column {column})" for line, column, cell in both)
         raise InputError(
             f"The table mixes decimal commas and decimal points: {told}.", "Write all numbers the same way."

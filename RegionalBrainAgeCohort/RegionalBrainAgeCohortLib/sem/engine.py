@@ -341,8 +341,10 @@ def maximise(
         done = usable & (np.abs(np.einsum("bq,bq->b", plain, score)) < tolerance * current.n)
         converged[active[done]] = True
         theta[active[done]] += plain[done]
+        if done.all():
+            break
         damping[active[~usable]] = np.maximum(damping[active[~usable]], 1e-6)
-        step, _ = _solve(information, score, damping[active])
+        step = _solve(information, score, damping[active])[0] if damping[active].any() else plain
         candidate = theta[active] + step
         with np.errstate(all="ignore"):
             reached = structure.log_likelihood(candidate, current)

@@ -13,7 +13,7 @@ not tested (`Overlap`): its coefficient would rest on them alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -104,6 +104,7 @@ class Columns:
         self.missing_site = data["site"].isna().to_numpy()
         self.site = pd.factorize(data["site"])[0]
         self._coded: dict[str, _Coded] = {}
+        self._last: tuple[tuple[str, ...], ModelData] | None = None
 
     def coded(self, column: str) -> _Coded:
         """The column as numbers."""
@@ -132,12 +133,16 @@ class Columns:
     def model(self, outcome: str, predictors: Sequence[str], among: np.ndarray | None = None) -> ModelData:
         """Outcome, design and sites of ``outcome ~ predictors + (1 | site)`` on the complete cases.
 
-        among : (n,) which cases of the table may be used; None is all of them.
+        among : (n,) which cases of the table may be used; None is all of them. A model of the same predictors and cases
+        as the one before has that one's very design and sites.
         """
-        y, rows = self.coded(outcome), self.usable(outcome, predictors, among)
-        parts = {column: self.coded(column) for column in dict.fromkeys(predictors)}
+        y, rows = self.coded(outcome).values[:, 0], self.usable(outcome, predictors, among)
+        asked = tuple(dict.fromkeys(predictors))
+        if self._last is not None and self._last[0] == asked and np.array_equal(self._last[1].rows, rows):
+            return replace(self._last[1], y=y[rows])
         terms, values = [INTERCEPT], [np.ones((len(rows), 1))]
-        for column, part in parts.items():
+        for column in asked:
+            part = self.coded(column)
             names, used = list(part.names), part.values[rows]
             if part.is_text:
                 present = np.flatnonzero(used.any(axis=0) | (column == "sex"))
@@ -145,7 +150,9 @@ class Columns:
                 names, used = [names[k] for k in present[first:]], used[:, present[first:]]
             terms += names
             values.append(used)
-        return ModelData(tuple(terms), y.values[rows, 0], np.concatenate(values, axis=1), self.site[rows], rows)
+        model = ModelData(tuple(terms), y[rows], np.concatenate(values, axis=1), self.site[rows], rows)
+        self._last = (asked, model)
+        return model
 
 
 @dataclass(frozen=True)
@@ -176,13 +183,16 @@ def fit_models(columns: Columns, questions: Iterable[Question]) -> list[FittedMo
     described = []
 
     def models() -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        design = spread = np.empty(0)
         for question in questions:
             model = columns.model(question.outcome, question.predictors, question.among)
             available = len(columns.data) if question.among is None else int(question.among.sum())
             scale = np.full(len(model.terms), np.nan)
             if len(model.y) > 1:
+                if model.design is not design:
+                    design, spread = model.design, model.design.std(axis=0, ddof=1)
                 with np.errstate(divide="ignore", invalid="ignore"):
-                    scale = model.design.std(axis=0, ddof=1) / model.y.std(ddof=1)
+                    scale = spread / model.y.std(ddof=1)
             described.append((question.outcome, model.terms, scale, available - len(model.y)))
             yield model.y, model.design, model.site
 

@@ -113,15 +113,41 @@ def _gee(model: ModelData, j: int, start: np.ndarray) -> tuple[float, float, flo
         return nothing
     try:
         found = sm.GEE(model.y, model.design, groups=model.site, cov_struct=sm.cov_struct.Exchangeable()).fit(
-            start_params=start, cov_type="bias_reduced"
+            start_params=start, cov_type="naive"
         )
+        estimate = float(found.params[j])
+        rest = model.y - model.design @ found.params
+        covariance = bias_reduced(model.design, rest, model.site, float(found.cov_struct.dep_params), found.scale)
+        se = float(np.sqrt(covariance[j, j]))
     except (np.linalg.LinAlgError, ValueError, ArithmeticError):
         return nothing
-    estimate, se = float(found.params[j]), float(found.bse[j])
     if not se > 0:
         return nothing
     df = len(np.unique(model.site)) - 1
     return estimate, se, float(2 * stats.t.sf(abs(estimate / se), df))
+
+
+def bias_reduced(
+    design: np.ndarray, residual: np.ndarray, site: np.ndarray, correlation: float, variance: float
+) -> np.ndarray:
+    """Mancl and DeRouen's covariance (p, p) of the estimates of GEE with one `correlation` within every site.
+
+    Each site's residuals are divided by one minus their leverage, a matrix of cases by cases. Taken through to the
+    site's score it is one of columns by columns, so that sites may be of any size (statsmodels inverts the large one).
+
+    design : (n, p). residual, site : (n,). variance : of the residuals.
+    """
+    scores, informations = [], []
+    for name in np.unique(site):
+        x, rest = design[site == name], residual[site == name]
+        shared = correlation / (1 + correlation * (len(x) - 1))
+        weighted = (x - shared * x.sum(axis=0)) / (variance * (1 - correlation))
+        scores.append(weighted.T @ rest)
+        informations.append(weighted.T @ x)
+    information, score = np.array(informations), np.array(scores)
+    naive = np.linalg.inv(information.sum(axis=0))
+    grown = np.linalg.solve(np.eye(len(naive)) - information @ naive, score[..., None])[..., 0]
+    return naive @ (grown.T @ grown) @ naive
 
 
 def _whitened(model: ModelData, fit: InterceptFit) -> tuple[np.ndarray, np.ndarray]:

@@ -169,14 +169,18 @@ def _fixed_sites(columns: Columns, questions: Sequence[Question]) -> list[dict]:
     facts = []
 
     def within() -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        design = with_sites = one = np.empty(0)
         for question in questions:
             model = columns.model(question.outcome, question.predictors)
             if not len(model.y):
                 continue
-            labels, index = np.unique(model.site, return_inverse=True)
-            spread = model.design[:, 1].std(ddof=1) / model.y.std(ddof=1) if model.y.std() > 0 else np.nan
-            facts.append((question, spread, len(labels)))
-            yield model.y, np.column_stack([model.design, np.eye(len(labels))[index][:, 1:]]), np.zeros(len(index), int)
+            if model.design is not design:
+                labels, index = np.unique(model.site, return_inverse=True)
+                design, one = model.design, np.zeros(len(index), int)
+                with_sites = np.column_stack([design, np.eye(len(labels))[index][:, 1:]])
+            spread = design[:, 1].std(ddof=1) / model.y.std(ddof=1) if model.y.std() > 0 else np.nan
+            facts.append((question, spread, with_sites.shape[1] - design.shape[1] + 1))
+            yield model.y, with_sites, one
 
     fits = fit_random_intercepts(within())
     return [

@@ -271,6 +271,20 @@ def test_many_models_at_once_are_each_model_alone():
             assert getattr(fit, name) == pytest.approx(getattr(alone, name), rel=1e-7, abs=1e-12, nan_ok=True)
 
 
+def test_outcomes_of_one_design_are_each_model_alone():
+    """Models in a row of the same cases share design and decomposition; one with other cases between them does not."""
+    data = cohort("typical")
+    data.loc[data.index[::7], "pad_contra_fpn"] = np.nan
+    outcomes = ["pad_ipsi_fpn", "pad_ipsi_van", "pad_contra_fpn", "pad_contra_van"]
+    columns = Columns(data)
+    models = [columns.model(outcome, ["load_cst", "age", "sex"]) for outcome in outcomes]
+    assert models[0].design is models[1].design is not models[2].design is not models[3].design
+    together = fit_random_intercepts((model.y, model.design, model.site) for model in models)
+    for outcome, fit in zip(outcomes, together, strict=True):
+        alone = Columns(data).model(outcome, ["load_cst", "age", "sex"])
+        assert fit.estimate == pytest.approx(fit_random_intercept(alone.y, alone.design, alone.site).estimate, rel=1e-9)
+
+
 @pytest.mark.parametrize("name", ["typical", "small"])
 def test_adjusted_means_agree_with_lmertest_and_differ_by_the_group_difference(name):
     data = cohort(name)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 from RegionalBrainAgeCohortLib.statistics.mixed_models import Columns
-from RegionalBrainAgeCohortLib.statistics.model_checks import _whitened, check_models
+from RegionalBrainAgeCohortLib.statistics.model_checks import _whitened, bias_reduced, check_models
 from RegionalBrainAgeCohortLib.statistics.random_intercept import fit_random_intercept, fit_random_intercepts
 from RegionalBrainAgeCohortLib.statistics.residuals import normal_quantiles, volume_model_residuals
 from shared_folder import REFERENCE
@@ -40,6 +40,18 @@ def test_generalised_estimating_equations_agree_with_geepack():
     assert len(both) == len(theirs) == 6
     assert (abs(both["gee_estimate"] - both["estimate_r"]) / both["se_r"]).max() < 0.05
     assert abs(both["gee_se"] / both["se_r"] - 1).max() < 0.12, "ours is corrected for few sites, theirs is not"
+
+
+@pytest.mark.parametrize("name", ["typical", "uneven"])
+def test_the_bias_reduced_covariance_is_statsmodels(name):
+    """statsmodels inverts a matrix of cases by cases for every site; ours is of columns by columns."""
+    model = Columns(cohort(name)).model("pad_ipsi_fpn", ["log_lesion_volume", *COVARIATES[name]])
+    theirs = sm.GEE(model.y, model.design, groups=model.site, cov_struct=sm.cov_struct.Exchangeable()).fit(
+        cov_type="bias_reduced"
+    )
+    rest = model.y - model.design @ theirs.params
+    ours = bias_reduced(model.design, rest, model.site, theirs.cov_struct.dep_params, theirs.scale)
+    assert ours == pytest.approx(theirs.cov_robust_bc, rel=1e-8)
 
 
 def test_the_influence_of_a_case_is_the_estimate_without_it():
