@@ -1,15 +1,12 @@
 """Is thickness real? Every bar of the tissue, thickness and parcel steps, with baselines, as tables.
 
-    python Testing/benchmarks/thickness_benchmark.py DATA [--parts heads repeats lesions phantoms] [--heads NAME ...]
+    python Testing/benchmarks/thickness_benchmark.py DATA [--parts heads phantoms] [--heads NAME ...]
 
 DATA is the folder of the fixture `shared_data`. The parts:
 
 heads : mean thickness of each healthy head. Agreement over 148 parcels with FreeSurfer's own statistics, and, where
     only its label volume is at hand, with our thickness step run on those labels. Baselines: the nearest atlas label
     instead of the head's own folds, and plain k-means boundaries. Time is processor time on one thread.
-repeats : the same head in another scan, and with the dark white matter of old age (`changed_heads`).
-lesions : real lesions painted into healthy heads; parcels far away and the ages of the other hemisphere, with the
-    lesion handled and ignored.
 phantoms : shells of known thickness.
 """
 
@@ -18,26 +15,14 @@ from __future__ import annotations
 import argparse
 import time
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 import torch
-from changed_heads import (
-    FIRST_CORTEX_CODE,
-    in_thick_slices,
-    noisy,
-    of_other_contrast,
-    rotated,
-    shaded,
-    with_dark_white_matter,
-    without_skull,
-)
-from lesions_into_heads import SOOP_EXAMPLES, heads, lesion_in_head, paint_lesion, soop_lesion
-from phantoms import FOLDED_RADIUS_MM, folded_shell, spherical_shell, turned
-from RegionalBrainAgeLib.age.features import features_of_parcels
-from RegionalBrainAgeLib.age.model.model_files import load_model
+from changed_heads import FIRST_CORTEX_CODE
+from lesions_into_heads import heads
+from phantoms import FOLDED_RADIUS_MM, folded_shell, spherical_shell
 from RegionalBrainAgeLib.anatomy.atlases import load_atlas
 from RegionalBrainAgeLib.anatomy.freesurfer_codes import WHITE_MATTER
 from RegionalBrainAgeLib.anatomy.parcels import (
@@ -47,27 +32,19 @@ from RegionalBrainAgeLib.anatomy.parcels import (
     parcels_in_ribbon,
     propagation_atlas,
 )
-from RegionalBrainAgeLib.anatomy.regions import load_scheme
 from RegionalBrainAgeLib.cortex.freesurfer import read_subject
 from RegionalBrainAgeLib.cortex.landmarks import landmarks
 from RegionalBrainAgeLib.cortex.parcel_labels import individual_parcels
 from RegionalBrainAgeLib.cortex.thickness import cortical_thickness
 from RegionalBrainAgeLib.cortex.tissue import Tissue, segment_tissue
 from RegionalBrainAgeLib.files.images import read_labels, read_t1
-from RegionalBrainAgeLib.geometry.coordinates import coordinates_mm
 from RegionalBrainAgeLib.geometry.half_millimetre_grid import cubic, fine_affine, linear, nearest
 from RegionalBrainAgeLib.geometry.image import Image, bounding_box, cropped, resample, to_canonical
 from RegionalBrainAgeLib.head.brain_mask import extract_brain
 from RegionalBrainAgeLib.head.lesion_filling import fill_lesion
 from RegionalBrainAgeLib.head.registration import Registration, register
 from RegionalBrainAgeLib.head.shading import correct_bias
-from RegionalBrainAgeLib.lesion.measures import summarise_lesion
 from scipy.cluster.vq import kmeans
-from scipy.spatial import cKDTree
-
-FAR_MM = 20.0
-# Age (years) and sex of the healthy heads that are given them in the data's description.
-PEOPLE = {"sub-0001": (25.5, "M"), "sub-0002": (23.25, "F")}
 
 
 @dataclass(frozen=True)
@@ -207,76 +184,6 @@ def healthy_heads(data: Path, names: list[str]) -> None:
             print(f"    plain k-means         {agreement(plain.thickness_mm, reference)}", flush=True)
 
 
-def repeats(data: Path, names: list[str]) -> None:
-    print("\nThe same head again: change of 148 parcels (mm): mean absolute, mean, largest")
-    for name in names:
-        t1 = to_canonical(read_t1(heads(data)[name])[0])
-        t1 = t1.like(t1.array.astype(np.float32))
-        head = prepare(t1)
-        before = measure(head)
-        changes = {
-            "rotated 3 degrees": rotated(t1),
-            "shaded 20 %": shaded(t1),
-            "3 % noise": noisy(t1),
-            "axes turned round": to_canonical(turned(t1, (2, 1, 0), (1, 2))),
-            "brighter grey matter": of_other_contrast(t1, 0.8),
-            "darker grey matter": of_other_contrast(t1, 1.25),
-            "slices of 1.5 mm": in_thick_slices(t1, 1.5),
-            "without skull": without_skull(t1, head.brain),
-            "dark white matter": with_dark_white_matter(t1, head.structures),
-        }
-        for word, changed in changes.items():
-            moved = measure(prepare(changed)).thickness_mm - before.thickness_mm
-            sizes = np.abs(moved)
-            print(
-                f"{name:10s} {word:22s} {np.nanmean(sizes):.3f} {np.nanmean(moved):+.3f} {np.nanmax(sizes):.3f}",
-                flush=True,
-            )
-
-
-def lesions(data: Path, names: list[str], examples: list[str]) -> None:
-    print(f"\nA painted lesion: median absolute change of thickness in parcels more than {FAR_MM:.0f} mm away (mm)")
-    print("and of the ages (years, PAD) on the side of the lesion and on the other")
-    regions = load_scheme()
-    model = load_model(None, regions)
-    right = np.array([region.hemisphere == "R" for region in regions.regions])
-    for name in names:
-        t1 = to_canonical(read_t1(heads(data)[name])[0])
-        head = prepare(t1)
-        before = measure(head)
-
-        def pads_years(found: Measured, person: tuple[float, str] = PEOPLE[name]) -> np.ndarray:
-            return model.predict(features_of_parcels(found.features, route="T1"), *person).pad_years
-
-        for example in examples:
-            lesion = lesion_in_head(soop_lesion(data, example), head.registration, head.brain)
-            painted = paint_lesion(t1, lesion, head.brain)
-            far = far_parcels(before.parcels, lesion)
-            on_right = summarise_lesion(lesion, head.registration).side == "R"
-            print(f"{name}, {lesion.array.sum() * lesion.voxel_volume_ml:.0f} ml, {far.sum()} parcels far away")
-            for word, mask in (("handled", lesion), ("ignored", None)):
-                after = measure(prepare(painted, mask), mask)
-                moved_mm = np.nanmedian(np.abs(after.thickness_mm - before.thickness_mm)[far])
-                change = pads_years(after) - pads_years(before)
-                other, same = change[right != on_right], change[right == on_right]
-                print(
-                    f"  {word}: {moved_mm:.3f} mm; other side {np.nanmedian(np.abs(other)):.2f} y (largest "
-                    f"{np.nanmax(np.abs(other)):.2f}); same side {np.nanmedian(np.abs(same)):.2f} y (mean "
-                    f"{np.nanmean(same):+.2f}, {np.isfinite(same).sum()} regions)",
-                    flush=True,
-                )
-
-
-def far_parcels(parcels: Image, lesion: Image) -> np.ndarray:
-    """Boolean, shape (148,): parcels with every voxel farther than `FAR_MM` from the lesion."""
-    tree = cKDTree(coordinates_mm(lesion, np.argwhere(lesion.array)))
-    where = np.argwhere(parcels.array > 0)
-    near = np.isfinite(tree.query(coordinates_mm(parcels, where), distance_upper_bound=FAR_MM)[0])
-    label = parcels.array[tuple(where.T)].astype(int) - 1
-    count = len(PARCEL_NAMES)
-    return (np.bincount(label[near], minlength=count) == 0) & (np.bincount(label, minlength=count) > 0)
-
-
 def phantoms() -> None:
     print("\nPhantoms: mean error (mm) without and with 3 % noise. A width below zero: the banks of a sulcus have")
     print("grown into each other, and the cortex there is thinner than the thickness it is made with.")
@@ -296,23 +203,15 @@ def phantoms() -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--parts", nargs="+", default=["heads", "repeats", "lesions", "phantoms"])
-    parser.add_argument("--heads", nargs="+", help="only these of the heads of each part")
-    parser.add_argument("--lesions", nargs="+", default=list(SOOP_EXAMPLES), help="only these lesions")
+    parser.add_argument("--parts", nargs="+", choices=["heads", "phantoms"], default=["heads", "phantoms"])
+    parser.add_argument("--heads", nargs="+", help="only these of the heads")
     args = parser.parse_args()
     torch.set_num_threads(1)
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
-    parts = {
-        "heads": (healthy_heads, list(heads(args.data))),
-        "repeats": (repeats, ["sub-0001", "chris"]),
-        "lesions": (partial(lesions, examples=args.lesions), list(PEOPLE)),
-    }
-    for part in args.parts:
-        if part == "phantoms":
-            phantoms()
-            continue
-        table, names = parts[part]
-        table(args.data, [name for name in names if args.heads is None or name in args.heads])
+    if "heads" in args.parts:
+        healthy_heads(args.data, [name for name in heads(args.data) if args.heads is None or name in args.heads])
+    if "phantoms" in args.parts:
+        phantoms()
 
 
 if __name__ == "__main__":

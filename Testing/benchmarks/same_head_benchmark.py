@@ -1,0 +1,246 @@
+"""The same head in another form, with planted thinning, a painted lesion, or parcels left out: what the ages do.
+
+    python Testing/benchmarks/same_head_benchmark.py DATA [--parts forms thinning lesions missing] [--heads NAME ...]
+
+DATA is the folder of the fixture `shared_data`; heads are those of `lesions_into_heads.heads` or ids of
+`heads_with_age`. Everything is measured as `case` does, without pictures, and read without calibration. The parts:
+
+forms : mirrored, padded, noisy, turned, shaded, of other contrast, with the dark white matter of old age, stripped, in
+    thicker slices, reduced to 1.5 and 2 mm (averaged, and sampled without averaging). Ages should not move; a mirrored
+    head's left minus right should change its sign.
+thinning : the outer 0.2 and 0.4 mm of one region's cortex turned into fluid, by FreeSurfer's labels of the head.
+    Baseline of the slope: 0 is no measurement, 1 is what was planted.
+lesions : real lesions painted into the head, handled with their mask. The other side's ages should not move.
+missing : no new measurement; the parcels of one region after the other are left out. All others' ages should not move.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+from changed_heads import (
+    in_thick_slices,
+    mirrored,
+    noisy,
+    of_other_contrast,
+    padded,
+    reduced,
+    rotated,
+    shaded,
+    thinned,
+    with_dark_white_matter,
+    without_skull,
+)
+from lesions_into_heads import SOOP_EXAMPLES, heads, lesion_in_head, paint_lesion, soop_lesion
+from RegionalBrainAgeLib.age.ages import Ages
+from RegionalBrainAgeLib.age.features import Features
+from RegionalBrainAgeLib.age.model.brain_age_model import BrainAgeModel
+from RegionalBrainAgeLib.age.model.model_files import load_model
+from RegionalBrainAgeLib.anatomy.atlases import load_atlas
+from RegionalBrainAgeLib.anatomy.parcels import PARCEL_NAMES
+from RegionalBrainAgeLib.anatomy.regions import load_scheme
+from RegionalBrainAgeLib.case.measure_head import Head, Scan, measure_head
+from RegionalBrainAgeLib.case.pipeline import brain_features
+from RegionalBrainAgeLib.case.result.result import LesionResult
+from RegionalBrainAgeLib.case.steps import Steps
+from RegionalBrainAgeLib.files.images import read_labels, read_t1
+from RegionalBrainAgeLib.files.tables import read_table
+from RegionalBrainAgeLib.geometry.image import Image, resample, to_canonical
+from RegionalBrainAgeLib.lesion.measures import summarise_lesion
+from threadpoolctl import threadpool_limits
+
+# Age and sex of the heads that have no table; that of chris is not known, so only changes of its ages mean something.
+PEOPLE = {"sub-0001": (25.5, "M"), "sub-0002": (23.25, "F"), "chris": (40.0, "M")}
+THINNING_MM = (0.2, 0.4)
+THINNED_REGIONS = ("SMN_L", "DMN_R")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A head as measured and read."""
+
+    head: Head
+    features: Features
+    ages: Ages
+
+    @property
+    def regional_years(self) -> np.ndarray:
+        return np.asarray(self.ages.brain_age_years, dtype=float)
+
+    @property
+    def global_years(self) -> float:
+        return float(self.ages.global_age.brain_age_years)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One head, its owner's age and sex, and the model."""
+
+    name: str
+    t1: Image
+    age_years: float
+    sex: str
+    model: BrainAgeModel
+
+    @classmethod
+    def of(cls, data: Path, name: str, model: BrainAgeModel) -> Bench:
+        people = {
+            row["id"]: (float(row["age"]), row["sex"], row["t1"])
+            for row in read_table(data / "heads_with_age" / "heads.tsv")
+        }
+        path = data / "heads_with_age" / people[name][2] if name in people else heads(data)[name]
+        age_years, sex = people[name][:2] if name in people else PEOPLE[name]
+        t1 = to_canonical(read_t1(path)[0])
+        return cls(name, t1.like(t1.array.astype(np.float32)), age_years, sex, model)
+
+    def measure(self, t1: Image, lesion: Image | None = None) -> Measured:
+        scan = Scan(t1, lesion, t1, "The lesion", ())
+        head = measure_head(scan, load_scheme(), Steps(), 1, surfaces=False)
+        assert head.features is not None
+        found = LesionResult(0.0, "none", 0.0, 0.0, 0.0, 0.0)
+        if lesion is not None:
+            summary = summarise_lesion(lesion, head.registration)
+            found = replace(found, volume_ml=summary.volume_ml, side=summary.side, other_side_ml=summary.other_side_ml)
+        return self.read(head, brain_features(head.features, head.structures, found, from_t1=True))
+
+    def read(self, head: Head, features: Features) -> Measured:
+        return Measured(head, features, self.model.predict(features, self.age_years, self.sex))
+
+    @property
+    def left(self) -> np.ndarray:
+        return self.model.region_sides == "L"
+
+    def left_minus_right(self, found: Measured) -> float:
+        years = found.regional_years
+        return float(np.nanmean(years[self.left]) - np.nanmean(years[~self.left]))
+
+
+def forms(bench: Bench, plain: Measured, _: Path) -> None:
+    changes = {
+        "mirrored": mirrored,
+        "padded by 10 voxels": padded,
+        "3 % noise": noisy,
+        "turned by 3 degrees": rotated,
+        "shaded by 20 %": shaded,
+        "dark white matter": lambda t1: with_dark_white_matter(t1, plain.head.volumes.structures),
+        "brighter grey matter": lambda t1: of_other_contrast(t1, 0.9),
+        "darker grey matter": lambda t1: of_other_contrast(t1, 1.1),
+        "without skull": lambda t1: without_skull(t1, plain.head.volumes.brain),
+        "slices of 1.5 mm": lambda t1: in_thick_slices(t1, 1.5),
+        "averaged to 1.5 mm": lambda t1: reduced(t1, 1.5, average=True),
+        "averaged to 2 mm": lambda t1: reduced(t1, 2.0, average=True),
+        "sampled at 2 mm": lambda t1: reduced(t1, 2.0, average=False),
+    }
+    for word, change in changes.items():
+        if "mm" in word and min(bench.t1.spacing_mm) > 1.4:
+            continue
+        found = bench.measure(change(bench.t1))
+        moved = found.regional_years - plain.regional_years
+        if word == "mirrored":
+            other = np.concatenate([np.nonzero(~bench.left)[0], np.nonzero(bench.left)[0]])
+            own = np.concatenate([np.nonzero(bench.left)[0], np.nonzero(~bench.left)[0]])
+            moved = found.regional_years[other] - plain.regional_years[own]
+        thickness_mm = np.nanmean(found.features.thickness_mm) - np.nanmean(plain.features.thickness_mm)
+        print(
+            f"{bench.name:9s} {word:24s} global {found.global_years - plain.global_years:+.1f} y; regions median "
+            f"{np.nanmedian(np.abs(moved)):.1f}, largest {np.nanmax(np.abs(moved)):.1f} y; left minus right "
+            f"{bench.left_minus_right(plain):+.1f} -> {bench.left_minus_right(found):+.1f} y; thickness "
+            f"{thickness_mm:+.3f} mm",
+            flush=True,
+        )
+
+
+def thinning(bench: Bench, plain: Measured, data: Path) -> None:
+    folder = data / "heads" / "freesurfer" / bench.name / "mri"
+    if not folder.is_dir():
+        print(f"{bench.name}: no FreeSurfer labels to plant by")
+        return
+    codes = resample(read_labels(folder / "aparc.a2009s+aseg.mgz"), bench.t1, nearest=True)
+    numbers = load_atlas("destrieux").codes
+    for region in THINNED_REGIONS:
+        index = bench.model.region_names.index(region)
+        touched = bench.model.membership[index] > 0
+        same = np.array([name.startswith("lh_" if region.endswith("L") else "rh_") for name in PARCEL_NAMES])
+        chosen = [numbers[f"ctx_{name}"] for name, use in zip(PARCEL_NAMES, touched, strict=True) if use]
+        for thinning_mm in THINNING_MM:
+            found = bench.measure(thinned(bench.t1, codes, chosen, thinning_mm))
+            change = found.features.thickness_mm - plain.features.thickness_mm
+            years = found.regional_years - plain.regional_years
+            overlapping = (bench.model.membership[:, touched].sum(axis=1)) > 0
+            others = years[~overlapping & (bench.left == bench.left[index])]
+            across = years[bench.left != bench.left[index]]
+            print(
+                f"{bench.name:9s} {region} {thinning_mm:.1f} mm: found {np.nanmean(change[touched]):+.3f} mm, slope "
+                f"{-np.nanmean(change[touched]) / thinning_mm:.2f}; leak {np.nanmean(change[same & ~touched]):+.3f} mm "
+                f"(other side {np.nanmean(change[~same]):+.3f}); its age {years[index]:+.1f} y, others of the side "
+                f"median {np.nanmedian(np.abs(others)):.1f}, largest {np.nanmax(np.abs(others)):.1f} y, other side "
+                f"largest {np.nanmax(np.abs(across)):.1f} y",
+                flush=True,
+            )
+
+
+def lesions(bench: Bench, plain: Measured, data: Path) -> None:
+    for example in SOOP_EXAMPLES:
+        brain = plain.head.volumes.brain
+        lesion = lesion_in_head(soop_lesion(data, example), plain.head.registration, brain)
+        found = bench.measure(paint_lesion(bench.t1, lesion, brain), lesion)
+        on_left = summarise_lesion(lesion, plain.head.registration).side == "L"
+        years = found.regional_years - plain.regional_years
+        same, other = years[bench.left == on_left], years[bench.left != on_left]
+        print(
+            f"{bench.name:9s} {lesion.array.sum() * lesion.voxel_volume_ml:4.0f} ml {'left' if on_left else 'right'}: "
+            f"other side median {np.nanmedian(np.abs(other)):.2f}, largest {np.nanmax(np.abs(other)):.2f} y; same side "
+            f"mean {np.nanmean(same):+.1f} y of {np.isfinite(same).sum()} regions; global "
+            f"{found.global_years - plain.global_years:+.1f} y",
+            flush=True,
+        )
+
+
+def missing(bench: Bench, plain: Measured, _: Path) -> None:
+    moved = []
+    for index in range(len(bench.model.region_names)):
+        thickness = plain.features.thickness_mm.copy()
+        touched = bench.model.membership[index] > 0
+        thickness[touched] = np.nan
+        found = bench.read(plain.head, replace(plain.features, thickness_mm=thickness))
+        others = bench.model.membership[:, touched].sum(axis=1) == 0
+        moved.append((found.regional_years - plain.regional_years)[others])
+    years = np.concatenate(moved)
+    print(
+        f"{bench.name:9s} one region's parcels left out: ages of regions that share none of them move by "
+        f"{np.nanmean(years):+.2f} y on the mean, {np.nanmean(np.abs(years)):.2f} absolute, "
+        f"{np.nanmax(np.abs(years)):.1f} at most",
+        flush=True,
+    )
+
+
+def main() -> None:
+    parts = {"forms": forms, "thinning": thinning, "lesions": lesions, "missing": missing}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--parts", nargs="+", choices=parts, default=list(parts))
+    parser.add_argument("--heads", nargs="+", default=["sub-0001", "sub-0002"])
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    threadpool_limits(1)
+    model = load_model()
+    for name in args.heads:
+        bench = Bench.of(args.data, name, model)
+        plain = bench.measure(bench.t1)
+        print(
+            f"{name}: true age {bench.age_years}, reads {plain.global_years:.1f}, left minus right "
+            f"{bench.left_minus_right(plain):+.1f} y, thickness {np.nanmean(plain.features.thickness_mm):.3f} mm",
+            flush=True,
+        )
+        for part in args.parts:
+            parts[part](bench, plain, args.data)
+
+
+if __name__ == "__main__":
+    main()
