@@ -18,6 +18,7 @@ import numpy as np
 from .language import Specification
 
 _SCORING_ITERATIONS = 30
+_LEAST_EIGENVALUE = 1e-14  # of an implied correlation
 _LOG_2PI = float(np.log(2 * np.pi))
 
 
@@ -177,13 +178,13 @@ class Structure:
         return mean[:, :p], covariance[:, :p, :p], d_mean, d_cov
 
     def log_likelihood(self, theta: np.ndarray, moments: Moments) -> np.ndarray:
-        """(B,) log likelihood; -inf where the implied covariance is not positive definite."""
+        """(B,) log likelihood; -inf where the implied covariance is not positive definite beyond rounding."""
         mean, covariance = self.implied(self.values(theta, moments))
         total = np.zeros(len(theta))
         for pattern in moments.patterns:
             sigma = covariance[:, pattern.columns[:, None], pattern.columns]
             spread = self._about(pattern, mean[:, pattern.columns])
-            bad = ~(np.linalg.eigvalsh(sigma).min(axis=1) > 0)
+            bad = ~_definite(sigma)
             sigma = np.where(bad[:, None, None], np.eye(len(pattern.columns)), sigma)
             trace = np.einsum("bij,bji->b", np.linalg.inv(sigma), spread)
             constant = pattern.n * (len(pattern.columns) * _LOG_2PI + np.linalg.slogdet(sigma)[1])
@@ -250,6 +251,15 @@ class Structure:
                 value = data_mean[place]
             theta[parameter.free] = value
         return theta
+
+
+def _definite(covariance: np.ndarray) -> np.ndarray:
+    """Whether covariances (B, k, k), in whatever units, are positive definite beyond rounding."""
+    variance = np.einsum("bii->bi", covariance)
+    positive = np.isfinite(covariance).all(axis=(1, 2)) & (variance > 0).all(axis=1)
+    sd = np.sqrt(np.where(positive[:, None], variance, 1.0))
+    correlation = np.where(positive[:, None, None], covariance / sd[:, :, None] / sd[:, None, :], 0.0)
+    return np.linalg.eigvalsh(correlation).min(axis=1) > _LEAST_EIGENVALUE
 
 
 def regressions(structure: Structure, moments: Moments) -> np.ndarray | None:

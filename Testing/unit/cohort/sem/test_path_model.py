@@ -91,6 +91,17 @@ def test_a_cluster_bootstrap_of_identical_sites_has_no_spread():
     np.testing.assert_allclose(low, high, rtol=1e-6)
 
 
+def test_a_covariance_of_rank_one_has_no_likelihood_whatever_rounding_leaves_of_it():
+    """y = slope x exactly, in units far apart: eigenvalues come out a rounding error above or below zero."""
+    structure = Structure(parse_model("y ~ x"))
+    rng = np.random.default_rng(3)
+    x, slope = rng.normal(size=(300, 12, 1)), np.exp(rng.normal(0, 5, 300))
+    for exact, b in zip(x, slope, strict=True):
+        moments = moments_of(np.column_stack([b * exact, exact]), exogenous=[1])
+        assert structure.log_likelihood(np.array([[b, 0.0]]), moments)[0] == -np.inf
+        assert np.isfinite(structure.log_likelihood(np.array([[b, b**2 / 100]]), moments)[0])
+
+
 def test_bootstrap_draws_with_missing_data_refit_the_same_likelihood():
     """With weights of one the draw is the data itself, so a bootstrap of single-case clusters brackets the estimate."""
     paths = fit_sem(published_model("fpn"), cohort("uneven"), draws=200, seed=2).paths
