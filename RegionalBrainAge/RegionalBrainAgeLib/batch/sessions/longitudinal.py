@@ -19,6 +19,7 @@ from ...age.model.brain_age_model import BrainAgeModel
 from ...age.model.calibration import read_calibration
 from ...age.people import people_of_features
 from ...anatomy.parcels import PARCEL_NAMES, ParcelFeatures
+from ...anatomy.structures import INTRACRANIAL, STRUCTURE_NAMES
 from ...case.result.result import hemisphere_volumes_ml
 from ...case.result.summary import read_summary
 from ...case.result.tables import PROCESSED_NAME
@@ -96,6 +97,21 @@ class Session:
         """A column of the parcels, shape (148,); NaN where absent."""
         return np.array([_number(row[column]) for row in self.summary["parcels"]])
 
+    def structures(self) -> dict[str, Any]:
+        """Structures as `features_of_parcels` takes them; empty where none was measured."""
+        rows = {row["structure"]: row for row in self.summary.get("structures", ())}
+        if not rows:
+            return {}
+        volumes_mm3, lesioned = (
+            np.array([_number(rows[name][column]) for name in STRUCTURE_NAMES])
+            for column in ("volume_mm3", "lesioned_fraction")
+        )
+        return {
+            "volumes_mm3": volumes_mm3,
+            "structure_lesioned_fraction": np.nan_to_num(lesioned),
+            "intracranial_volume_mm3": _number(rows[INTRACRANIAL]["volume_mm3"]),
+        }
+
 
 def write_longitudinal(
     out_dir: Path, model: BrainAgeModel, rescans: Rescans, calibrations: Mapping[str, Path] | None = None
@@ -131,6 +147,7 @@ def write_longitudinal(
         simulated=SIMULATED if _any_simulated(sessions for sessions, _ in people.values()) else "",
         people=people,
         lines={person: lines(*found) for person, found in people.items()},
+        volumes=any(session.structures() for sessions, _ in people.values() for session in sessions),
         stand_in=any(not _from_t1(sessions[0]) for sessions, _ in people.values()),
         source=rescans.source,
         pairs=len(rescans.difference_mm),
@@ -186,6 +203,7 @@ def _limits(
 ) -> dict[str, float]:
     """Smallest detectable change by region.
 
+    Structures and intracranial volume stay as this session measured them: what a rescan does to them was not measured.
     Rescans were measured for the built-in T1 route only; for FreeSurfer's thickness they stand in (`_limit_from`).
     """
     case = session.summary["case"]
@@ -193,7 +211,7 @@ def _limits(
     if case["calibration"] and file is None:
         return {}
     calibration = read_calibration(file) if file is not None else None
-    lesioned = session.parcels("lesioned_fraction")
+    lesioned, structures = session.parcels("lesioned_fraction"), session.structures()
 
     def pads_of(thickness_mm: np.ndarray) -> np.ndarray:
         voxels = np.zeros(len(PARCEL_NAMES))
@@ -202,6 +220,7 @@ def _limits(
                 ParcelFeatures(PARCEL_NAMES, row, lesioned, voxels),
                 session.lesion_volume_ml,
                 "T1" if _from_t1(session) else "FreeSurfer",
+                **structures,
             )
             for row in thickness_mm
         ]

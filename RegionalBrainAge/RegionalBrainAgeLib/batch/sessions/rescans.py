@@ -2,7 +2,8 @@
 
 Shipped are measured differences in parcel thickness between two scans of the same heads (``rescan_differences.json``,
 made by ``Testing/benchmarks/batch_rescans.py``; its text says how). They are added to a patient's own thicknesses and
-sent through the patient's model, so the limits belong to this model and this pattern of missing parcels.
+sent through the patient's model beside the patient's own volumes of structures, so the limits belong to this model and
+this pattern of missing parcels. Differences of volumes were not measured: limits leave them out.
 """
 
 from __future__ import annotations

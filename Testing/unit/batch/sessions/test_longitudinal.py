@@ -11,16 +11,20 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from made_up_head import made_up_result
+from RegionalBrainAgeLib.age.features import NODE_NAMES
 from RegionalBrainAgeLib.anatomy.parcels import PARCEL_NAMES
+from RegionalBrainAgeLib.anatomy.structures import STRUCTURE_NAMES
 from RegionalBrainAgeLib.batch.run.tables import write_processed
 from RegionalBrainAgeLib.batch.sessions.lines import line_svg
 from RegionalBrainAgeLib.batch.sessions.longitudinal import write_longitudinal
 from RegionalBrainAgeLib.batch.sessions.rescans import Rescans, load_rescans, smallest_detectable_change
 from RegionalBrainAgeLib.case.result.result import ParcelResult
+from RegionalBrainAgeLib.case.result.rows import structure_rows
 from RegionalBrainAgeLib.case.result.tables import processed_columns
 from RegionalBrainAgeLib.figures import palette
 from RegionalBrainAgeLib.files.tables import read_table
 from RegionalBrainAgeLib.files.wording import SIMULATED
+from RegionalBrainAgeLib.structures.volumes import StructureVolumes
 from scipy import stats
 
 REGIONS = ("FPN_L", "FPN_R", "VIS_L", "VIS_R")
@@ -41,14 +45,14 @@ class LinearModel:
         return SimpleNamespace(pad_corrected_years=pads)
 
 
-def leave_session(out, case_id: str, pads: dict[str, float], **case_fields) -> None:
+def leave_session(out, case_id: str, pads: dict[str, float], structures=(), **case_fields) -> None:
     result = made_up_result(estimable=True)
     parcels = tuple(ParcelResult(name, "L", 2.5, 0.0, 100) for name in PARCEL_NAMES)
     regions = tuple(
         replace(row, pad_corrected_years=pads.get(row.region, row.pad_corrected_years)) for row in result.regions
     )
     case = replace(result.case, case_id=case_id, **case_fields)
-    summary = replace(result, case=case, parcels=parcels, regions=regions).as_dict()
+    summary = replace(result, case=case, parcels=parcels, regions=regions, structures=structures).as_dict()
     folder = out / f"sub-{case_id}"
     folder.mkdir(parents=True)
     (folder / f"{folder.name}_case.json").write_text(json.dumps(summary), encoding="utf-8")
@@ -64,6 +68,28 @@ def test_the_limit_of_a_linear_model_is_t_times_its_slope_times_the_rescan_diffe
     limits = smallest_detectable_change(lambda t: -10 * t[:, :3], np.full(148, 2.5), found)
     expected = stats.t.ppf(0.975, 5) * 10 * np.sqrt(np.mean(found.difference_mm[:, :3] ** 2, axis=0))
     assert limits == pytest.approx(expected)
+
+
+def test_the_limits_know_the_volumes_that_the_ages_rest_on(tmp_path):
+    """A model that leans on thickness half as much where it is given the third ventricle of 1,000 mm3."""
+
+    class WithVolumes(LinearModel):
+        def predict_people(self, people, calibration):
+            third = people.values[:, NODE_NAMES.index("3rd-Ventricle")]
+            slope = np.where(third == 1000.0, -5.0, -10.0)[:, None]
+            return SimpleNamespace(pad_corrected_years=slope * np.repeat(people.thickness_mm[:, :1], 4, axis=1))
+
+    measured = StructureVolumes(dict.fromkeys(STRUCTURE_NAMES, 1000.0), dict.fromkeys(STRUCTURE_NAMES, 0.0), 1.5e6)
+    limits = []
+    for structures in ((), structure_rows(measured)):
+        out = tmp_path / str(len(structures))
+        for session in ("A_ses-1", "A_ses-2"):
+            leave_session(out, session, {}, structures=structures)
+        write_sessions(out, ["A_ses-1", "A_ses-2"])
+        page = write_longitudinal(out, WithVolumes(), rescans()).read_text(encoding="utf-8")
+        assert ("volumes of structures" in page) == bool(structures)
+        limits.append(float(read_table(out / "longitudinal.tsv")[0]["smallest_detectable_change_years"]))
+    assert limits[0] == pytest.approx(2 * limits[1], rel=1e-4)
 
 
 def test_missing_parcels_stay_missing_when_rescans_are_tried():
