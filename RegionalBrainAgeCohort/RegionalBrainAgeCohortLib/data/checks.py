@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from RegionalBrainAgeLib.files.wording import SIMULATED
 
 from ..statistics.design_rank import independent_columns
 from .finding import Finding
@@ -14,6 +15,7 @@ from .settings import Settings
 def check_columns(data: pd.DataFrame, networks: tuple[str, ...], settings: Settings) -> list[Finding]:
     """Findings about sites, classes, constant and collinear columns and missing values of the usable cases."""
     return [
+        *_simulated(data),
         *_sites(data),
         *_classes(data, settings),
         *_constant(data, settings),
@@ -21,6 +23,12 @@ def check_columns(data: pd.DataFrame, networks: tuple[str, ...], settings: Setti
         *_missing(data, networks, settings),
         *_brain_maps(networks, settings),
     ]
+
+
+def _simulated(data: pd.DataFrame) -> list[Finding]:
+    made_up = int(data["simulated"].notna().sum()) if "simulated" in data.columns else 0
+    sentence = f"{SIMULATED} In {made_up} of {len(data)} case(s) lesion, age or everything is made up."
+    return [Finding("warning", sentence)] if made_up else []
 
 
 def _brain_maps(networks: tuple[str, ...], settings: Settings) -> list[Finding]:

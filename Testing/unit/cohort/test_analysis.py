@@ -417,9 +417,12 @@ def test_one_simulated_case_makes_the_whole_report_say_so(of_one_case, told, tmp
     frame = pd.DataFrame(simulate_cohort(60, 6, 4)).assign(simulated="")
     frame.loc[7, "simulated"] = of_one_case
     frame.to_csv(tmp_path / "cases.csv", index=False)
-    analysis.run(tmp_path / "cases.csv", tmp_path / "out", Settings(families=("mixed",)))
+    result = analysis.run(tmp_path / "cases.csv", tmp_path / "out", Settings(families=("mixed",)))
     html = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert (SIMULATED in unescape(html)) == told
+    # The findings are what the command line prints and the panel in Slicer lists.
+    sentences = [finding.sentence for finding in result.cohort.findings]
+    assert (f"{SIMULATED} In 1 of 60 case(s) lesion, age or everything is made up." in sentences) == told
 
 
 def test_the_published_effects_are_true_in_a_very_large_cohort():
