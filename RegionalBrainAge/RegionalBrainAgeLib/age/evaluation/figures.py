@@ -115,28 +115,32 @@ def _name_bins(axes: Axes, bins: Mapping[str, np.ndarray]) -> None:
 
 def card_figures(found: Measured) -> dict[str, bytes]:
     """The figures of a card by file name: error against controls, and error by site. No person is drawn."""
-    curve = Figure(figsize=(5, 3.5), layout="constrained")
-    axes = curve.add_subplot()
-    controls = [row["controls"] for row in found.calibration_curve]
-    for key, label in (("mae_40_90_years", "MAE 40-90, age-balanced"), ("mae_years", "MAE, all adults")):
-        axes.plot(controls, [row[key] for row in found.calibration_curve], marker="o", label=label)
-    axes.set_xlabel("local controls")
-    axes.set_ylabel("error of regional ages (years)")
+    curve, axes = _axes("local controls", "mean absolute error of regional ages (years)")
+    rows = found.calibration_curve
+    controls = [row["controls"] for row in rows]
+    for key, label, colour in (
+        ("mae_40_90_years", "aged 40 to 90, every decade counts alike", palette.BLUE),
+        ("mae_years", "all adults", palette.ORANGE),
+    ):
+        axes.plot(controls, [row[key] for row in rows], marker="o", color=colour, label=label)
+    axes.margins(y=0.2)
     axes.set_ylim(bottom=0)
-    axes.legend(frameon=False)
-    sites = [site for site in np.unique(found.people.site) if (found.people.site == site).sum() >= _FEWEST_OF_SITE]
-    by_site = Figure(figsize=(7, 0.28 * len(sites) + 1.2), layout="constrained")
+    axes.legend(frameon=False, fontsize="small")
+    site = found.people.site
+    sites = [name for name in np.unique(site)[::-1] if (site == name).sum() >= _FEWEST_OF_SITE]
+    by_site = Figure(figsize=(7, 0.28 * len(sites) + 1.4), layout="constrained")
     axes = by_site.add_subplot()
-    for number, site in enumerate(sites):
-        rows = found.people.site == site
-        error = found.predicted_years[rows] - found.people.age_years[rows, None]
-        for column, (colour, shift) in enumerate((("tab:blue", 0.12), ("tab:orange", -0.12))):
-            low, middle, high = np.percentile(error[:, column], [5, 50, 95])
-            axes.plot([low, high], [number + shift] * 2, color=colour, linewidth=2)
-            axes.plot(middle, number + shift, "o", color=colour)
-    axes.set_yticks(range(len(sites)), [f"{site} ({(found.people.site == site).sum()})" for site in sites])
-    axes.axvline(0, color="black", linewidth=1)
-    axes.set_xlabel("raw error (years), median and 90 % of people\nregions' mean (blue), global age (orange)")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.axvline(0, color=palette.INK, linewidth=1)
+    error = found.predicted_years - found.people.age_years[:, None]
+    for column, (label, colour) in enumerate((("mean of regions", palette.BLUE), ("whole brain", palette.ORANGE))):
+        spread = np.array([np.percentile(error[site == name, column], [5, 50, 95]) for name in sites]).reshape(-1, 3)
+        at = np.arange(len(sites)) + (0.14, -0.14)[column]
+        axes.hlines(at, spread[:, 0], spread[:, 2], color=colour, linewidth=2)
+        axes.plot(spread[:, 1], at, "o", color=colour, markersize=5, label=label)
+    axes.set_yticks(range(len(sites)), [f"{name} ({(site == name).sum()})" for name in sites])
+    by_site.supxlabel("predicted minus true age (years): median, and 90 % of people", fontsize="medium")
+    by_site.legend(loc="outside upper center", ncols=2, frameon=False, fontsize="small")
     return {name: _png(figure) for name, figure in zip(FIGURE_FILES, (curve, by_site), strict=True)}
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import re
 from dataclasses import fields
 from types import SimpleNamespace
 
+import matplotlib.image
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,7 +16,7 @@ from RegionalBrainAgeLib.age.ages import Ages
 from RegionalBrainAgeLib.age.evaluation.baselines import GLOBAL_RIDGE, balanced_weights, fold_baselines
 from RegionalBrainAgeLib.age.evaluation.card import model_card
 from RegionalBrainAgeLib.age.evaluation.evaluate import MODEL_METHOD, Evaluation, evaluate
-from RegionalBrainAgeLib.age.evaluation.figures import write_figures
+from RegionalBrainAgeLib.age.evaluation.figures import card_figures, write_figures
 from RegionalBrainAgeLib.age.evaluation.measure_for_card import (
     NO_MESSAGES,
     calibrated_people,
@@ -191,6 +193,22 @@ def test_figures_show_error_and_coverage_by_decade(tmp_path):
     assert {"3.0", "8.0"} <= texts("error_by_age.svg")
     assert {"90", "60"} <= texts("coverage.svg")
     assert "the person's age" in texts("predicted_age.svg")
+
+
+def test_nothing_on_a_cards_figures_is_cut_off():
+    """Long names of sites, errors up to the highest: the outermost pixels of a picture stay white."""
+    names = np.repeat(["a_site_with_a_very_long_name_indeed", "b"], 20)
+    years = np.linspace(20, 80, 40)
+    curve = [{"controls": n, "mae_40_90_years": 8.0 - n / 20, "mae_years": 9.9 - n / 20} for n in (0, 50)]
+    found = SimpleNamespace(
+        people=SimpleNamespace(site=names, age_years=years),
+        predicted_years=years[:, None] + np.tile([[5.0, -30.0], [25.0, 40.0]], (20, 1)),
+        calibration_curve=curve,
+    )
+    for content in card_figures(found).values():
+        pixels = matplotlib.image.imread(io.BytesIO(content))[..., :3]
+        assert pixels.min() < 0.5
+        assert min(edge.min() for edge in (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1])) > 0.99
 
 
 @pytest.fixture(scope="module")
