@@ -77,7 +77,7 @@ def test_a_worker_killed_mid_case_is_survived(scheduler, on_dask, keys, tmp_path
         pids = client.run(os.getpid)
 
         def kill_a_worker_at_work() -> None:
-            deadline = time.monotonic() + 15
+            deadline = time.monotonic() + 120
             while not (tmp_path / "dask/batch/logs/sub-P000.log").exists() and time.monotonic() < deadline:
                 time.sleep(0.05)
             time.sleep(1.0)

@@ -19,6 +19,8 @@ from quick_batch import make_cohort, quick_batch
 from RegionalBrainAgeLib.case.result.tables import PROCESSED_NAME
 
 PROGRAM = str(Path(__file__).with_name("quick_batch.py"))
+# Only a stop for the test: other programs may have the processor meanwhile.
+STOP_S = 120
 ROUNDS, KILLS_PER_ROUND = 4, 5
 CONTENTS = ["wait 0.2"] * 8 + ["fail"]
 
@@ -50,7 +52,7 @@ def descendants(out: Path) -> list[psutil.Process]:
 
 
 def assert_no_orphans(out: Path) -> None:
-    deadline = time.monotonic() + 3
+    deadline = time.monotonic() + 15
     while (left := descendants(out)) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not left
@@ -71,7 +73,7 @@ def disturb(batch: subprocess.Popen, out: Path, chance: random.Random) -> str:
         time.sleep(0.4)
         kind = "worker and then parent"
     batch.send_signal(signal.SIGINT if kind == "interrupt" else signal.SIGKILL)
-    batch.wait(20)
+    batch.wait(STOP_S)
     return kind
 
 
@@ -85,7 +87,7 @@ def test_killed_at_random_moments_and_resumed_the_table_is_that_of_an_undisturbe
     for _ in range(KILLS_PER_ROUND):
         kinds.append(disturb(start(cases, out, "--resume"), out, chance))
         assert_no_orphans(out)
-    assert start(cases, out, "--resume").wait(60) == 3  # one case fails by design
+    assert start(cases, out, "--resume").wait(STOP_S) == 3  # one case fails by design
     assert (out / PROCESSED_NAME).read_bytes() == expected, kinds
     assert leftovers(out) == []
     assert_no_orphans(out)
@@ -98,10 +100,10 @@ def test_a_worker_killed_mid_case_is_tried_once_more(tmp_path):
 
 
 def test_children_end_with_a_parent_that_is_killed(tmp_path):
-    cases = make_cohort(tmp_path / "in", ["wait 30"] * 3)
+    cases = make_cohort(tmp_path / "in", ["wait 600"] * 3)
     out = tmp_path / "out"
     batch = start(cases, out)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + STOP_S
     while len(descendants(out)) < 3 and time.monotonic() < deadline:
         time.sleep(0.05)
     assert len(descendants(out)) == 3  # the batch and two cases
@@ -111,16 +113,16 @@ def test_children_end_with_a_parent_that_is_killed(tmp_path):
 
 
 def test_interrupted_the_finished_cases_are_in_the_table_already(tmp_path):
-    cases = make_cohort(tmp_path / "in", ["wait 0.1", "wait 0.1", "wait 30"])
+    cases = make_cohort(tmp_path / "in", ["wait 0.1", "wait 0.1", "wait 600"])
     out = tmp_path / "out"
     batch = start(cases, out)
     records = out / "batch" / "records"
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + STOP_S
     while (not records.exists() or len(list(records.glob("*.json"))) < 2) and time.monotonic() < deadline:
         time.sleep(0.05)
     time.sleep(0.5)  # so that the batch has seen the second one end
     batch.send_signal(signal.SIGINT)
-    assert batch.wait(20) == 1
+    assert batch.wait(STOP_S) == 1
     assert [line.split(",")[0] for line in (out / PROCESSED_NAME).read_text(encoding="utf-8").splitlines()] == [
         "case_id",
         "P000",

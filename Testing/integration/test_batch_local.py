@@ -25,6 +25,9 @@ from RegionalBrainAgeLib.errors import Cancelled, InputError
 from RegionalBrainAgeLib.files.tables import read_table
 from RegionalBrainAgeLib.resources import DEFAULT_MODEL
 
+# Only a stop for the test: other programs may have the processor meanwhile.
+STOP_S = 120
+
 
 def table(out) -> bytes:
     return (out / PROCESSED_NAME).read_bytes()
@@ -115,7 +118,7 @@ def test_two_batches_do_not_share_an_output_folder(tmp_path):
     cases = make_cohort(tmp_path / "in", ["wait 2"])
     first = threading.Thread(target=quick_batch, args=(cases, tmp_path / "out"))
     first.start()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + STOP_S
     while not (tmp_path / "out/batch/run.json").exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     with pytest.raises(InputError, match="Another batch"):
@@ -123,14 +126,14 @@ def test_two_batches_do_not_share_an_output_folder(tmp_path):
     first.join()
 
 
+@pytest.mark.timeout(300)  # and not the 600 s of the second case
 def test_cancelling_ends_the_processes_and_can_be_resumed(tmp_path):
-    cases = make_cohort(tmp_path / "in", ["wait 0.01", "wait 30"])
+    cases = make_cohort(tmp_path / "in", ["wait 0.01", "wait 600"])
     seen = []
 
     def cancelled() -> bool:
         return bool(seen) and seen[-1][0].startswith("1 of 2 cases. sub-P001: step")
 
-    start = time.monotonic()
     settings = BatchOptions(model=tmp_path / "in" / "model", scheme=tmp_path / "in" / "scheme.tsv", show_bar=False)
     with pytest.raises(Cancelled, match="1 of 2 cases are complete"):
         run_batch(
@@ -143,7 +146,6 @@ def test_cancelling_ends_the_processes_and_can_be_resumed(tmp_path):
             progress=lambda text, fraction: seen.append((text, fraction)),
             cancelled=cancelled,
         )
-    assert time.monotonic() - start < 25  # and not the 30 s of the second case
     assert seen[-1][0].startswith("1 of 2 cases.")
     assert 0.5 <= seen[-1][1] < 1
 

@@ -12,6 +12,7 @@ imports. A case from a T1 is tried where heads of 2 mm are at hand (the data fol
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import json
 import os
@@ -122,11 +123,13 @@ def run(
     start = time.monotonic()
     pid = os.fork()
     if pid == 0:
-        os.setsid()
+        os.setpgid(0, 0)
         silent = os.open(os.devnull, os.O_WRONLY)
         os.dup2(silent, 1)
         os.dup2(silent, 2)
         os._exit(_code([*arguments, "--out", str(out / command.file), *more]))
+    with contextlib.suppress(OSError):  # whichever of the two comes first: the group must be there before the kill
+        os.setpgid(pid, pid)
     while not os.waitpid(pid, os.WNOHANG)[0]:
         if time.monotonic() - start > seconds or (changes < float("inf") and len(_names(out) ^ before) >= changes):
             os.killpg(pid, signal.SIGKILL)

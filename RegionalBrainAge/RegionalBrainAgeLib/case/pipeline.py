@@ -151,9 +151,11 @@ def _refuse_absent(case: Case) -> None:
 
 
 def _append(result: CaseResult, out_dir: Path) -> None:
-    append_case(out_dir / PROCESSED_NAME, result.processed_row(__version__))
-    describe_table(out_dir / PROCESSED_NAME)
+    """Write the row and what describes it. The row comes last: where it is, nothing is missing."""
+    row = result.processed_row(__version__)
     describe_dataset(out_dir)
+    describe_table(out_dir / PROCESSED_NAME, list(row))
+    append_case(out_dir / PROCESSED_NAME, row)
 
 
 def _completed(case: Case, out_dir: Path, dicom: bool) -> CaseResult | None:

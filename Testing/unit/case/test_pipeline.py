@@ -143,6 +143,28 @@ def test_a_disk_that_fills_up_while_writing_fails_the_case_and_leaves_nothing(st
     assert not (tmp_path / "out").exists()
 
 
+def files_of(folder) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+@pytest.mark.parametrize("step", ["describe_dataset", "describe_table", "append_case"])
+def test_a_run_ended_between_folder_and_row_is_completed_by_the_next(statistics, tmp_path, monkeypatch, step):
+    """Where the row is, nothing is missing: it comes last, and a case with a row is refused."""
+    run_case(case(statistics), tmp_path / "undisturbed")
+
+    def end(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as ended, pytest.raises(KeyboardInterrupt):
+        ended.setattr(pipeline, step, end)
+        run_case(case(statistics), tmp_path / "out")
+    assert not (tmp_path / "out" / "processed_cases.csv").exists()
+    run_case(case(statistics), tmp_path / "out")
+    assert files_of(tmp_path / "out") == files_of(tmp_path / "undisturbed")
+    with pytest.raises(InputError, match="exists already"):
+        run_case(case(statistics), tmp_path / "out")
+
+
 def test_a_table_of_another_scheme_is_refused_before_any_work(statistics, tmp_path):
     out = tmp_path / "out"
     out.mkdir()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from ... import __version__
@@ -48,20 +49,26 @@ def describe_dataset(out_dir: Path, source: Path | None = None) -> None:
     write_atomically(Path(out_dir) / DESCRIPTION_NAME, json.dumps(description, indent=2) + "\n")
 
 
-def describe_table(table: Path) -> None:
+def describe_table(table: Path, columns: Sequence[str] | None = None) -> None:
     """Write the sidecar of a processed_cases.csv: the meaning and unit of every column it has.
+
+    Parameters
+    ----------
+    columns : those that a table will have which is still to be written; the table is looked at if None.
 
     Raises
     ------
     RegionalBrainAgeError : it cannot be written.
     """
-    rows = read_table(table) if table.exists() else []
-    if not rows:
-        return
+    if columns is None:
+        rows = read_table(table) if table.exists() else []
+        if not rows:
+            return
+        columns = list(rows[0])
     sidecar = {
         column: {"Description": text} | ({"Units": unit} if unit else {})
-        for column, (text, unit) in describe_processed(networks_of(rows[0])).items()
-        if column in rows[0]
+        for column, (text, unit) in describe_processed(networks_of(columns)).items()
+        if column in columns
     }
     write_atomically(table.with_suffix(".json"), json.dumps(sidecar, indent=2) + "\n")
 

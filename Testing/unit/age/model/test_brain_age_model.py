@@ -182,9 +182,9 @@ def test_switching_messages_off_changes_the_ages(shipped_model, typical):
 
 def test_ten_thousand_people_take_seconds(shipped_model, typical):
     many = typical.take(np.arange(10_000) % len(typical))
-    start = time.perf_counter()
+    start = time.process_time()
     ages = shipped_model.predict_people(many)
-    assert time.perf_counter() - start < 60
+    assert time.process_time() - start < 60
     assert ages.brain_age_years.shape == (10_000, 18)
 
 
