@@ -265,10 +265,11 @@ def _damage(found: Measured) -> str:
             f"most {e['global_largest_years']:.2f} y, ipsilesional ages by {e['ipsilesional_median_years']:.2f} y "
             f"(median; mean {e['ipsilesional_mean_years']:+.2f}). Without being told of the lesion ipsilesional ages "
             f"would rise by {e['ipsilesional_untold_mean_years']:.2f} y.",
-            "- Rules: the fluid of a lesioned side is left out; that of the midline from a lesion of "
-            f"{MIDLINE_LESION_ML:g} ml on, or one in the thalamus or ventral diencephalon. With a one-sided lesion "
-            "the global age is that of the other hemisphere and the midline. Ages read without any fluid stand beside "
-            "the others.",
+            "- Rules: the fluid of a lesioned side is left out; the third ventricle and other fluid of the midline "
+            f"with {MIDLINE_LESION_ML:g} ml of lesion or more; the third ventricle also with a lesion in the thalamus "
+            "or ventral diencephalon; the fourth ventricle only with one in the brain stem or cerebellum. With a "
+            "lesion of one side the global age is that of the other hemisphere and the midline. Ages read without "
+            "any fluid stand beside the others.",
         ]
     )
 

@@ -12,8 +12,11 @@ READ_FROM = ("left hemisphere", "right hemisphere", "both hemispheres")
 # From this volume on a lesion is taken to pull the midline.
 MIDLINE_LESION_ML = 30.0
 _OWN_FLUID = {side: FLUID_NODES & (side == NODE_SIDES) for side in "LR"}
-_MIDLINE_FLUID = FLUID_NODES & (NODE_SIDES == "M")
-_BESIDE_MIDLINE = np.array([name.endswith(("-Thalamus", "-VentralDC")) for name in NODE_NAMES])
+_THIRD_VENTRICLE, _FOURTH_VENTRICLE, _OTHER_MIDLINE_FLUID = (
+    np.array(NODE_NAMES) == name for name in ("3rd-Ventricle", "4th-Ventricle", "CSF")
+)
+_BESIDE_THIRD = np.array([name.endswith(("-Thalamus", "-VentralDC")) for name in NODE_NAMES])
+_BESIDE_FOURTH = np.array([name == "Brain-Stem" or "-Cerebellum-" in name for name in NODE_NAMES])
 
 
 def nodes_in_view(view: str) -> np.ndarray:
@@ -25,16 +28,20 @@ def fluid_touched(people: People) -> np.ndarray:
     """(N, K) boolean: spaces of fluid that a lesion may have widened.
 
     Lost tissue is replaced by fluid (ex vacuo), which is not ageing. The ventricles and the plexus of a lesioned side
-    count as touched by any lesion; the midline's fluid by a lesion of 30 ml or more, or one in the thalamus or the
-    ventral diencephalon, which border the third ventricle.
+    count as touched by any lesion; the third ventricle by a lesion of 30 ml or more, or one in the thalamus or the
+    ventral diencephalon, which border it; other fluid of the midline by a lesion of 30 ml or more; the fourth ventricle
+    by a lesion in the brain stem or the cerebellum, which border it: what is lost further up does not widen it.
     """
     sides = people.lesioned_sides
     touched = np.zeros(people.values.shape, dtype=bool)
     for number, side in enumerate("LR"):
         touched |= sides[:, number, None] & _OWN_FLUID[side]
     large = np.nan_to_num(people.lesion_volume_ml).sum(axis=1) >= MIDLINE_LESION_ML
-    beside = (people.lesioned_fraction[:, _BESIDE_MIDLINE] > 0).any(axis=1)
-    return touched | ((large | beside)[:, None] & _MIDLINE_FLUID)
+    lost = people.lesioned_fraction > 0
+    beside_third, beside_fourth = (lost[:, nodes].any(axis=1) for nodes in (_BESIDE_THIRD, _BESIDE_FOURTH))
+    touched |= (large | beside_third)[:, None] & _THIRD_VENTRICLE
+    touched |= large[:, None] & _OTHER_MIDLINE_FLUID
+    return touched | (beside_fourth[:, None] & _FOURTH_VENTRICLE)
 
 
 def global_view(people: People) -> np.ndarray:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from RegionalBrainAgeLib.age.features import FLUID_NODES, NODE_NAMES, NODE_SIDES
+import pytest
+from RegionalBrainAgeLib.age.features import NODE_NAMES, NODE_SIDES
 from RegionalBrainAgeLib.age.model.views import fluid_touched, global_view, nodes_in_view
 
 
@@ -34,18 +35,31 @@ def test_a_small_lesion_takes_the_fluid_of_its_side_and_the_other_side_gives_the
     assert (global_view(people) == 1).all()
 
 
-def test_a_large_lesion_takes_the_fluid_of_the_midline_too(made_people):
+def test_a_large_lesion_takes_the_third_ventricle_and_the_fluid_around_it_too(made_people):
     touched = fluid_touched(lesioned(made_people, 0.0, 40.0))[0]
-    assert {"3rd-Ventricle", "4th-Ventricle", "CSF", "Right-Lateral-Ventricle"} <= names(touched)
-    assert not (touched & (NODE_SIDES == "L")).any()
-    assert not (touched & ~FLUID_NODES).any()
+    own = {"Right-Lateral-Ventricle", "Right-Inf-Lat-Vent", "Right-choroid-plexus"}
+    assert names(touched) == own | {"3rd-Ventricle", "CSF"}
 
 
-def test_a_lesioned_thalamus_takes_the_third_ventricle(made_people):
-    fraction = made_people.lesioned_fraction.copy()
-    fraction[:, NODE_NAMES.index("Left-Thalamus")] = 0.1
-    touched = fluid_touched(replace(lesioned(made_people, 1.0, 0.0), lesioned_fraction=fraction))[0]
-    assert "3rd-Ventricle" in names(touched)
+def in_structure(people, name):
+    fraction = people.lesioned_fraction.copy()
+    fraction[:, NODE_NAMES.index(name)] = 0.1
+    return replace(lesioned(people, 1.0, 0.0), lesioned_fraction=fraction)
+
+
+@pytest.mark.parametrize(
+    ("lesioned_structure", "ventricle"),
+    [
+        ("Left-Thalamus", {"3rd-Ventricle"}),
+        ("Left-VentralDC", {"3rd-Ventricle"}),
+        ("Left-Caudate", set()),
+        ("Left-Cerebellum-Cortex", {"4th-Ventricle"}),
+        ("Brain-Stem", {"4th-Ventricle"}),
+    ],
+)
+def test_a_small_lesion_takes_only_the_ventricle_of_the_midline_it_borders(made_people, lesioned_structure, ventricle):
+    touched = fluid_touched(in_structure(made_people, lesioned_structure))[0]
+    assert names(touched & (NODE_SIDES == "M")) == ventricle
 
 
 def test_lesions_of_both_sides_leave_both_in_view(made_people):
