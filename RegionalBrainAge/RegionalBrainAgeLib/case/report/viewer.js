@@ -60,6 +60,7 @@
       const place = facts.places[facts.regions.indexOf(region)];
       if (place) row.addEventListener("click", () => { viewer.change("scene", { crosshairPos: place }); viewer.command("draw_scene"); show(region); });
     }
+    find("viewer-place").addEventListener("click", () => document.querySelector("tr.shown")?.scrollIntoView({ block: "nearest" }));
     find("viewer-layer").addEventListener("change", event => models.regions.change("colormap_label", labels(facts.colours[event.target.value])));
     find("viewer-opacity").addEventListener("input", event => models.regions.change("opacity", +event.target.value));
     find("viewer-lesion")?.addEventListener("change", event => models.lesion.change("opacity", +event.target.checked));

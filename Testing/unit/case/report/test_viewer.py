@@ -29,6 +29,24 @@ return {started, drawn: Boolean(canvas && canvas.width), told: told(),
   shown: [...document.querySelectorAll("tr.shown")].map(row => row.dataset.region)};
 """
 
+# Clicks on the axial slice: lateral in the front and in the back of the left hemisphere, and white matter.
+CANVAS = """
+const wait = async test => { for (let i = 0; i < 600 && !test(); i++) await new Promise(r => setTimeout(r, 100)); };
+const told = () => document.getElementById("viewer-told").textContent;
+document.getElementById("viewer-start").click();
+await wait(() => told().startsWith("Click"));
+const canvas = document.querySelector("#viewer-place canvas"), seen = [];
+for (const [x, y] of [[0.194, 0.444], [0.194, 0.61], [0.07, 0.4]]) {
+  canvas.scrollIntoView({block: "end"});
+  const box = canvas.getBoundingClientRect();
+  const at = {clientX: box.left + box.width * x, clientY: box.top + box.height * y, bubbles: true, buttons: 1};
+  for (const kind of ["mousedown", "mouseup", "click"]) canvas.dispatchEvent(new MouseEvent(kind, at));
+  const rows = [...document.querySelectorAll("tr.shown")], place = rows[0]?.getBoundingClientRect();
+  seen.push([rows.map(row => row.dataset.region), told(), place && place.top >= -1 && place.bottom <= innerHeight + 1]);
+}
+return seen;
+"""
+
 
 @pytest.fixture(scope="module")
 def scene() -> Scene:
@@ -88,6 +106,20 @@ def test_the_viewer_starts_and_a_row_finds_its_region(scene, tmp_path):
     assert seen["drawn"]
     assert seen["shown"] == ["FPN_L"]
     assert seen["told"].startswith("ipsilesional FPN (L)")
+
+
+@needs_chromium
+def test_a_click_on_the_picture_goes_to_the_regions_row(scene, tmp_path):
+    result = replace(made_up_result(), qc="pass", warnings=())
+    page = report_html(result, {}, viewer_html(scene, result))
+    # So low a window that table and viewer do not fit it together.
+    front, back, middle = evaluated(page, CANVAS, tmp_path, "1280,420", wait_ms=60_000)
+    assert front[0] == ["FPN_L"]
+    assert front[1].startswith("ipsilesional FPN (L)")
+    assert back[0] == ["VIS_L"]
+    assert front[2], "the row is on the screen after the click"
+    assert back[2], "the row is on the screen after the click"
+    assert middle[:2] == [[], "No measured cortex of a region here."]
 
 
 @needs_chromium
