@@ -183,7 +183,7 @@ def fit_models(columns: Columns, questions: Iterable[Question]) -> list[FittedMo
     described = []
 
     def models() -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        design = spread = np.empty(0)
+        design, spread = np.empty((0, 0)), np.empty(0)
         for question in questions:
             model = columns.model(question.outcome, question.predictors, question.among)
             available = len(columns.data) if question.among is None else int(question.among.sum())
