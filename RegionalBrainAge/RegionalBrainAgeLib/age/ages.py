@@ -63,6 +63,7 @@ class Ages(ReadAges):
     global_age : of the whole brain, or of the hemisphere without the lesion.
     widening : how many times larger errors are than with every node measured by FreeSurfer, at least 1; in intervals
         and percentiles already.
+    misfit : how unlike a healthy brain all features together are, see `norms.reading.Reading`; (N,) for many people.
     fluid_left_out : whether ventricles were left out because the lesion may have widened them; (N,) for many people.
     calibrated : "none" or "local".
     route : that measured the features.
@@ -76,6 +77,7 @@ class Ages(ReadAges):
     deviation_percentile: np.ndarray
     global_age: GlobalAge
     widening: np.ndarray
+    misfit: np.ndarray
     fluid_left_out: np.ndarray
     calibrated: str = "none"
     route: str = "FreeSurfer"

@@ -100,6 +100,8 @@ class Scorer:
             lesioned_fraction=person.lesioned_fraction,
             age_years=person.case.age_years,
             pads_years=np.asarray(ages.pad_corrected_years, dtype=float),
+            misfit=float(ages.misfit),
+            route=ages.route,
         )
         if quality.verdict == "fail":
             ages = withheld(ages)

@@ -227,6 +227,8 @@ def estimate(
         lesioned_fraction=features.lesioned_fraction,
         age_years=case.known_age_years,
         pads_years=np.asarray(ages.pad_corrected_years, dtype=float),
+        misfit=float(ages.misfit),
+        route=ages.route,
         not_t1=head is not None and from_t1 and head.not_t1,
         skull_stripped=scan is not None and from_t1 and skull_stripped(scan.t1),
         structures=head.structure_quality if head else None,

@@ -169,7 +169,8 @@ def _fixed_sites(columns: Columns, questions: Sequence[Question]) -> list[dict]:
     facts = []
 
     def within() -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        design = with_sites = one = np.empty(0)
+        design = with_sites = np.empty((0, 0))
+        one = np.empty(0, int)
         for question in questions:
             model = columns.model(question.outcome, question.predictors)
             if not len(model.y):

@@ -17,6 +17,8 @@ USUAL = {
     "lesioned_fraction": np.zeros(148),
     "age_years": 30.0,
     "pads_years": np.array([3.0, -4.0, np.nan, 8.0]),
+    "misfit": 0.5,
+    "route": "T1",
 }
 
 
@@ -36,12 +38,19 @@ def test_a_usual_head_passes_without_a_word():
         ({"pads_years": np.array([22.0, 30.0, 51.0, 35.0])}, "look 32 years older"),
         ({"pads_years": np.array([-30.0, -28.0, 0.0])}, "look 28 years younger"),
         ({"skull_stripped": True}, "skull"),
+        ({"misfit": 1.07}, "misfit 1.1, usual below 0.9"),
+        ({"misfit": 2.6, "route": "FreeSurfer"}, "misfit 2.6, usual below 2.5"),
     ],
 )
 def test_what_is_unusual_is_named_for_review(changed, said):
     quality = judge(**USUAL | changed)
     assert quality.verdict == "review"
     assert said in " ".join(quality.reasons)
+
+
+def test_what_freesurfer_often_gives_is_usual_for_it_and_nothing_read_has_no_misfit():
+    assert judge(**USUAL | {"misfit": 1.07, "route": "FreeSurfer"}).verdict == "pass"
+    assert judge(**USUAL | {"misfit": np.nan}).verdict == "pass"
 
 
 def test_an_image_of_another_contrast_fails_whatever_its_numbers():

@@ -162,7 +162,7 @@ class BrainAgeModel:
         corrected, lowest, highest, percentile = judged
         bounds = (corrected, corrected - highest, corrected - lowest, percentile)
         if dry is None:
-            dry = RawAges(np.full_like(raw.regional_years, np.nan), np.full_like(raw.whole_years, np.nan), raw.widening)
+            dry = RawAges.unread(len(people), count)
         return self._answer(people, raw, dry, view, bounds, state)
 
     def lines(self, raw: RawAges, age_years: np.ndarray) -> np.ndarray:
@@ -278,8 +278,7 @@ class BrainAgeModel:
         self, people: People, fold_of: np.ndarray, calibration: Calibration | None, visible: np.ndarray
     ) -> RawAges:
         """Raw ages of all, each by its fold."""
-        count, regions = len(people), len(self.region_names)
-        whole = RawAges(np.full((count, regions), np.nan), np.full((count, 3), np.nan), np.ones((count, 3)))
+        whole = RawAges.unread(len(people), len(self.region_names))
         for index in np.unique(fold_of):
             rows = np.nonzero(fold_of == index)[0]
             offset, controls = None, 0
@@ -356,6 +355,7 @@ class BrainAgeModel:
             deviation_percentile=deviating[3],
             global_age=global_age,
             widening=raw.widening[:, self._view_of_regions],
+            misfit=np.take_along_axis(raw.misfit, view[:, None], axis=1)[:, 0],
             fluid_left_out=np.any(fluid_touched(people), axis=1),
             calibrated=state,
             route=people.route,

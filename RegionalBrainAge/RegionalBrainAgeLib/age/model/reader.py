@@ -31,11 +31,24 @@ class RawAges:
     ----------
     regional_years : (n, R). whole_years : (n, 3) by view of `VIEWS`; NaN where nothing is in view.
     widening : (n, 3) standard error of the age in each view over that with every node in view, at least 1.
+    misfit : (n, 3) of each view, see `norms.reading.Reading`; NaN where nothing is in view.
     """
 
     regional_years: np.ndarray
     whole_years: np.ndarray
     widening: np.ndarray
+    misfit: np.ndarray
+
+    @classmethod
+    def unread(cls, people: int, regions: int) -> RawAges:
+        """Of people of whom nothing is read yet."""
+        views = len(VIEWS)
+        return cls(
+            np.full((people, regions), np.nan),
+            np.full((people, views), np.nan),
+            np.ones((people, views)),
+            np.full((people, views), np.nan),
+        )
 
 
 @dataclass(frozen=True)
@@ -77,9 +90,7 @@ class Reader:
         controls : number of people the scanner was calibrated with.
         error_covariance : (K, K) of the route.
         """
-        count = len(standardised)
-        regional = np.full((count, self.loads.shape[1]), np.nan)
-        whole, widening = np.full((count, len(VIEWS)), np.nan), np.ones((count, len(VIEWS)))
+        ages = RawAges.unread(len(standardised), self.loads.shape[1])
         visible = visible & np.isfinite(standardised)
         for number, view in enumerate(VIEWS):
             for rows, nodes in by_visible_nodes(visible & nodes_in_view(view)):
@@ -91,12 +102,13 @@ class Reader:
                 own = np.nonzero(self.region_view == number)[0]
                 shields = {int(region): self.shared[nodes, region] for region in own if self.shielded[region]}
                 found = read_ages(values, male[rows], precision, curves, self.loads[nodes], shields)
-                whole[rows, number] = found.age_years
-                regional[np.ix_(rows, own)] = found.region_years[:, own]
+                ages.whole_years[rows, number] = found.age_years
+                ages.regional_years[np.ix_(rows, own)] = found.region_years[:, own]
+                ages.misfit[rows, number] = found.misfit
                 errors = standard_errors(precision, curves) / self._complete_errors(number, controls)
                 at = np.clip(np.rint(found.age_years - READ_AGES_YEARS[0]).astype(int), 0, len(READ_AGES_YEARS) - 1)
-                widening[rows, number] = np.maximum(errors[np.asarray(male[rows], dtype=int), at], 1.0)
-        return RawAges(regional, whole, widening)
+                ages.widening[rows, number] = np.maximum(errors[np.asarray(male[rows], dtype=int), at], 1.0)
+        return ages
 
     def _complete_errors(self, view: int, controls: int) -> np.ndarray:
         """(2, A) standard errors with every known node of a view measured by FreeSurfer."""

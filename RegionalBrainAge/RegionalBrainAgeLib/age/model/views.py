@@ -36,12 +36,12 @@ def fluid_touched(people: People) -> np.ndarray:
     touched = np.zeros(people.values.shape, dtype=bool)
     for number, side in enumerate("LR"):
         touched |= sides[:, number, None] & _OWN_FLUID[side]
-    large = np.nan_to_num(people.lesion_volume_ml).sum(axis=1) >= MIDLINE_LESION_ML
+    large = np.nan_to_num(people.lesion_volume_ml).sum(axis=1, keepdims=True) >= MIDLINE_LESION_ML
     lost = people.lesioned_fraction > 0
-    beside_third, beside_fourth = (lost[:, nodes].any(axis=1) for nodes in (_BESIDE_THIRD, _BESIDE_FOURTH))
-    touched |= (large | beside_third)[:, None] & _THIRD_VENTRICLE
-    touched |= large[:, None] & _OTHER_MIDLINE_FLUID
-    return touched | (beside_fourth[:, None] & _FOURTH_VENTRICLE)
+    beside_third = lost[:, _BESIDE_THIRD].any(axis=1, keepdims=True)
+    beside_fourth = lost[:, _BESIDE_FOURTH].any(axis=1, keepdims=True)
+    touched |= (large | beside_third) & _THIRD_VENTRICLE
+    return touched | (large & _OTHER_MIDLINE_FLUID) | (beside_fourth & _FOURTH_VENTRICLE)
 
 
 def global_view(people: People) -> np.ndarray:

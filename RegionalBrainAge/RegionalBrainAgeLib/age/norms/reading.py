@@ -50,10 +50,13 @@ class Reading:
     ----------
     age_years : (n,) mean of the posterior of the age of all nodes in view.
     region_years : (n, R) of the regions: a global age plus their deviation.
+    misfit : (n,) how unlike a healthy brain of that age the nodes in view are together: mean squared distance per node
+        under the norms' covariance (Mahalanobis), about 1 or less in health.
     """
 
     age_years: np.ndarray
     region_years: np.ndarray
+    misfit: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,9 @@ def read_ages(
     half = 0.5 * np.einsum("sav,sav->sa", weights, curves.mean)
     root = np.sqrt(np.diag(precision))
     posterior, residual = _posterior(values, sex, weights, half, curves)
-    surprise = (residual @ precision) / root
+    weighed = residual @ precision
+    misfit = (weighed * residual).mean(axis=1)
+    surprise = weighed / root
     gated = values - (surprise - np.clip(surprise, -GATE_SD, GATE_SD)) / root
     posterior, residual = _posterior(gated, sex, weights, half, curves)
     age_years = posterior @ READ_AGES_YEARS
@@ -134,7 +139,7 @@ def read_ages(
             half = 0.5 * np.einsum("sav,sav->sa", weights, curves.mean)
             own = _posterior(gated, sex, weights, half, curves)[0] @ READ_AGES_YEARS
             region_years[:, region] += own - age_years
-    return Reading(age_years, region_years)
+    return Reading(age_years, region_years, misfit)
 
 
 def regions_to_shield(precision: np.ndarray, curves: AgeCurves, loads: np.ndarray, shared: np.ndarray) -> np.ndarray:

@@ -211,7 +211,7 @@ def calibration_parts(
 
 def empty_ages(model: BrainAgeModel, count: int) -> RawAges:
     """Raw ages to be filled."""
-    return RawAges(np.full((count, len(model.region_names)), np.nan), np.full((count, 3), np.nan), np.ones((count, 3)))
+    return RawAges.unread(count, len(model.region_names))
 
 
 def put(ages: RawAges, rows: np.ndarray, found: RawAges) -> None:

@@ -58,6 +58,19 @@ def test_a_wild_value_of_one_node_moves_an_age_little(norms):
     assert np.isfinite(wild).all()
 
 
+def test_healthy_people_misfit_by_about_one_and_an_impossible_pattern_by_far_more(norms):
+    """Oracle: the mean squared Mahalanobis distance per node of Gaussian people is 1; one part is spent on the age."""
+    values, _, male = draw_population(norms, 200, np.random.default_rng(2), (30.0, 70.0))
+    visible = np.ones(179, dtype=bool)
+    curves, precision = age_curves(norms), ClosedForm(norms).precision(visible)
+    healthy, torn = (
+        read_ages(x, male, precision, curves, np.zeros((179, 1)), {}).misfit
+        for x in (values, values + 3.0 * np.where(np.arange(179) % 2, 1.0, -1.0))
+    )
+    assert healthy.mean() == pytest.approx(1.0, abs=0.1)
+    assert torn.min() > 2 * healthy.max()
+
+
 def test_more_nodes_and_more_controls_make_the_age_surer(norms):
     curves, field = age_curves(norms), ClosedForm(norms)
     some, more = np.arange(179) < 30, np.arange(179) < 120
