@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 OUT    ?= demo-output
 
-.PHONY: demo test lint docs wheel coverage fuzz soak sbom notice lock clean
+.PHONY: demo test lint documented docs wheel coverage fuzz soak sbom notice lock clean
 
 demo: $(VENV)/.installed
 	$(BIN)/regional-brain-age demo --out $(OUT)
@@ -56,6 +56,10 @@ wheel: $(VENV)/.installed
 # Damaged files for every reader, in bounded time and memory; the inputs that failed are kept in fuzz-failures/.
 fuzz: $(VENV)/.installed-test
 	nice $(BIN)/python Testing/fuzz/fuzz.py --inputs 100000 --seconds 3600
+
+# The calls of README and the pages, run in their order on made-up files.
+documented: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -q Testing/documented
 
 # Commands killed at random moments, and what they leave.
 soak: $(VENV)/.installed-test

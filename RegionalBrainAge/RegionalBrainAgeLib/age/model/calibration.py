@@ -12,6 +12,7 @@ from ...errors import InputError
 from ...files.atomic_file import write_atomically
 from ...files.atomic_folder import make_folder
 from ...files.input_file import parsing, read_json
+from ..features import NODE_NAMES
 from ..norms.norms import Norms
 from ..norms.scanner import expected_offset
 from ..people import People
@@ -60,7 +61,7 @@ def calibrate(norms: Norms, route: RouteModel | None, controls: People, model: s
 
     Raises
     ------
-    InputError : fewer than 10 controls, or controls of several sites.
+    InputError : fewer than 10 controls, controls of several sites, or an offset that no scanner has.
     """
     if len(controls) < MINIMUM_CONTROLS:
         raise InputError(
@@ -74,7 +75,15 @@ def calibrate(norms: Norms, route: RouteModel | None, controls: People, model: s
             f"The controls are of {len(sites)} sites ({', '.join(sites[:3])}).",
             "Calibrate each scanner with its own controls: one table and one calibration file per site.",
         )
-    return Calibration(len(controls), offset_of(norms, route, controls), controls.route, model, norms_sha256)
+    offset = offset_of(norms, route, controls)
+    largest = int(np.argmax(np.abs(offset)))
+    if abs(offset[largest]) > LARGEST_OFFSET:
+        raise InputError(
+            f"The controls' {NODE_NAMES[largest]} lies {abs(offset[largest]):.1f} standard deviations from healthy "
+            f"people of their ages; no scanner shifts by more than {LARGEST_OFFSET:g}.",
+            "Check ages, units (mm, mm^3) and the software that measured them.",
+        )
+    return Calibration(len(controls), offset, controls.route, model, norms_sha256)
 
 
 def offset_of(norms: Norms, route: RouteModel | None, controls: People) -> np.ndarray:

@@ -92,6 +92,14 @@ def test_controls_of_two_sites_are_refused(norms, made_people):
         calibrate(norms, None, made_people, "m", "")
 
 
+def test_controls_no_scanner_can_explain_are_refused_before_a_file_is_written(norms, made_people):
+    """Thickness in tenths of a millimetre: `read_calibration` would refuse such an offset."""
+    here = made_people.take(made_people.site == "site2")
+    with pytest.raises(InputError, match="no scanner shifts by more than 5") as caught:
+        calibrate(norms, None, here.with_thickness(10 * here.thickness_mm), "m", "abc")
+    assert "units" in caught.value.remedy
+
+
 def test_a_calibration_file_comes_back_and_a_broken_one_is_refused(norms, made_people, tmp_path):
     here = made_people.take(made_people.site == "site2")
     written = calibrate(norms, None, here, "m", "abc")
