@@ -32,7 +32,7 @@ def run_case(head: RealHead, out: Path, case_id: str, lesion: Path | None = None
     """Runs the command line; gives its JSON with the wall and processor time as ``wall_seconds``, ``cpu_seconds``."""
     words = ["case", "--t1", t1 or head.t1, "--age", head.age_years, "--sex", head.sex, "--id", case_id, "--out", out]
     words += ["--threads", THREADS, "--overwrite", "--json", *(["--lesion", lesion] if lesion else [])]
-    run, times = timed([sys.executable, "-m", "RegionalBrainAgeLib", *map(str, words)])
+    run, times = timed([sys.executable, "-m", "regional_brain_age", *map(str, words)])
     if run.returncode:
         sys.exit(f"{case_id}: exit code {run.returncode}\n{run.stderr}")
     return json.loads(run.stdout) | times
