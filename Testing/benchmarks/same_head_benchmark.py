@@ -2,7 +2,7 @@
 
     python Testing/benchmarks/same_head_benchmark.py DATA [--parts forms thinning lesions missing] [--heads NAME ...]
 
-DATA is the folder of the fixture `shared_data`; heads are those of `lesions_into_heads.heads` or ids of
+DATA is the folder of the fixture `shared_data`; heads are those of `real_heads` or ids of
 `heads_with_age`. Everything is measured as `case` does, without pictures, and read without calibration. The parts:
 
 forms : mirrored, padded, noisy, turned, shaded, of other contrast, with the dark white matter of old age, stripped, in
@@ -36,7 +36,8 @@ from changed_heads import (
     with_dark_white_matter,
     without_skull,
 )
-from lesions_into_heads import SOOP_EXAMPLES, heads, lesion_in_head, paint_lesion, soop_lesion
+from lesions_into_heads import SOOP_EXAMPLES, lesion_in_head, paint_lesion, soop_lesion
+from real_heads import RealHead, real_heads
 from RegionalBrainAgeLib.age.ages import Ages
 from RegionalBrainAgeLib.age.features import Features
 from RegionalBrainAgeLib.age.model.brain_age_model import BrainAgeModel
@@ -54,8 +55,6 @@ from RegionalBrainAgeLib.geometry.image import Image, resample, to_canonical
 from RegionalBrainAgeLib.lesion.measures import summarise_lesion
 from threadpoolctl import threadpool_limits
 
-# Age and sex of the heads that have no table; that of chris is not known, so only changes of its ages mean something.
-PEOPLE = {"sub-0001": (25.5, "M"), "sub-0002": (23.25, "F"), "chris": (40.0, "M")}
 THINNING_MM = (0.2, 0.4)
 THINNED_REGIONS = ("SMN_L", "DMN_R")
 
@@ -79,24 +78,20 @@ class Measured:
 
 @dataclass(frozen=True)
 class Bench:
-    """One head, its owner's age and sex, and the model."""
+    """One head, its image, and the model."""
 
-    name: str
+    head: RealHead
     t1: Image
-    age_years: float
-    sex: str
     model: BrainAgeModel
 
     @classmethod
-    def of(cls, data: Path, name: str, model: BrainAgeModel) -> Bench:
-        people = {
-            row["id"]: (float(row["age"]), row["sex"], row["t1"])
-            for row in read_table(data / "heads_with_age" / "heads.tsv")
-        }
-        path = data / "heads_with_age" / people[name][2] if name in people else heads(data)[name]
-        age_years, sex = people[name][:2] if name in people else PEOPLE[name]
-        t1 = to_canonical(read_t1(path)[0])
-        return cls(name, t1.like(t1.array.astype(np.float32)), age_years, sex, model)
+    def of(cls, head: RealHead, model: BrainAgeModel) -> Bench:
+        t1 = to_canonical(read_t1(head.t1)[0])
+        return cls(head, t1.like(t1.array.astype(np.float32)), model)
+
+    @property
+    def name(self) -> str:
+        return self.head.name
 
     def measure(self, t1: Image, lesion: Image | None = None) -> Measured:
         scan = Scan(t1, lesion, t1, "The lesion", ())
@@ -109,7 +104,7 @@ class Bench:
         return self.read(head, brain_features(head.features, head.structures, found, from_t1=True))
 
     def read(self, head: Head, features: Features) -> Measured:
-        return Measured(head, features, self.model.predict(features, self.age_years, self.sex))
+        return Measured(head, features, self.model.predict(features, self.head.age_years, self.head.sex))
 
     @property
     def left(self) -> np.ndarray:
@@ -118,6 +113,21 @@ class Bench:
     def left_minus_right(self, found: Measured) -> float:
         years = found.regional_years
         return float(np.nanmean(years[self.left]) - np.nanmean(years[~self.left]))
+
+
+def size(years: np.ndarray) -> str:
+    """Median and largest of absolute changes, in words."""
+    return f"median {np.nanmedian(np.abs(years)):.2f}, largest {np.nanmax(np.abs(years)):.2f} y"
+
+
+def heads_at_hand(data: Path) -> dict[str, RealHead]:
+    """The real heads by name, and those of known age by their ids."""
+    folder = data / "heads_with_age"
+    aged = {
+        row["id"]: RealHead(row["id"], folder / row["t1"], float(row["age"]), row["sex"], age_known=True)
+        for row in read_table(folder / "heads.tsv")
+    }
+    return real_heads(data) | aged
 
 
 def forms(bench: Bench, plain: Measured, _: Path) -> None:
@@ -142,15 +152,13 @@ def forms(bench: Bench, plain: Measured, _: Path) -> None:
         found = bench.measure(change(bench.t1))
         moved = found.regional_years - plain.regional_years
         if word == "mirrored":
-            other = np.concatenate([np.nonzero(~bench.left)[0], np.nonzero(bench.left)[0]])
-            own = np.concatenate([np.nonzero(bench.left)[0], np.nonzero(~bench.left)[0]])
-            moved = found.regional_years[other] - plain.regional_years[own]
+            left, right = np.array([(left, right) for _, left, right in bench.model.pairs]).T
+            moved[[*left, *right]] = found.regional_years[[*right, *left]] - plain.regional_years[[*left, *right]]
         thickness_mm = np.nanmean(found.features.thickness_mm) - np.nanmean(plain.features.thickness_mm)
         print(
-            f"{bench.name:9s} {word:24s} global {found.global_years - plain.global_years:+.1f} y; regions median "
-            f"{np.nanmedian(np.abs(moved)):.1f}, largest {np.nanmax(np.abs(moved)):.1f} y; left minus right "
-            f"{bench.left_minus_right(plain):+.1f} -> {bench.left_minus_right(found):+.1f} y; thickness "
-            f"{thickness_mm:+.3f} mm",
+            f"{bench.name:9s} {word:24s} global {found.global_years - plain.global_years:+.1f} y; regions "
+            f"{size(moved)}; left minus right {bench.left_minus_right(plain):+.1f} -> "
+            f"{bench.left_minus_right(found):+.1f} y; thickness {thickness_mm:+.3f} mm",
             flush=True,
         )
 
@@ -178,8 +186,7 @@ def thinning(bench: Bench, plain: Measured, data: Path) -> None:
                 f"{bench.name:9s} {region} {thinning_mm:.1f} mm: found {np.nanmean(change[touched]):+.3f} mm, slope "
                 f"{-np.nanmean(change[touched]) / thinning_mm:.2f}; leak {np.nanmean(change[same & ~touched]):+.3f} mm "
                 f"(other side {np.nanmean(change[~same]):+.3f}); its age {years[index]:+.1f} y, others of the side "
-                f"median {np.nanmedian(np.abs(others)):.1f}, largest {np.nanmax(np.abs(others)):.1f} y, other side "
-                f"largest {np.nanmax(np.abs(across)):.1f} y",
+                f"{size(others)}, other side {size(across)}",
                 flush=True,
             )
 
@@ -194,7 +201,7 @@ def lesions(bench: Bench, plain: Measured, data: Path) -> None:
         same, other = years[bench.left == on_left], years[bench.left != on_left]
         print(
             f"{bench.name:9s} {lesion.array.sum() * lesion.voxel_volume_ml:4.0f} ml {'left' if on_left else 'right'}: "
-            f"other side median {np.nanmedian(np.abs(other)):.2f}, largest {np.nanmax(np.abs(other)):.2f} y; same side "
+            f"other side {size(other)}; same side "
             f"mean {np.nanmean(same):+.1f} y of {np.isfinite(same).sum()} regions; global "
             f"{found.global_years - plain.global_years:+.1f} y",
             flush=True,
@@ -229,12 +236,12 @@ def main() -> None:
     torch.set_num_threads(1)
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     threadpool_limits(1)
-    model = load_model()
+    model, known = load_model(), heads_at_hand(args.data)
     for name in args.heads:
-        bench = Bench.of(args.data, name, model)
+        bench = Bench.of(known[name], model)
         plain = bench.measure(bench.t1)
         print(
-            f"{name}: true age {bench.age_years}, reads {plain.global_years:.1f}, left minus right "
+            f"{name}: true age {bench.head.age_years}, reads {plain.global_years:.1f}, left minus right "
             f"{bench.left_minus_right(plain):+.1f} y, thickness {np.nanmean(plain.features.thickness_mm):.3f} mm",
             flush=True,
         )

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ..age.ages import ReadAges
+from ..age.features import FREESURFER, T1
 from ..files.wording import plain
 from ..head.image_grade import ImageGrade
 from ..structures.plausibility import StructureQuality, doubts
@@ -30,7 +31,7 @@ MEDIAN_PAD_REVIEW_YEARS, MEDIAN_PAD_FAIL_YEARS = 22.0, 40.0
 # Misfit of all features together (`age.norms.reading.Reading`), by route. FreeSurfer: 99 % of the same 2,044 people lie
 # below 2.44. T1: 33 healthy heads at 2 mm reach 0.58, three of other scanners at 1 mm 0.70; two of these averaged to
 # 2 mm have 1.02 and 1.07, and one of those reads 39 years older than before.
-MISFIT_REVIEW = {"FreeSurfer": 2.5, "T1": 0.9}
+MISFIT_REVIEW = {FREESURFER: 2.5, T1: 0.9}
 WITHHELD = "The case failed the quality check, so its ages are withheld."
 AGE_NOT_KNOWN = "The person's age is not known, so no age is read."
 AgesOf = TypeVar("AgesOf", bound=ReadAges)

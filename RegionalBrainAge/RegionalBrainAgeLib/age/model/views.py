@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...anatomy.structures import structure_edges
 from ..features import FLUID_NODES, NODE_NAMES, NODE_SIDES
 from ..people import People
 
@@ -15,8 +16,17 @@ _OWN_FLUID = {side: FLUID_NODES & (side == NODE_SIDES) for side in "LR"}
 _THIRD_VENTRICLE, _FOURTH_VENTRICLE, _OTHER_MIDLINE_FLUID = (
     np.array(NODE_NAMES) == name for name in ("3rd-Ventricle", "4th-Ventricle", "CSF")
 )
-_BESIDE_THIRD = np.array([name.endswith(("-Thalamus", "-VentralDC")) for name in NODE_NAMES])
-_BESIDE_FOURTH = np.array([name == "Brain-Stem" or "-Cerebellum-" in name for name in NODE_NAMES])
+
+
+def _tissue_beside(fluid: np.ndarray) -> np.ndarray:
+    """(K,) boolean: nodes of tissue that share a border with these (K,) nodes of fluid."""
+    edges = structure_edges()
+    beside = np.zeros(len(NODE_NAMES), dtype=bool)
+    beside[edges[fluid[edges].any(axis=1)]] = True
+    return beside & ~FLUID_NODES
+
+
+_BESIDE_THIRD, _BESIDE_FOURTH = _tissue_beside(_THIRD_VENTRICLE), _tissue_beside(_FOURTH_VENTRICLE)
 
 
 def nodes_in_view(view: str) -> np.ndarray:

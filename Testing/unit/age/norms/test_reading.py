@@ -26,6 +26,12 @@ def norms(made_people):
     return norms_from_people(made_people)
 
 
+def read_whole(norms, values, male):
+    """People with every node in view, read by the closed form."""
+    precision = ClosedForm(norms).precision(np.ones(179, dtype=bool))
+    return read_ages(values, male, precision, age_curves(norms), np.zeros((179, 1)), {})
+
+
 def test_the_age_is_the_mean_of_the_posterior(norms, monkeypatch):
     """Oracle: scipy's density of the visible nodes at every age, a flat prior; no node is drawn to the others here."""
     monkeypatch.setattr(reading, "GATE_SD", 1e9)
@@ -45,15 +51,10 @@ def test_the_age_is_the_mean_of_the_posterior(norms, monkeypatch):
 
 def test_a_wild_value_of_one_node_moves_an_age_little(norms):
     values, _, male = draw_population(norms, 20, np.random.default_rng(1), (40.0, 60.0))
-    visible = np.ones(179, dtype=bool)
-    curves, precision = age_curves(norms), ClosedForm(norms).precision(visible)
-    before, wild = (
-        read_ages(x, male, precision, curves, np.zeros((179, 1)), {}).age_years
-        for x in (values, np.where(np.arange(179) == 150, values + 1000.0, values))
+    before, mild, wild = (
+        read_whole(norms, np.where(np.arange(179) == 150, values + moved, values), male).age_years
+        for moved in (0.0, 10.0, 1000.0)
     )
-    mild = read_ages(
-        np.where(np.arange(179) == 150, values + 10.0, values), male, precision, curves, np.zeros((179, 1)), {}
-    ).age_years
     assert np.abs(mild - before).max() < 10
     assert np.isfinite(wild).all()
 
@@ -61,11 +62,8 @@ def test_a_wild_value_of_one_node_moves_an_age_little(norms):
 def test_healthy_people_misfit_by_about_one_and_an_impossible_pattern_by_far_more(norms):
     """Oracle: the mean squared Mahalanobis distance per node of Gaussian people is 1; one part is spent on the age."""
     values, _, male = draw_population(norms, 200, np.random.default_rng(2), (30.0, 70.0))
-    visible = np.ones(179, dtype=bool)
-    curves, precision = age_curves(norms), ClosedForm(norms).precision(visible)
     healthy, torn = (
-        read_ages(x, male, precision, curves, np.zeros((179, 1)), {}).misfit
-        for x in (values, values + 3.0 * np.where(np.arange(179) % 2, 1.0, -1.0))
+        read_whole(norms, x, male).misfit for x in (values, values + 3.0 * np.where(np.arange(179) % 2, 1.0, -1.0))
     )
     assert healthy.mean() == pytest.approx(1.0, abs=0.1)
     assert torn.min() > 2 * healthy.max()
