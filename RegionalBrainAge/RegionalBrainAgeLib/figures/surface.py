@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from ..geometry.image import bounding_box
 from .marks import label_borders, mark_lesion, region_colours
 
 STEP_MM = 0.45
@@ -90,8 +91,13 @@ def shade(surface: Surface, colours: np.ndarray, estimable: np.ndarray) -> np.nd
 
 def spread(labels: np.ndarray, where: np.ndarray, reach_mm: float) -> np.ndarray:
     """Labels (0 = none) brought to every voxel of `where` that has one within `reach_mm`; 1 mm voxels."""
-    distance, nearest = ndimage.distance_transform_edt(labels == 0, return_indices=True)
-    return np.where(where & (distance <= reach_mm), labels[tuple(nearest)], 0)
+    found = np.zeros_like(labels)
+    if not labels.any():
+        return found
+    box = bounding_box(labels != 0, np.full(3, np.ceil(reach_mm)))
+    distance, nearest = ndimage.distance_transform_edt(labels[box] == 0, return_indices=True)
+    found[box] = np.where(where[box] & (distance <= reach_mm), labels[box][tuple(nearest)], 0)
+    return found
 
 
 def trimmed(rgb: np.ndarray, hit: np.ndarray) -> np.ndarray:

@@ -7,8 +7,11 @@ the model of best inner AUC predicts the held-out sites, so that nothing was cho
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,7 +20,7 @@ from RegionalBrainAgeLib.errors import InputError
 from sklearn.metrics import brier_score_loss
 from threadpoolctl import threadpool_limits
 
-from .classifier_models import BASELINE, LOGISTIC, MODELS, FeatureSet, feature_sets, folds_of_sites, tune
+from .classifier_models import BASELINE, LOGISTIC, MODELS, FeatureSet, Split, feature_sets, folds_of_sites, tune
 from .importance import IMPORTANCE_COLUMNS, importance_rows, shuffled_predictions
 from .logistic import calibration
 from .roc import delong, delong_difference, site_bootstrap_auc, site_clustered_difference
@@ -74,9 +77,9 @@ def classify(
 ) -> ClassificationResult:
     """Nested, site-grouped cross-validation of all classifiers on the cases with a known ``severe`` (1, 0).
 
-    Needs the columns ``case_id``, ``site``, ``severe`` and the features. `threads` models are fitted at a time; the
-    numbers do not depend on it. Raises `InputError` where there is nothing to learn: one class only, or too few cases
-    of one class.
+    Needs the columns ``case_id``, ``site``, ``severe`` and the features. `threads` models are fitted at a time, in
+    processes where possible; the numbers do not depend on it. Raises `InputError` where there is nothing to learn: one
+    class only, or too few cases of one class.
     """
     known = data[data["severe"].notna() & data["site"].notna()].reset_index(drop=True)
     y = known["severe"].to_numpy(int)
@@ -91,21 +94,18 @@ def classify(
         raise InputError("There is no column to predict from.", "Give age, lesion volume, loads or PADs.")
     outer = folds_of_sites(y, site, folds, seed)
     jobs = [(LOGISTIC, s) for s in sets[:-1]] + [(name, sets[-1]) for name in MODELS]
-
-    def one(model: str, features: FeatureSet, train: np.ndarray, test: np.ndarray) -> _Fold:
-        x = known[list(features.columns)].to_numpy(float)
-        tuned = tune(model, x[train], y[train], site[train], inner_folds, seed)
-        shuffled = {}
-        if model != LOGISTIC:
-            shuffled = shuffled_predictions(tuned.predict, features.columns, x[test], repeats, seed)
-        return _Fold(tuned.predict(x[test]), tuned.setting, tuned.inner_auc, shuffled)
-
-    tasks = [(model, features, train, test) for model, features in jobs for train, test in outer]
+    people = {s.name: known[list(s.columns)].to_numpy(float) for _, s in jobs}
+    tasks = [
+        delayed(_fold)(model, features.columns, people[features.name], y, site, split, inner_folds, repeats, seed)
+        for model, features in jobs
+        for split in outer
+    ]
     found: list[_Fold] = []
-    with threadpool_limits(1):  # sums shared among threads change in the last digit with their number
-        for part in Parallel(n_jobs=threads, prefer="threads", return_as="generator")(delayed(one)(*t) for t in tasks):
-            found.append(part)
-            progress(0.95 * len(found) / len(tasks))
+    # One task at a time: those of the forest take as long as all others together.
+    shared = Parallel(n_jobs=threads, prefer=_workers(), return_as="generator", batch_size=1, max_nbytes=None)
+    for part in shared(tasks):
+        found.append(part)
+        progress(0.95 * len(found) / len(tasks))
     fold, threshold = np.empty(len(y), int), np.empty(len(y))
     for k, (train, test) in enumerate(outer):
         fold[test], threshold[test] = k, y[train].mean()
@@ -151,6 +151,36 @@ def classify(
         str(main.loc[main["auc"].idxmax(), "classifier"]),
         tuple(_notes(y, site, sets[-1])),
     )
+
+
+def _fold(
+    model: str,
+    columns: tuple[str, ...],
+    x: np.ndarray,
+    y: np.ndarray,
+    site: np.ndarray,
+    split: Split,
+    inner_folds: int,
+    repeats: int,
+    seed: int,
+) -> _Fold:
+    """Fit one model to the training cases of an outer fold, and predict the held-out ones."""
+    train, test = split
+    with threadpool_limits(1):  # sums shared among threads change in the last digit with their number
+        tuned = tune(model, x[train], y[train], site[train], inner_folds, seed)
+        shuffled = {}
+        if model != LOGISTIC:
+            shuffled = shuffled_predictions(tuned, columns, x[test], repeats, seed)
+        return _Fold(tuned.predict(x[test]), tuned.setting, tuned.inner_auc, shuffled)
+
+
+def _workers() -> str:
+    """Processes where this is an ordinary Python; threads, which gain little, where that is not sure to start again.
+
+    PythonSlicer is a launcher: on Windows a process that it starts never gets its work
+    (github.com/Slicer/Slicer/issues/7445), and Slicer itself would start once more.
+    """
+    return "processes" if re.fullmatch(r"pythonw?[\d.]*", Path(sys.executable or "").stem.lower()) else "threads"
 
 
 def _notes(y: np.ndarray, site: np.ndarray, features: FeatureSet) -> list[str]:

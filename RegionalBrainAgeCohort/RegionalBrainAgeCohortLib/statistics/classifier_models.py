@@ -5,7 +5,7 @@ Every probability is of *severe* impairment. Imputation and scaling are learned 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from .logistic import BinomialRegression
-from .roc import delong
+from .roc import auc
 
 BASELINE = "baseline"
 LOGISTIC = "logistic"
@@ -47,12 +47,24 @@ class FeatureSet:
 class Tuned:
     """A model fitted on all training cases with the setting of best inner AUC.
 
-    predict : rows of features to probabilities of severe. inner_auc : AUC on the inner folds, NaN without a choice.
+    inner_auc : AUC on the inner folds, NaN without a choice. platt : brings the decisions of a model without
+    probabilities to probabilities.
     """
 
-    predict: Callable[[np.ndarray], np.ndarray]
+    estimator: Any
     setting: str
     inner_auc: float
+    platt: BinomialRegression | None = None
+
+    def predict(self, rows: np.ndarray) -> np.ndarray:
+        """Probabilities (n,) of severe for `rows` (n, features)."""
+        return self.probability(_decision(self.estimator, rows))
+
+    def probability(self, decision: np.ndarray) -> np.ndarray:
+        """Probabilities of severe for decisions of any shape."""
+        if self.platt is None:
+            return decision
+        return self.platt.predict_proba(decision.reshape(-1, 1))[:, 1].reshape(decision.shape)
 
 
 def feature_sets(columns: Sequence[str]) -> list[FeatureSet]:
@@ -148,15 +160,13 @@ def tune(model: str, x: np.ndarray, y: np.ndarray, site: np.ndarray, inner_folds
             for train, test in splits:
                 held_out[test] = _decision(clone(estimator).fit(x[train], y[train]), x[test])
             values.append(held_out)
-            scores.append(delong(y, held_out).value)
+            scores.append(float(auc(y, held_out)))
     pick = int(np.argmax(scores)) if scores else 0
     inner = scores[pick] if scores else float("nan")
     name, estimator = choices[pick]
     fitted = clone(estimator).fit(x, y)
-    if not needs_scale:
-        return Tuned(lambda rows: _decision(fitted, rows), name, inner)
-    platt = BinomialRegression().fit(values[pick][:, None], y)
-    return Tuned(lambda rows: platt.predict_proba(_decision(fitted, rows)[:, None])[:, 1], name, inner)
+    platt = BinomialRegression().fit(values[pick][:, None], y) if needs_scale else None
+    return Tuned(fitted, name, inner, platt)
 
 
 def _decision(estimator: Any, x: np.ndarray) -> np.ndarray:

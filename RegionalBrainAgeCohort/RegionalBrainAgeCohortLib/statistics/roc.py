@@ -38,6 +38,14 @@ def placements(y: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return above, below
 
 
+def auc(y: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """AUC of each row of `scores` (..., n) for the classes `y` (n,), by rank sums; ties count half."""
+    y = np.asarray(y).astype(bool)
+    cases = int(y.sum())
+    ranks = stats.rankdata(scores, axis=-1)[..., y].sum(axis=-1)
+    return (ranks - cases * (cases + 1) / 2) / (cases * (len(y) - cases))
+
+
 def delong(y: np.ndarray, score: np.ndarray, level: float = 0.95) -> Auc:
     """AUC of `score` for the classes `y` (1 case, 0 control) with DeLong's interval."""
     above, below = placements(y, score)

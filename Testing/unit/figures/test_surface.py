@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from RegionalBrainAgeLib.figures.marks import slice_rgb
-from RegionalBrainAgeLib.figures.surface import VIEWS, surface_views
+from RegionalBrainAgeLib.figures.surface import VIEWS, spread, surface_views
 
 
 @pytest.fixture(scope="module")
@@ -45,3 +45,21 @@ def test_letters_stand_at_the_ends_they_name(views, view):
 def test_the_lesion_is_seen_from_its_own_side_only(views):
     assert views["left, outer face"].lesion.any()
     assert not views["right, outer face"].lesion.any()
+
+
+def test_labels_are_spread_to_the_nearest_voxel_within_reach_and_no_farther():
+    """Oracle: all distances from every voxel to every labelled one; near the edge of the volume too."""
+    rng = np.random.default_rng(3)
+    labels = np.zeros((20, 16, 14), int)
+    places = rng.integers(0, (20, 9, 9), (6, 3))
+    labels[tuple(places.T)] = [1, 2, 3, 4, 5, 6]
+    where = rng.random(labels.shape) < 0.7
+    found = spread(labels, where, 3.5)
+    voxels = np.argwhere(where)
+    places = np.argwhere(labels)
+    distance = np.linalg.norm(voxels[:, None] - places[None], axis=-1)
+    for voxel, away in zip(voxels, distance, strict=True):
+        nearest = {labels[tuple(place)] for place in places[away == away.min()]}
+        assert found[tuple(voxel)] in (nearest if away.min() <= 3.5 else {0})
+    assert not found[~where].any()
+    assert not spread(np.zeros_like(labels), where, 3.5).any()

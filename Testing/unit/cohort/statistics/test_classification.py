@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
 from RegionalBrainAgeCohortLib.report.diagnostic_figures import decision_figure
+from RegionalBrainAgeCohortLib.statistics import classification, importance
 from RegionalBrainAgeCohortLib.statistics.classification import NESTED, _notes, classify, net_benefit
-from RegionalBrainAgeCohortLib.statistics.classifier_models import FeatureSet, feature_sets, folds_of_sites
+from RegionalBrainAgeCohortLib.statistics.classifier_models import (
+    MODELS,
+    FeatureSet,
+    feature_sets,
+    folds_of_sites,
+    tune,
+)
 from RegionalBrainAgeCohortLib.statistics.importance import importance_blocks
 from RegionalBrainAgeCohortLib.statistics.logistic import BinomialRegression, calibration
 from RegionalBrainAgeCohortLib.statistics.roc import (
+    auc,
     calibration_bins,
     delong,
     delong_difference,
@@ -36,6 +46,13 @@ def test_auc_is_the_share_of_pairs_in_the_right_order():
     y, score = rng.integers(0, 2, 60), rng.integers(0, 8, 60)
     pairs = [(a > b) + 0.5 * (a == b) for a in score[y == 1] for b in score[y == 0]]
     assert delong(y, score).value == pytest.approx(np.mean(pairs), abs=1e-12)
+
+
+def test_the_auc_of_many_rows_is_that_of_each_row():
+    rng = np.random.default_rng(10)
+    y, scores = rng.integers(0, 2, 70), rng.integers(0, 9, (3, 4, 70))
+    expected = [[delong(y, row).value for row in rows] for rows in scores]
+    assert auc(y, scores) == pytest.approx(np.array(expected), abs=1e-12)
 
 
 def test_the_paired_test_sees_a_difference_only_where_there_is_one():
@@ -197,6 +214,49 @@ def test_the_numbers_do_not_depend_on_the_cores(result):
     data.loc[4:6, "severe"] = np.nan
     again = classify(data, folds=3, inner_folds=2, repeats=3, draws=200, threads=2)
     pd.testing.assert_frame_equal(again.table, result.table, check_exact=True)
+    pd.testing.assert_frame_equal(again.importance, result.importance, check_exact=True)
+    pd.testing.assert_frame_equal(again.predictions, result.predictions, check_exact=True)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_shuffled_predictions_are_those_of_the_estimator_for_shuffled_people(model, monkeypatch):
+    """Oracle: scikit-learn's own answer for one shuffle at a time; with missing values and a constant column."""
+    monkeypatch.setattr(importance, "_MOST_ROWS", 300)  # several calls
+    data = cohort(90, 6)
+    data.loc[:5, "pad_ipsi_fpn"] = np.nan
+    data["load_contra_fpn"] = 0.0
+    columns = feature_sets(list(data.columns))[-1].columns
+    x, y = data[list(columns)].to_numpy(float), data["severe"].to_numpy(int)
+    tuned = tune(model, x[:60], y[:60], data["site"].to_numpy(str)[:60], 2, 1)
+    found = importance.shuffled_predictions(tuned, columns, x[60:], 3, 4)
+    rng = np.random.default_rng(4)
+    orders = [rng.permutation(30) for _ in range(3)]
+    assert set(found) == set(importance_blocks(columns))
+    for name, (_, members) in importance_blocks(columns).items():
+        for order, said in zip(orders, found[name], strict=True):
+            shuffled = data.iloc[60:][list(columns)].to_numpy(float)
+            for member in members:
+                shuffled[:, columns.index(member)] = x[60:][order, columns.index(member)]
+            assert said == pytest.approx(tuned.predict(shuffled), abs=1e-9), name
+
+
+@pytest.mark.parametrize(
+    ("program", "workers"),
+    [("/usr/bin/python3.11", "processes"), ("C:/env/python.exe", "processes"), ("/usr/bin/pythonw", "processes"),
+     ("/opt/Slicer/bin/PythonSlicer", "threads"), ("/opt/Slicer/bin/python-real", "threads"),
+     ("/opt/Slicer/bin/SlicerApp-real", "threads"), ("", "threads")],
+)  # fmt: skip
+def test_processes_are_started_only_by_a_python_that_is_no_launcher(monkeypatch, program, workers):
+    monkeypatch.setattr(sys, "executable", program)
+    assert classification._workers() == workers
+
+
+def test_the_numbers_do_not_depend_on_processes_or_threads(result, monkeypatch):
+    data = cohort()
+    data.loc[:3, "pad_ipsi_fpn"] = np.nan
+    data.loc[4:6, "severe"] = np.nan
+    monkeypatch.setattr(classification, "_workers", lambda: "threads")
+    again = classify(data, folds=3, inner_folds=2, repeats=3, draws=200, threads=2)
     pd.testing.assert_frame_equal(again.importance, result.importance, check_exact=True)
     pd.testing.assert_frame_equal(again.predictions, result.predictions, check_exact=True)
 
