@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from RegionalBrainAgeLib.anatomy.template import template_brain
 from RegionalBrainAgeLib.geometry.image import Image, resample, to_canonical
+from RegionalBrainAgeLib.lesion import proposal
 from RegionalBrainAgeLib.lesion.proposal import propose_lesion
 from RegionalBrainAgeLib.lesion.simulation import paint_lesion, simulate_lesion
+from scipy import ndimage
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +45,9 @@ def test_a_head_without_a_lesion_gets_no_proposal(head):
 def test_a_large_chronic_lesion_is_outlined_on_its_own_side(head, side, territory, volume_ml):
     t1, brain = head
     lesion = resample(simulate_lesion(volume_ml, side, territory, seed=2), t1)
-    proposal = propose_lesion(paint_lesion(t1, lesion, brain), brain, in_place())
-    assert dice(proposal, lesion) >= 0.6
-    x_mm = proposal.ras_from_ijk[0, 0] * np.nonzero(proposal.array)[0] + proposal.ras_from_ijk[0, 3]
+    found = propose_lesion(paint_lesion(t1, lesion, brain), brain, in_place())
+    assert dice(found, lesion) >= 0.6
+    x_mm = found.ras_from_ijk[0, 0] * np.nonzero(found.array)[0] + found.ras_from_ijk[0, 3]
     assert np.mean(x_mm < 0 if side == "L" else x_mm > 0) > 0.98
 
 
@@ -74,3 +76,109 @@ def test_grids_that_differ_are_not_compared_silently(head):
     t1, brain = head
     with pytest.raises(ValueError, match="one grid"):
         propose_lesion(t1, Image(brain.array, np.diag([2.0, 2, 2, 1])), in_place())
+
+
+def test_brightness_is_0_at_fluid_half_at_grey_and_1_at_white_matter():
+    """A volume of four values: fluid 10, grey 60 (and, labelled cortex too, fluid and white), white matter 100."""
+    values, codes = np.full((12, 12, 12), 10.0), np.zeros((12, 12, 12), int)
+    codes[:6] = proposal._FIRST_CORTEX
+    values[:4], values[4], values[5] = 60.0, 99.0, 20.0
+    values[6:11], codes[6:11] = 100.0, proposal._WHITE_MATTER[1]
+    values[6] = 70.0  # the border of white matter is not counted
+    found = proposal._brightness(values, np.ones(values.shape, bool), codes)
+    asked = np.interp([10, 60, 100, 70, 20], (10, 60, 100), (0, 0.5, 1))
+    assert found[[11, 0, 9, 6, 5], 5, 5] == pytest.approx(asked, abs=1e-6)
+    values[0, 0, :3], values[8, 5, 5] = (-500, 0, 300), 900.0  # some wrong voxels move nothing and are cut
+    found = proposal._brightness(values, np.ones(values.shape, bool), codes)
+    assert found[0, 0, 0] == 0
+    assert found[8, 5, 5] == 1
+    assert found[0, 5, 5] == pytest.approx(0.5, abs=1e-6)
+
+
+def test_grey_lies_halfway_where_no_cortex_has_its_brightness():
+    values, codes = np.full((12, 12, 12), 10.0), np.zeros((12, 12, 12), int)
+    values[6:], codes[6:] = 100.0, proposal._WHITE_MATTER[0]
+    values[0, 0, 0] = 55.0
+    assert proposal._brightness(values, np.ones(values.shape, bool), codes)[0, 0, 0] == pytest.approx(0.5)
+
+
+def test_smoothing_takes_nothing_from_outside_the_mask_and_is_as_wide_as_it_says():
+    mask = np.zeros((30, 30, 30), bool)
+    mask[:15] = True
+    values = np.where(mask, 0.7, 50.0)
+    assert proposal._smoothed(values, mask, 3.0)[mask] == pytest.approx(0.7, abs=1e-5)
+    point = np.zeros((41, 41, 41))
+    point[20, 20, 20] = 1.0
+    spread = proposal._smoothed(point, np.ones(point.shape, bool), 5.0)
+    away_mm = proposal.SPACING_MM * (np.arange(41) - 20)
+    assert np.sqrt((spread.sum(axis=(1, 2)) * away_mm**2).sum() / spread.sum()) == pytest.approx(5.0, rel=0.02)
+
+
+def outlined(*boxes, known=None, judged=None):
+    """The outline where each box (slices, brightness) is put into an even head of brightness 1 on a grid of 40^3."""
+    brightness = np.ones((40, 40, 40), np.float32)
+    for box, value in boxes:
+        brightness[box] = value
+    everywhere = np.ones(brightness.shape, bool)
+    return proposal._outline(
+        brightness,
+        np.ones_like(brightness),
+        everywhere if known is None else known,
+        everywhere if judged is None else judged,
+    )
+
+
+BOX = np.s_[5:15, 10:22, 12:24]  # 11.5 ml on the left
+
+
+def test_a_dark_box_is_outlined_and_its_mirror_image_is_not():
+    found = outlined((BOX, 0.2))
+    truth = np.zeros(found.shape, bool)
+    truth[BOX] = True
+    assert 2 * (found & truth).sum() / (found.sum() + truth.sum()) > 0.82
+    assert not (found & ~ndimage.binary_dilation(truth)).any()  # 2 mm: what the smoothing of the border adds
+    assert outlined((np.s_[25:35, 10:22, 12:24], 0.2))[::-1] == pytest.approx(found)
+
+
+def test_only_what_is_dark_enough_is_proposed_and_reaches_as_far_as_it_is_a_little_dark():
+    """Seeds are 0.40 darker than expected; around them 0.20 is enough. A rim of .3 belongs to a core of .8."""
+    assert not outlined((BOX, 0.64)).any()
+    assert outlined((BOX, 0.55)).any()
+    rim = np.s_[3:17, 8:24, 10:26]
+    assert not outlined((rim, 0.70)).any()
+    with_rim, without = outlined((rim, 0.70), (BOX, 0.2)), outlined((BOX, 0.2))
+    assert with_rim.sum() > 1.5 * without.sum()
+    assert not outlined((rim, 0.85), (BOX, 0.2))[3, 16, 18]  # .15 darker is not enough
+
+
+def test_what_is_dark_on_both_sides_or_where_nothing_is_judged_is_not_proposed():
+    mirrored = np.s_[25:35, 10:22, 12:24]
+    assert not outlined((BOX, 0.2), (mirrored, 0.2)).any()
+    judged = np.ones((40, 40, 40), bool)
+    judged[BOX] = False
+    assert not (outlined((BOX, 0.2), judged=judged) & ~judged).any()
+    dark_template = np.ones((40, 40, 40), np.float32)
+    dark_template[BOX] = 0.2
+    everywhere = np.ones(dark_template.shape, bool)
+    assert not proposal._outline(dark_template, dark_template, everywhere, everywhere).any()
+
+
+def test_small_clusters_are_left_out_and_holes_are_filled():
+    """The smallest proposal is 0.7 ml, 88 voxels of 2 mm: a box of 4^3 (0.5 ml) is too small, one of 6^3 is not."""
+    assert not outlined((np.s_[5:9, 10:14, 10:14], 0.0)).any()
+    found = outlined((np.s_[5:11, 10:16, 10:16], 0.0), (np.s_[8:12, 26:29, 26:29], 0.0))
+    assert found[5:11, 10:16, 10:16].mean() > 0.6
+    assert not found[:, 24:].any()
+    hollow = outlined((np.s_[3:17, 8:24, 10:26], 0.2), (np.s_[9:11, 15:17, 17:19], 1.0))
+    assert hollow[9:11, 15:17, 17:19].all()
+
+
+def test_a_volume_is_brought_onto_the_working_grid_by_its_place_in_space():
+    values = np.zeros((50, 60, 70), np.float32)
+    values[10:13, 20:23, 30:33] = 1.0
+    affine = np.diag([2.0, 2.0, 2.0, 1.0])
+    affine[:3, 3] = (-40, -60, -50)
+    found = np.argwhere(proposal._on_grid(values, affine, order=0) > 0.5)
+    ras = found * proposal.SPACING_MM + proposal.ORIGIN_MM
+    assert ras.min(axis=0) == pytest.approx((-20, -20, 10))
+    assert ras.max(axis=0) == pytest.approx((-16, -16, 14))
