@@ -182,5 +182,6 @@ def summary(result) -> str:
         lines.append(f"classifiers, {NESTED}: AUC {auc[NESTED]:.3f} (baseline {auc['baseline']:.3f})")
     if result.sem is not None:
         cfi, rmsea = result.sem.measure("cfi"), result.sem.measure("rmsea")
-        lines.append(f"path model: n = {result.sem.n}, CFI {cfi:.3f}, RMSEA {rmsea:.3f}")
+        fit = f"CFI {cfi:.3f}, RMSEA {rmsea:.3f}" if result.sem.measure("df") else "df 0, so it fits any data"
+        lines.append(f"path model: n = {result.sem.n}, {fit}")
     return "\n".join([*lines, f"Report: {result.report}"])

@@ -310,6 +310,11 @@ def _model_text(result: AnalysisResult, data: pd.DataFrame, without: tuple[str, 
     """The path model asked for: the user's, the published chain, or the default (without the covariates `without`)."""
     settings = result.settings
     text = settings.sem_model.strip()
+    if text in ("", "published") and not result.cohort.pads:
+        raise InputError(
+            "There is no PAD, and this path model is about PADs.",
+            "Give columns pad_ipsi_<network>, pad_contra_<network>, or a path model of your own.",
+        )
     if text == "published":
         return published_model(_network(result))
     if text:

@@ -33,7 +33,7 @@ TARGETS = {
     "lesion/side": (f"{_LIBRARY}/lesion/side.py", ["lesion"]),
     "lesion/measures": (f"{_LIBRARY}/lesion/measures.py", ["lesion"]),
     "lesion/tract_loads": (f"{_LIBRARY}/lesion/tract_loads.py", ["lesion", "anatomy/test_tract.py"]),
-    "lesion/proposal": (f"{_LIBRARY}/lesion/proposal.py", ["lesion"]),
+    "lesion/proposal": (f"{_LIBRARY}/lesion/proposal.py", ["lesion/test_proposal.py"]),
     "lesion/simulation": (f"{_LIBRARY}/lesion/simulation.py", ["lesion"]),
     "calibration": (
         f"{_LIBRARY}/age/model/calibration.py",
@@ -44,6 +44,7 @@ TARGETS = {
         f"{_COHORT}/statistics/random_intercept.py",
         ["cohort/statistics/test_mixed_models.py"],
     ),
+    "reml": (f"{_COHORT}/statistics/reml.py", ["cohort/statistics/test_mixed_models.py"]),
     "tables": (f"{_LIBRARY}/files/tables.py", ["files/test_tables.py", "case/result/test_tables.py"]),
     "words": (f"{_LIBRARY}/files/words.py", ["files/test_words.py"]),
     "people_table": (f"{_LIBRARY}/age/people_table.py", ["age/test_people_table.py"]),

@@ -95,6 +95,11 @@ def fit_sem(
     rows = table[needed].notna().all(axis=1) & table.notna().any(axis=1)
     values = table[rows].to_numpy(float)
     notes = check_data(specification, table[rows])
+    if specification.degrees_of_freedom == 0:
+        notes.append(
+            "The path model has as many parameters as the data have variances and covariances (df 0): it fits any data "
+            "perfectly, and its fit measures say nothing."
+        )
 
     exogenous = [specification.observed.index(name) for name in specification.exogenous]
     moments = moments_of(values, exogenous)

@@ -20,7 +20,8 @@ import numpy as np
 import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
-from .random_intercept import FAILED, InterceptFit, fit_random_intercepts
+from .design_rank import CONSTANT
+from .random_intercept import FAILED, NO_CASE, InterceptFit, fit_random_intercepts
 
 LOG_VOLUME = "log_lesion_volume"
 INTERCEPT = "intercept"
@@ -206,10 +207,10 @@ def fit_models(columns: Columns, questions: Iterable[Question]) -> list[FittedMo
 def term_rows(model: FittedModel, only: Sequence[str] | None = None) -> list[dict]:
     """Result rows of one model, one per term (or per term of `only`); dropped terms have NaN and say why."""
     names, fit = model.terms, model.fit
-    dropped = [names[j] for j in fit.dropped if fit.status != "constant"]
+    dropped = [names[j] for j in fit.dropped if fit.status not in (CONSTANT, NO_CASE)]
     notes = []
-    if fit.status == "constant":
-        notes.append(f"{model.outcome} has the same value in all {fit.n} cases" if fit.n else "no complete case")
+    if fit.status == CONSTANT:
+        notes.append(f"{model.outcome} has the same value in all {fit.n} cases")
     elif fit.status == FAILED:
         notes.append(f"the site variance of {fit.n} complete cases has no estimate")
     elif dropped and len(dropped) == len(names):

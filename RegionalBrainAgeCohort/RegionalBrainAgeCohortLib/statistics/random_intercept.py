@@ -21,7 +21,7 @@ from scipy import stats
 from .design_rank import CONSTANT, RANK_DEFICIENT
 from .reml import THETA_GRID, Reduced, SharedDesign, Stack
 
-OK, SINGULAR, FAILED = "ok", "singular", "failed"
+OK, SINGULAR, FAILED, NO_CASE = "ok", "singular", "failed", "no complete case"
 SINGULAR_THETA = 1e-4  # lme4::isSingular
 EIGENVALUE_TOLERANCE = 1e-8  # lmerTest's as_lmerModLmerTest
 _STACK_NUMBERS = 4_000_000  # of the largest array of a stack: 32 MB
@@ -32,8 +32,8 @@ class InterceptFit:
     """One fitted model. Arrays have one entry per design column; a dropped column has NaN everywhere.
 
     ``status`` is "ok", "singular" (site variance at zero), "constant" (the outcome never varies, nothing was fitted),
-    "failed" (the site variance has no estimate within the numbers of a computer, nothing was fitted) or
-    "rank deficient" (at least one column was dropped); ``term_status`` says the same of each coefficient:
+    "no complete case", "failed" (the site variance has no estimate within the numbers of a computer, nothing was
+    fitted) or "rank deficient" (at least one column was dropped); ``term_status`` says the same of each coefficient:
     "constant" for a column that never varies, "rank deficient" for every coefficient that cannot be told from others.
     """
 
@@ -111,7 +111,9 @@ def _reduced(y: np.ndarray, shared: SharedDesign) -> Reduced | InterceptFit:
     n, columns = shared.design.shape
     try:
         with np.errstate(over="raise", invalid="raise", divide="raise"):
-            if n == 0 or np.ptp(y) <= 1e-12 * max(1.0, float(np.abs(y).max())):
+            if n == 0:
+                return _unfitted(n, shared.n_sites, columns, NO_CASE)
+            if np.ptp(y) <= 1e-12 * max(1.0, float(np.abs(y).max())):
                 return _unfitted(n, shared.n_sites, columns, CONSTANT)
             if n <= len(shared.decomposed[0]):
                 return _unfitted(n, shared.n_sites, columns, RANK_DEFICIENT)

@@ -266,7 +266,22 @@ def test_a_family_without_a_single_fit_is_not_done_and_never_a_null(tmp_path):
     blank = pd.read_csv(REFERENCE_DATA / "typical.csv").assign(site="")
     blank.to_csv(tmp_path / "blank.csv", index=False)
     result = analysis.run(tmp_path / "blank.csv", tmp_path / "blank", QUICK)
-    assert "not done: none of" in summary(result)
+    assert "not done: none of 6 could be tested (6 no complete case)" in summary(result)
+    assert "constant" not in result.skipped["Lesion volume and PAD"]
+
+
+def test_a_path_model_that_fits_any_data_is_not_summed_up_as_a_good_fit(tmp_path):
+    """Two regressions on everything before them leave no degree of freedom: CFI is 1 whatever the data say."""
+    frame = pd.read_csv(REFERENCE_DATA / "typical.csv")
+    saturated = "pad_contra_fpn ~ load_cst + age\nload_cst ~ age"
+    result = analysed(frame, tmp_path, sem_model=saturated)
+    assert result.sem.measure("df") == 0
+    assert "df 0, so it fits any data" in summary(result)
+    assert "CFI" not in summary(result)
+    assert any("fit measures say nothing" in note for note in result.sem.notes)
+    tested = analysed(frame, tmp_path, sem_model=saturated.replace(" + age", ""))
+    assert "CFI" in summary(tested)
+    assert not any("say nothing" in note for note in tested.sem.notes)
 
 
 def test_a_fault_of_one_analysis_is_told_and_the_others_go_on(tmp_path, monkeypatch):
@@ -304,7 +319,9 @@ def test_a_table_of_lesions_alone_gets_what_it_allows_and_says_what_it_does_not(
     assert "no PAD" in result.skipped["Lesion volume and PAD"]
     assert "no PAD" in result.skipped["Lesion loads and PAD"]
     assert set(result.tables["group_differences"]["variable"].str.split("_").str[0]) == {"load"}
-    assert "pad_ipsi_fpn" in result.skipped["Structural equation model"]
+    said = result.skipped["Structural equation model"]
+    assert said.startswith("There is no PAD, and this path model is about PADs.")
+    assert "Did you mean" not in said
     html = report_html(result, {})
     assert "Not done. There is no PAD" in html
     assert "PADs related to lesion volume" not in html

@@ -133,6 +133,7 @@ def test_a_fit_without_numbers_is_a_status_and_never_an_exception():
         for y in (np.full(n, np.inf), 1e200 * rng.normal(size=n), rng.normal(size=n), design[:, 1]):
             fit = fit_random_intercept(y, design, site)
             assert fit.status in ("ok", "singular", "constant", "rank deficient", "failed")
+    assert fit_random_intercept(np.empty(0), np.empty((0, 2)), np.empty(0, str)).status == "no complete case"
 
 
 @pytest.mark.parametrize("name", COHORTS)
