@@ -151,7 +151,7 @@ def _raise_interrupt(*_: object) -> None:
 def _from_system(error: OSError) -> RegionalBrainAgeError:
     place = f" ({error.filename})" if error.filename else ""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return RegionalBrainAgeError(f"The disk is full{place}.", "Free some space or choose another --out.")
+        return RegionalBrainAgeError(f"The disk is full{place}.", "Free some space or choose another output folder.")
     return RegionalBrainAgeError(
         f"The system refused: {error.strerror or error}{place}.", "Check path and permissions."
     )

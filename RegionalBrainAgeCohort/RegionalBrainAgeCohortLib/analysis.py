@@ -82,7 +82,7 @@ def _check_output(out_dir: Path) -> None:
     """Refuse before a long analysis what could not be written after it; nothing is created yet."""
     place = next(folder for folder in (out_dir.absolute(), *out_dir.absolute().parents) if folder.exists())
     if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
-        raise InputError(f"Nothing can be written to {out_dir}.", "Give a folder (--out) that you may write to.")
+        raise InputError(f"Nothing can be written to {out_dir}.", "Give a folder that you may write to.")
 
 
 def analyse(cohort: Cohort, settings: Settings, tell: Progress) -> AnalysisResult:

@@ -265,7 +265,8 @@ def _comparable(result: AnalysisResult) -> pd.DataFrame:
         raise InputError(
             "No case was calibrated to its scanner, and this analysis has no site effect that could take the scanner's "
             "offset.",
-            "Calibrate (regional-brain-age calibrate), or use the cases as they are with --include-uncalibrated.",
+            "Calibrate (regional-brain-age calibrate), or use the cases as they are with the setting "
+            "include_uncalibrated.",
         )
     return data
 
@@ -277,7 +278,9 @@ def _need_outcomes(cohort: Cohort) -> None:
 
 def _need_classes(cohort: Cohort, data: pd.DataFrame) -> None:
     if "severe" not in data.columns or not data["severe"].notna().any():
-        raise InputError("There is no motor outcome.", "Fill the column motor (0 to 1), or name its scale (--motor).")
+        raise InputError(
+            "There is no motor outcome.", "Fill the column motor (0 to 1), or name its scale in the setting motor."
+        )
     if data["severe"].nunique() < 2:
         raise InputError("All cases are of one motor class.", "Change the motor cut, or add cases of the other class.")
 

@@ -135,7 +135,7 @@ def run_case(
         except OSError as error:
             raise CaseError(
                 f"The results of {case.name} could not be written to {out_dir}: {error.strerror or error}.",
-                "Free some space there or choose another --out.",
+                "Free some space there or choose another output folder.",
             ) from error
     if append:
         _append(result, out_dir)

@@ -51,7 +51,9 @@ def _reserved(out_dir: Path, name: str, overwrite: bool) -> Iterator[Path]:
         if retired.exists() and not final.exists():
             os.replace(retired, final)
         if final.exists() and not overwrite:
-            raise InputError(f"The folder {final} exists already.", "Use --overwrite, or give another id or --out.")
+            raise InputError(
+                f"The folder {final} exists already.", "Use --overwrite, or give another id or output folder."
+            )
         for stale in [*out_dir.glob(f".{name}.partial-*"), retired]:
             shutil.rmtree(stale, ignore_errors=True)
         partial = Path(tempfile.mkdtemp(prefix=f".{name}.partial-", dir=out_dir))
@@ -74,9 +76,9 @@ def check_free(out: Path, overwrite: bool) -> None:
     InputError : `out` is a file, or holds something and `overwrite` is false.
     """
     if out.exists() and not out.is_dir():
-        raise InputError(f"{out} is a file.", "Choose another --out: a folder.")
+        raise InputError(f"{out} is a file.", "Give a folder.")
     if out.exists() and any(out.iterdir()) and not overwrite:
-        raise InputError(f"The folder {out} is not empty.", "Choose another --out or add --overwrite.")
+        raise InputError(f"The folder {out} is not empty.", "Choose another output folder or add --overwrite.")
 
 
 def replaced_folder(out: Path) -> contextlib.AbstractContextManager[Path]:
@@ -176,5 +178,5 @@ def make_writable(out_dir: Path) -> None:
     if free_mb < SPACE_NEEDED_MB:
         raise InputError(
             f"The output folder {out_dir} has {free_mb} MB of free space; a case needs {SPACE_NEEDED_MB} MB.",
-            "Free some space or choose another --out.",
+            "Free some space or choose another output folder.",
         )

@@ -21,8 +21,8 @@ UNCALIBRATED = "never calibrated to a scanner"
 QC_FAILED = "failed quality control"
 REMEDIES = {
     UNCALIBRATED: "Process them with a calibration (regional-brain-age calibrate), or use them as they are with "
-    "--include-uncalibrated.",
-    QC_FAILED: "Look at them and accept what is fine, or use them as they are with --include-qc-failed.",
+    "the setting include_uncalibrated.",
+    QC_FAILED: "Look at them and accept what is fine, or use them as they are with the setting include_qc_failed.",
 }
 
 
@@ -88,7 +88,7 @@ def leave_out(frame: pd.DataFrame, settings: Settings, findings: list[Finding]) 
                 "warning",
                 f"{offset} case(s) are of sites where no case was calibrated to the scanner. Models with a site effect "
                 "use them, for it takes the scanner's offset; the path model and the classifiers, which have none, do "
-                "not (--include-uncalibrated uses them everywhere).",
+                "not (the setting include_uncalibrated uses them everywhere).",
             )
         )
     asked = [

@@ -234,15 +234,15 @@ def _motor(motor: pd.Series, settings: Settings, findings: list[Finding]) -> pd.
     runs = f"Column motor runs from {low:g} to {top:g}"
     if top > highest or low < 0:
         if scale is None and highest == 1 and low >= 0:
-            names = "; ".join(f"--motor {name}: {known.range_text()}" for name, known in SCALES.items())
+            names = "; ".join(f"{name}: {known.range_text()}" for name, known in SCALES.items())
             raise InputError(
                 f"{runs}, but it must be 0 to 1 (1 = full function): it looks like raw points.",
-                f"Name the scale ({names}), or give the highest score of a scale on which many points mean full "
-                "function (as --motor-scale 66).",
+                f"Name the scale in the setting motor ({names}), or give the highest score of a scale on which many "
+                "points mean full function in the setting motor_scale, as 66.",
             )
         raise InputError(
             f"{runs}, which is outside 0 to {highest:g}.",
-            "Give the scale (--motor), or its highest score (as --motor-scale 100), or correct the values.",
+            "Name the scale in the setting motor, or give its highest score in motor_scale, or correct the values.",
         )
     if scale is not None:
         findings.append(Finding("note", f"Motor outcome: {scale.range_text()}; analysed as 0 (none) to 1 (full)."))

@@ -38,7 +38,7 @@ def mismatch(networks: Sequence[str], scheme: Collection[tuple[str, str]], path:
     absent = [network for network in networks if network not in known]
     if not absent:
         return ""
-    remedy = "Give the scheme that the cases were processed with (--scheme)."
+    remedy = "Give the scheme that the cases were processed with in the setting scheme."
     if len(absent) == len(networks):
         return (
             f"No brain maps are drawn: the table's networks ({', '.join(networks)}) are not those of the scheme "

@@ -244,7 +244,7 @@ def _compute(
     except (KeyboardInterrupt, Cancelled):
         ledger.save_if_possible()
         what = f"Stopped: {ledger.complete} of {len(ledger.planned)} cases are complete."
-        raise Cancelled(what, "Run again with --resume to go on.") from None
+        raise Cancelled(what, "Run again to go on (batch: with --resume).") from None
     finally:
         meter.close()
         ledger.sweep()
@@ -278,7 +278,8 @@ def _refuse_existing(store: Store, tasks: Sequence[Task]) -> None:
     if existing:
         raise InputError(
             f"{store.out_dir} has results of {len(existing)} of these cases already, for example {existing[0]}.",
-            "Use --resume to keep what is complete and unchanged, --overwrite to compute all again, or another --out.",
+            "Use --resume to keep what is complete and unchanged, --overwrite to compute all again, or another output "
+            "folder.",
         )
 
 

@@ -135,8 +135,9 @@ def _silent_end(code: int) -> str:
     if code < 0 or code == EXIT_CANCELLED:
         return (
             "The process of this case was killed from outside, twice. "
-            "Most often memory ran out: use fewer --workers, then run again with --resume."
+            "Most often memory ran out: use fewer --workers, then run again (batch: with --resume)."
         )
     if code == EXIT_UNRECORDED:
-        return "The result could not be recorded. Check the free space of the disk, then run again with --resume."
-    return f"The process of this case ended unexpectedly (code {code}). Read its log, then run again with --resume."
+        return "The result could not be recorded. Free some space of the disk, then run again (batch: with --resume)."
+    what = f"The process of this case ended unexpectedly (code {code})."
+    return f"{what} Read its log, then run again (batch: with --resume)."

@@ -88,7 +88,8 @@ class Store:
                 if isinstance(error.__cause__, OSError):
                     raise
                 raise InputError(
-                    f"Another batch is at work in {self.out_dir}.", "Wait for it to end, or choose another --out."
+                    f"Another batch is at work in {self.out_dir}.",
+                    "Wait for it to end, or choose another output folder.",
                 ) from error
             self._remove_temporary()
             token = secrets.token_hex(8)

@@ -126,9 +126,9 @@ def _reason(error: Exception) -> str:
     if isinstance(error, RegionalBrainAgeError):
         return str(error)
     if isinstance(error, MemoryError):
-        return "The memory is used up. Use fewer --workers, then run again with --resume."
+        return "The memory is used up. Use fewer --workers, then run again (batch: with --resume)."
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "The disk is full. Free some space, then run again with --resume."
+        return "The disk is full. Free some space, then run again (batch: with --resume)."
     return f"An unexpected fault occurred: {type(error).__name__}: {error}. Its log has the details."
 
 

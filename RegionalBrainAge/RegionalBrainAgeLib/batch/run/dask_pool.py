@@ -160,7 +160,7 @@ def run_on_dask(
             names[client.submit(run_task, task.as_line(), key=key, pure=False)] = task.name
         while names:
             if cancelled is not None and cancelled():
-                raise Cancelled("Cancelled.", "Run again with --resume to go on.")
+                raise Cancelled("Cancelled.", "Run again to go on (batch: with --resume).")
             for future in [future for future in names if future.done()]:
                 yield _record(store, names.pop(future), future)
             if time.monotonic() - beaten > HEARTBEAT_S:

@@ -57,7 +57,7 @@ def run_local(
     try:
         while waiting or running:
             if cancelled is not None and cancelled():
-                raise Cancelled("Cancelled.", "Run again with --resume to go on.")
+                raise Cancelled("Cancelled.", "Run again to go on (batch: with --resume).")
             while waiting and _may_start(waiting[0][1], running, workers, peak_memory_mb):
                 task, first = waiting.popleft()
                 try:
@@ -97,5 +97,5 @@ def _may_start(first: bool, running: dict[CaseProcess, bool], workers: int, peak
 
 def _cannot_start(error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "The disk is full. Free some space, then run again with --resume."
+        return "The disk is full. Free some space, then run again (batch: with --resume)."
     return f"The process of this case could not be started: {error.strerror}."

@@ -28,7 +28,7 @@ def read_summary(folder: Path) -> dict[str, Any]:
     InputError : there is none, or it was damaged or altered.
     """
     path = Path(folder) / f"{Path(folder).name}_case.json"
-    remedy = "Compute the case again (batch --overwrite, or --resume, which notices)."
+    remedy = "Run the same call again (batch: with --resume): it notices and computes the case anew."
     content = read_json(path, f"The file {path}", remedy)
     wrong = _what_is_wrong(content)
     if wrong:

@@ -98,7 +98,7 @@ def test_a_duplicate_that_is_left_out_anyway_does_no_harm(frame, read):
 
 def test_raw_fugl_meyer_points_are_refused_and_read_with_their_scale(frame, read):
     raw = frame.assign(motor=(frame["motor"] * 66).round())
-    with pytest.raises(InputError, match=r"must be 0 to 1.*--motor fm.*--motor-scale 66"):
+    with pytest.raises(InputError, match=r"must be 0 to 1.*setting motor .fm.*motor_scale, as 66"):
         read(raw)
     scaled = read(raw, Settings(motor_scale=66)).data
     np.testing.assert_allclose(scaled["motor"], frame["motor"], atol=1e-6)
@@ -164,7 +164,7 @@ def test_a_named_motor_scale_brings_its_range_direction_and_cut(frame, read, sca
 
 def test_points_of_an_unnamed_scale_are_not_guessed(frame, read):
     """NIHSS 0..42 looks like Fugl-Meyer points and means the opposite."""
-    with pytest.raises(InputError, match=r"--motor nihss.*0 = full function.*--motor-scale 66"):
+    with pytest.raises(InputError, match=r"nihss.*0 = full function.*motor_scale, as 66"):
         read(frame.assign(motor=np.resize([0, 5, 17, 42], len(frame))))
     with pytest.raises(InputError, match="outside 0 to 6"):
         read(frame.assign(motor=7), Settings(motor="mrs"))
