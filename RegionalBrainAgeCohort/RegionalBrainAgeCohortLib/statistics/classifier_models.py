@@ -5,10 +5,15 @@ Every probability is of *severe* impairment. Imputation and scaling are learned 
 
 from __future__ import annotations
 
+import contextlib
+import io
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
+import joblib
 import numpy as np
 from RegionalBrainAgeLib.errors import InputError
 from sklearn.base import clone
@@ -136,6 +141,7 @@ def candidates(model: str, seed: int) -> list[tuple[str, object]]:
             (f"min_leaf={m}", scaled(RandomForestClassifier(200, min_samples_leaf=m, random_state=seed, n_jobs=1)))
             for m in (20, 5)
         ]
+    _count_cores()
     return [
         (
             f"depth={d} rounds={r}",
@@ -146,6 +152,17 @@ def candidates(model: str, seed: int) -> list[tuple[str, object]]:
         )
         for d, r in ((1, 60), (2, 60), (3, 60))
     ]  # fmt: skip
+
+
+@cache
+def _count_cores() -> None:
+    """Let joblib count the cores before scikit-learn asks: where no system tells them (chroot), it prints a traceback.
+
+    What it found is kept for the process; it is said once, and here to nobody.
+    """
+    with contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        joblib.cpu_count(only_physical_cores=True)
 
 
 def tune(model: str, x: np.ndarray, y: np.ndarray, site: np.ndarray, inner_folds: int, seed: int) -> Tuned:

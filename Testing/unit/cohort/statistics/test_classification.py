@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 
 import numpy as np
@@ -310,3 +312,20 @@ def test_too_few_cases_of_a_class_are_refused():
     data["severe"] = (np.arange(60) < 5).astype(float)
     with pytest.raises(InputError, match="at least 10 severe and 10 mild"):
         classify(data)
+
+
+def test_boosted_trees_are_quiet_where_the_system_does_not_tell_its_cores(tmp_path):
+    """As in a chroot without /sys: lscpu finds none, and joblib would print a warning with a traceback."""
+    (tmp_path / "lscpu").write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")
+    (tmp_path / "lscpu").chmod(0o755)
+    code = (
+        f"import sys; sys.path[:0] = {sys.path!r}; import numpy as np\n"
+        "from RegionalBrainAgeCohortLib.statistics.classifier_models import candidates\n"
+        "x = np.random.default_rng(0).normal(size=(60, 2))\n"
+        "candidates('gradient boosting', 1)[0][1].set_params(max_iter=1).fit(x, x[:, 0] > 0)"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    environment["OMP_THREAD_LIMIT"] = "1"
+    environment["PATH"] = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
