@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from browser import console_and_requests, evaluated, needs_chromium, printed_pages
 from made_up_head import made_up_result, made_up_volumes
+from RegionalBrainAgeLib.anatomy.regions import load_scheme
 from RegionalBrainAgeLib.case.report.answer import answer
 from RegionalBrainAgeLib.case.report.page import report_html
 from RegionalBrainAgeLib.case.report.pictures import draw_pictures
@@ -118,6 +119,29 @@ def test_the_report_opens_without_errors_or_requests(scene, tmp_path):
 def test_the_report_prints_on_three_pages(scene, tmp_path):
     report = tmp_path / "report.html"
     report.write_text(page_of(made_up_result(), scene), encoding="utf-8")
+    assert printed_pages(report, tmp_path) == 3
+
+
+def with_nine_networks(result: CaseResult) -> CaseResult:
+    """The same with the rows and contrasts of the shipped scheme's 18 regions."""
+    regions, asymmetries = [], []
+    for network in load_scheme().networks:
+        for row in result.regions[-2:]:
+            regions.append(dataclasses.replace(row, region=f"{network}_{row.hemisphere}", network=network))
+        asymmetries.append(dataclasses.replace(result.asymmetries[-1], network=network))
+    return dataclasses.replace(result, regions=tuple(regions), asymmetries=tuple(asymmetries))
+
+
+@pytest.mark.parametrize("calibration", ["none", "local"])
+def test_eighteen_regions_with_many_notes_print_on_three_pages_too(scene, calibration, tmp_path):
+    """The first page holds answer, notes, map and the whole table."""
+    notes = (
+        "The mean cortical thickness (2.83 mm) is far from what is usual at this age (2.42 mm): check borders.",
+    ) * 6
+    result = made_up_result(estimable=True, days_post_stroke=400.0, motor=0.5, site="Ward 7")
+    result = dataclasses.replace(with_nine_networks(result), calibration=calibration, warnings=notes)
+    report = tmp_path / "report.html"
+    report.write_text(report_html(result, draw_pictures(made_up_result(), scene)), encoding="utf-8")
     assert printed_pages(report, tmp_path) == 3
 
 
