@@ -40,6 +40,16 @@ def first_screen(result: CaseResult, scene, folder: Path, size: str = "1280,800"
     return evaluated(page_of(result, scene), FIRST_SCREEN, folder, size)
 
 
+def with_nine_networks(result: CaseResult) -> CaseResult:
+    """The same with the rows and contrasts of the shipped scheme's 18 regions."""
+    regions, asymmetries = [], []
+    for network in load_scheme().networks:
+        for row in result.regions[-2:]:
+            regions.append(dataclasses.replace(row, region=f"{network}_{row.hemisphere}", network=network))
+        asymmetries.append(dataclasses.replace(result.asymmetries[-1], network=network))
+    return dataclasses.replace(result, regions=tuple(regions), asymmetries=tuple(asymmetries))
+
+
 @pytest.mark.parametrize("size", ["1280,800", "500,800"])
 def test_eight_questions_are_answered_from_the_first_screen(scene, size, tmp_path):
     result = made_up_result(days_post_stroke=400.0, motor=0.5)
@@ -67,6 +77,30 @@ def test_the_same_questions_where_all_can_be_read(scene, size, tmp_path):
     assert "pass" in seen["quality"]
     assert "Calibrated with local controls" in seen["calibration"]
     assert seen["not-readable"] == "all regions can be read"
+
+
+@pytest.mark.parametrize("calibration", ["none", "local"])
+def test_the_first_screen_of_a_whole_case_tells_its_numbers(scene, calibration, tmp_path):
+    """18 regions, one of them lost, and five notes: all eight answers are still above the fold of 1280 by 800."""
+    result = with_nine_networks(made_up_result(estimable=True))
+    lost = dataclasses.replace(result.regions[0], estimable=False, reason="lost")
+    notes = ("The image is poor (grade D): look at borders and thickness before using its numbers.",) * 5
+    result = dataclasses.replace(
+        result, calibration=calibration, regions=(lost, *result.regions[1:]), warnings=notes, qc="review"
+    )
+    pictures = draw_pictures(made_up_result(), scene)
+    seen = evaluated(report_html(result, pictures), FIRST_SCREEN, tmp_path, "1280,800")
+    whole, age = result.global_age, result.case.age_years
+    assert seen["lesion-side"] == {"L": "left"}[result.lesion.side]
+    assert seen["lesion-volume"] == plain(result.lesion.volume_ml)
+    assert seen["answer"] == answer(result)
+    assert f"{plain(age + whole.pad_corrected_years, 0)} years" in seen["whole"]
+    low, high = (plain(age + end, 0) for end in (whole.pad_lower_years, whole.pad_upper_years))
+    assert f"{low} to {high}" in seen["whole"]
+    assert "review" in seen["quality"]
+    assert ("Not calibrated" if calibration == "none" else "Calibrated with local controls") in seen["calibration"]
+    assert f"ipsilesional {lost.network} (not estimable)" in seen["not-readable"]
+    assert ("other people" in seen["not-readable"]) == (calibration == "none")
 
 
 def test_the_axis_in_the_head_of_a_column_stands_over_its_bars(scene, tmp_path):
@@ -120,16 +154,6 @@ def test_the_report_prints_on_three_pages(scene, tmp_path):
     report = tmp_path / "report.html"
     report.write_text(page_of(made_up_result(), scene), encoding="utf-8")
     assert printed_pages(report, tmp_path) == 3
-
-
-def with_nine_networks(result: CaseResult) -> CaseResult:
-    """The same with the rows and contrasts of the shipped scheme's 18 regions."""
-    regions, asymmetries = [], []
-    for network in load_scheme().networks:
-        for row in result.regions[-2:]:
-            regions.append(dataclasses.replace(row, region=f"{network}_{row.hemisphere}", network=network))
-        asymmetries.append(dataclasses.replace(result.asymmetries[-1], network=network))
-    return dataclasses.replace(result, regions=tuple(regions), asymmetries=tuple(asymmetries))
 
 
 @pytest.mark.parametrize("calibration", ["none", "local"])
