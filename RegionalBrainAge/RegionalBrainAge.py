@@ -13,6 +13,7 @@ from RegionalBrainAgeSlicer.console import ConsoleMixin
 from RegionalBrainAgeSlicer.parameters import RegionalBrainAgeParameterNode
 from RegionalBrainAgeSlicer.scene import case_nodes
 from RegionalBrainAgeSlicer.steps.estimate_step import EstimateStep
+from RegionalBrainAgeSlicer.steps.folding import Folding
 from RegionalBrainAgeSlicer.steps.patient_step import PatientStep
 from RegionalBrainAgeSlicer.steps.results_step import ResultsStep
 from RegionalBrainAgeSlicer.steps.review_step import ReviewStep
@@ -82,7 +83,7 @@ class RegionalBrainAgeWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.space = Workspace(changed=self.refresh)
         self._gui_tag = None
         self._refreshing = False
-        self._wanted_open = {}
+        self._folding = Folding()
 
     @property
     def parameters(self) -> RegionalBrainAgeParameterNode | None:
@@ -242,22 +243,16 @@ class RegionalBrainAgeWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.save.refresh(has_case)
             begun = self.estimate.running or has_case
             reviewing = patient_done and (self.review.begun or begun)
-            self._open_section(self.ui.patientSection, not reviewing)
-            self._open_section(
+            self._folding.open(self.ui.patientSection, not reviewing)
+            self._folding.open(
                 self.ui.reviewSection, patient_done and not (begun and (review_done or not self.review.begun))
             )
-            self._open_section(self.ui.estimateSection, (ready and not has_case) or self.estimate.running)
-            self._open_section(self.ui.resultsSection, has_case)
-            self._open_section(self.ui.saveSection, has_case)
+            self._folding.open(self.ui.estimateSection, (ready and not has_case) or self.estimate.running)
+            self._folding.open(self.ui.resultsSection, has_case)
+            self._folding.open(self.ui.saveSection, has_case)
             self.paths.show()
         finally:
             self._refreshing = False
-
-    def _open_section(self, section, wanted: bool) -> None:
-        """Open a step when its turn comes and fold it when that has passed; between, the user decides."""
-        if self._wanted_open.get(section) != wanted:
-            self._wanted_open[section] = wanted
-            section.collapsed = not wanted
 
 
 class RegionalBrainAgeLogic(ConsoleMixin, ScriptedLoadableModuleLogic):

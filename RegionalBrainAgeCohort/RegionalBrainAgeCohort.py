@@ -18,6 +18,7 @@ from RegionalBrainAgeCohortSlicer.cohort_runs import COHORT_PROCESS
 from RegionalBrainAgeLib.errors import InputError
 from RegionalBrainAgeSlicer.console import ConsoleMixin
 from RegionalBrainAgeSlicer.messages import show_error, told_to_user
+from RegionalBrainAgeSlicer.steps.folding import Folding
 from RegionalBrainAgeSlicer.work import packages
 from RegionalBrainAgeSlicer.work.background_run import BackgroundRun, Outcome
 from RegionalBrainAgeSlicer.work.paths import PathFields, given
@@ -57,6 +58,7 @@ class RegionalBrainAgeCohortWidget(ScriptedLoadableModuleWidget, VTKObservationM
         self.logic = self.parameters = self.run = None
         self._gui_tag = None
         self._refreshing = False
+        self._folding = Folding()
         # Another way to start processes, for tests; None: slicer.util.launchConsoleProcess.
         self.launch = None
 
@@ -156,6 +158,11 @@ class RegionalBrainAgeCohortWidget(ScriptedLoadableModuleWidget, VTKObservationM
             if not has_table:
                 self.ui.dataLabel.text = _("Choose a table of cases (processed_cases.csv).")
             self.results.refresh()
+            has_results = bool(self.parameters.resultFolder)
+            self._folding.open(self.ui.dataSection, not (self.running or has_results))
+            self._folding.open(self.ui.choicesSection, has_table and not (self.running or has_results))
+            self._folding.open(self.ui.runSection, has_table and (self.running or not has_results))
+            self._folding.open(self.ui.resultsSection, has_results)
             self.paths.show()
         finally:
             self._refreshing = False

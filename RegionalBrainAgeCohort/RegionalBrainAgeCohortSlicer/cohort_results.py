@@ -19,6 +19,8 @@ from .cohort_runs import COHORT_PROCESS
 
 # As cohort_runs.check_table prints it.
 CHECK_PREFIX = "check: "
+# Pixels of a figure where the panel is not drawn yet.
+_NARROWEST_FIGURE = 340
 
 
 class CohortResults:
@@ -77,6 +79,8 @@ class CohortResults:
         self.ui.mapButton.enabled = bool(self._maps)
         self.on_table()
         self.on_figure()
+        # Once more when the section is open and has its width.
+        qt.QTimer.singleShot(0, self.on_figure)
 
     @staticmethod
     def _fill(combo, paths: list[Path]) -> None:
@@ -116,7 +120,8 @@ class CohortResults:
         label.pixmap = qt.QPixmap()
         if path and Path(path).exists():
             picture = qt.QPixmap(path)
-            label.pixmap = picture.scaledToWidth(min(picture.width(), 520), qt.Qt.SmoothTransformation)
+            width = min(picture.width(), max(self.ui.resultTable.width, _NARROWEST_FIGURE))
+            label.pixmap = picture.scaledToWidth(width, qt.Qt.SmoothTransformation)
 
     def on_report(self, *_unused) -> None:
         """Open the report in the browser."""

@@ -45,10 +45,20 @@ def picture(host, name: str, section=None) -> None:
         host.screenshot("RegionalBrainAgeCohort", folder / f"cohort-{name}.png", section=section)
 
 
+def open_steps(host, panel) -> list[str]:
+    """Names of the open steps; none is wider than a panel of 400 pixels."""
+    host.qt.processEvents()
+    assert panel.parent.layout().minimumSize().width() <= 400
+    sections = (panel.ui.dataSection, panel.ui.choicesSection, panel.ui.runSection, panel.ui.resultsSection)
+    return [section.objectName().removesuffix("Section") for section in sections if not section.isCollapsed()]
+
+
 def test_a_cohort_is_checked_analysed_and_shown_by_clicks(host, panel, dialogs, table, tmp_path):
     ui = panel.ui
     assert not ui.runButton.isEnabled()
+    assert open_steps(host, panel) == ["data"]
     ui.tablePath.setPath(str(table))
+    assert open_steps(host, panel) == ["data", "choices", "run"]
     click(host, ui.checkButton)
     assert host.wait(lambda: not panel.running, 90)
     assert ui.dataLabel.text().startswith("120 of 120 cases can be used, from 8 sites; networks: smn, fpn")
@@ -60,7 +70,9 @@ def test_a_cohort_is_checked_analysed_and_shown_by_clicks(host, panel, dialogs, 
     ui.outputPath.setPath(str(tmp_path / "out"))
     click(host, ui.runButton)
     assert ui.cancelButton.isEnabled()
+    assert open_steps(host, panel) == ["run"]
     assert host.wait(lambda: not panel.running, 120)
+    assert open_steps(host, panel) == ["results"]
     assert dialogs.said == []
     tables = [ui.resultCombo.itemText(i) for i in range(ui.resultCombo.count())]
     assert "mixed_models" in tables
@@ -85,7 +97,7 @@ def test_a_cohort_is_checked_analysed_and_shown_by_clicks(host, panel, dialogs, 
     assert np.all(overlay[labels == 0] < -1000), "no veil"
     legend = slicer.modules.colors.logic().GetColorLegendDisplayNode(case_nodes.find("template", "overlay"))
     assert legend.GetVisibility()
-    assert legend.GetTitleText() == "Coefficient"
+    assert legend.GetTitleText() == "Coefficient\n(years)"
     picture(host, "2-results")
     picture(host, "slicer", ui.resultsSection)
 

@@ -408,3 +408,17 @@ def test_finished_steps_fold(session):
     assert [s.isCollapsed() for s in (ui.patientSection, ui.reviewSection, ui.estimateSection)] == [True] * 3
     assert not ui.resultsSection.isCollapsed()
     assert ui.advancedSection.isCollapsed()
+
+
+def test_every_step_fits_into_a_panel_of_400_pixels(session, host):
+    def width() -> int:
+        host.qt.processEvents()
+        return session.panel.parent.layout().minimumSize().width()
+
+    ui = session.ui
+    for step in (session.patient, session.lesion, session.approve, session.estimate, session.finish):
+        assert width() <= 400, step.__name__
+        step()
+    for section in (ui.patientSection, ui.reviewSection, ui.estimateSection, ui.advancedSection):
+        section.setCollapsed(False)
+    assert width() <= 400

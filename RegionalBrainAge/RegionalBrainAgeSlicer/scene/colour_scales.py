@@ -69,7 +69,8 @@ def coefficient_scale(values) -> ColorScale:
     step = 10.0 ** math.floor(math.log10(largest))
     limit = math.ceil(largest / step) * step
     points = _spread(palette.DIVERGING, -limit, limit)
-    return ColorScale(f"Coefficient +-{limit:g}", "Coefficient", -limit, limit, points, "%.2g")
+    # Four characters: the longest label decides how large the legend writes, and a short one would reach over the head.
+    return ColorScale(f"Coefficient +-{limit:g}", "Coefficient (years)", -limit, limit, points, "%4.2g")
 
 
 def load_scale(values_percent, title: str = "Lesion load (%)") -> ColorScale:
