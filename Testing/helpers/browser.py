@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from html import unescape
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,29 @@ def evaluated(html: str, script: str, folder: Path, size: str = "1280,800", wait
     found = re.search(r'<pre id="told">(.*?)</pre>', run.stdout, re.DOTALL)
     assert found, run.stderr[-2000:]
     return json.loads(unescape(found.group(1)))
+
+
+def _axe() -> str | None:
+    """Source of axe-core, a file of the package axe-playwright-python; None without it."""
+    spec = find_spec("axe_playwright_python")
+    return None if spec is None else Path(spec.origin).with_name("axe.min.js").read_text(encoding="utf-8")
+
+
+AXE = _axe()
+needs_axe = pytest.mark.skipif(
+    AXE is None or CHROMIUM is None,
+    reason="Chromium or axe-core is not installed: pip install --no-deps axe-playwright-python",
+)
+
+
+def what_shuts_readers_out(html: str, folder: Path, size: str) -> list:
+    """What axe-core finds against WCAG 2.1 A and AA: rule and elements. Empty is good."""
+    script = (
+        "const found = await axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']});"
+        "return found.violations.map(v => [v.id, v.nodes.map(n => n.html.slice(0, 120))]);"
+    )
+    html = html.replace("</head>", f"<script>{AXE}</script></head>", 1)
+    return evaluated(html, script, folder, size, wait_ms=20000)
 
 
 def printed_pages(page: Path, folder: Path) -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from browser import needs_axe, what_shuts_readers_out
 from random_cohort import random_table
 from regional_brain_age import __main__ as program
 from RegionalBrainAgeCohortLib import analysis
@@ -127,6 +128,11 @@ def test_the_report_is_self_contained_escaped_and_states_the_limits(out):
     assert "cross-sectional" in html
     assert "Reversed model" in html
     assert "2 of 90 cases are left out: 2 never calibrated" in html
+
+
+@needs_axe
+def test_the_report_shuts_no_reader_out_on_a_narrow_screen(out, tmp_path):
+    assert what_shuts_readers_out((out / "report.html").read_text(encoding="utf-8"), tmp_path, "500,800") == []
 
 
 def test_figures_are_plain_svg(out):

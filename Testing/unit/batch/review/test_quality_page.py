@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from browser import needs_axe, what_shuts_readers_out
 from made_up_head import made_up_result, made_up_volumes
 from PIL import Image as Picture
 from RegionalBrainAgeLib.batch.review.decisions import apply_decisions
@@ -176,6 +177,13 @@ def test_the_page_shows_decisions_and_failed_cases(tmp_path):
     assert re.search(r'data-case="P01" data-decision="reject"', page)
     assert 'value="moved"' in page
     assert "The age is missing." in page
+
+
+@needs_axe
+def test_the_page_shuts_no_reader_out_on_a_narrow_screen(tmp_path):
+    made_cases(tmp_path, 3)
+    page = write_quality_page(tmp_path).read_text(encoding="utf-8")
+    assert what_shuts_readers_out(page, tmp_path / "browser", "500,800") == []
 
 
 def test_a_parcel_the_lesion_took_is_not_a_lost_one():

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from browser import AXE, CHROMIUM, what_shuts_readers_out
 from made_up_head import made_up_result
 from RegionalBrainAgeLib.age.features import NODE_NAMES
 from RegionalBrainAgeLib.anatomy.parcels import PARCEL_NAMES
@@ -117,6 +118,7 @@ def test_sessions_are_ordered_compared_with_the_first_and_judged_by_the_limit(tm
     assert "<h2>A</h2>" in text
     assert "<h2>B</h2>" not in text
     assert '<td class="beyond">+8.0</td>' in text
+    assert AXE is None or CHROMIUM is None or what_shuts_readers_out(text, tmp_path / "browser", "500,800") == []
 
 
 @pytest.mark.parametrize("simulated", [(), ("lesion",)])

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from browser import console_and_requests, evaluated, needs_chromium, printed_pages
+from browser import (
+    console_and_requests,
+    evaluated,
+    needs_axe,
+    needs_chromium,
+    printed_pages,
+    what_shuts_readers_out,
+)
 from made_up_head import made_up_result, made_up_volumes
 from RegionalBrainAgeLib.anatomy.regions import load_scheme
 from RegionalBrainAgeLib.case.report.answer import answer
@@ -169,21 +175,7 @@ def test_eighteen_regions_with_many_notes_print_on_three_pages_too(scene, calibr
     assert printed_pages(report, tmp_path) == 3
 
 
-def axe() -> str | None:
-    """Source of axe-core, a file of the package axe-playwright-python; None without it."""
-    spec = find_spec("axe_playwright_python")
-    return None if spec is None else Path(spec.origin).with_name("axe.min.js").read_text(encoding="utf-8")
-
-
-AXE = axe()
-
-
-@pytest.mark.skipif(AXE is None, reason="axe-core is not installed: pip install --no-deps axe-playwright-python")
+@needs_axe
 @pytest.mark.parametrize("size", ["1280,800", "500,800"])
 def test_axe_finds_nothing_that_shuts_readers_out(scene, size, tmp_path):
-    html = page_of(made_up_result(), scene).replace("</head>", f"<script>{AXE}</script></head>")
-    script = (
-        "const found = await axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']});"
-        "return found.violations.map(v => [v.id, v.nodes.map(n => n.html.slice(0, 120))]);"
-    )
-    assert evaluated(html, script, tmp_path, size, wait_ms=20000) == []
+    assert what_shuts_readers_out(page_of(made_up_result(), scene), tmp_path, size) == []
