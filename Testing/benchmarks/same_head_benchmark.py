@@ -8,7 +8,8 @@ DATA is the folder of the fixture `shared_data`; heads are those of `real_heads`
 forms : mirrored, padded, noisy, turned, shaded, of other contrast, with the dark white matter of old age, stripped, in
     thicker slices, reduced to 1.5 and 2 mm (averaged, and sampled without averaging). Ages should not move; a mirrored
     head's left minus right should change its sign.
-thinning : the outer 0.2 and 0.4 mm of one region's cortex turned into fluid, by FreeSurfer's labels of the head.
+thinning : the outer 0.2 and 0.4 mm of one region's cortex turned into fluid, by FreeSurfer's labels of the head; the
+    slope is over what the image could lose of it.
     Baseline of the slope: 0 is no measurement, 1 is what was planted.
 lesions : real lesions painted into the head, handled with their mask. The other side's ages should not move.
 missing : no new measurement; the parcels of one region after the other are left out. All others' ages should not move.
@@ -176,17 +177,18 @@ def thinning(bench: Bench, plain: Measured, data: Path) -> None:
         same = np.array([name.startswith("lh_" if region.endswith("L") else "rh_") for name in PARCEL_NAMES])
         chosen = [numbers[f"ctx_{name}"] for name, use in zip(PARCEL_NAMES, touched, strict=True) if use]
         for thinning_mm in THINNING_MM:
-            found = bench.measure(thinned(bench.t1, codes, chosen, thinning_mm))
+            changed, planted_mm = thinned(bench.t1, codes, chosen, thinning_mm)
+            found = bench.measure(changed)
             change = found.features.thickness_mm - plain.features.thickness_mm
             years = found.regional_years - plain.regional_years
             overlapping = (bench.model.membership[:, touched].sum(axis=1)) > 0
             others = years[~overlapping & (bench.left == bench.left[index])]
             across = years[bench.left != bench.left[index]]
             print(
-                f"{bench.name:9s} {region} {thinning_mm:.1f} mm: found {np.nanmean(change[touched]):+.3f} mm, slope "
-                f"{-np.nanmean(change[touched]) / thinning_mm:.2f}; leak {np.nanmean(change[same & ~touched]):+.3f} mm "
-                f"(other side {np.nanmean(change[~same]):+.3f}); its age {years[index]:+.1f} y, others of the side "
-                f"{size(others)}, other side {size(across)}",
+                f"{bench.name:9s} {region} {thinning_mm:.1f} mm, {planted_mm:.3f} of which the image could lose: found "
+                f"{np.nanmean(change[touched]):+.3f} mm, slope {-np.nanmean(change[touched]) / planted_mm:.2f}; leak "
+                f"{np.nanmean(change[same & ~touched]):+.3f} mm (other side {np.nanmean(change[~same]):+.3f}); its "
+                f"age {years[index]:+.1f} y, others of the side {size(others)}, other side {size(across)}",
                 flush=True,
             )
 

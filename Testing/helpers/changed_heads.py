@@ -98,11 +98,12 @@ def reduced(t1: Image, voxel_mm: float, average: bool) -> Image:
     return Image(coarse, t1.ras_from_ijk @ np.diag([*step, 1.0]))
 
 
-def thinned(t1: Image, codes: Image, parcels: list[int], thinning_mm: float) -> Image:
-    """With the outer shell of some parcels turned into fluid: their cortex is thinner by this much.
+def thinned(t1: Image, codes: Image, parcels: list[int], thinning_mm: float) -> tuple[Image, float]:
+    """With the outer shell of some parcels turned into fluid, and how much thinner (mm) their cortex is for it.
 
     The outside of the cortex is where fluid begins, or, where two walls of a sulcus touch, half-way between their white
     matter. The work is done on a third of the voxels' size; as much grey matter as the shell holds becomes fluid.
+    Where the image holds less grey matter than the labels say, no more can be taken: the thinning is then less.
 
     Parameters
     ----------
@@ -129,8 +130,10 @@ def thinned(t1: Image, codes: Image, parcels: list[int], thinning_mm: float) -> 
     whole = ndimage.binary_erosion(labels > 0) & (labels > FIRST_CORTEX_CODE)
     # A voxel at the outside holds fluid already: what the shell takes is grey matter, not a share of the mixture.
     taken = _coarser(shell) * chosen * (float(np.median(result[box][whole])) - fluid)
-    result[box] = np.where(taken > 0, np.maximum(result[box] - taken, np.minimum(result[box], fluid)), result[box])
-    return t1.like(result)
+    left = np.where(taken > 0, np.maximum(result[box] - taken, np.minimum(result[box], fluid)), result[box])
+    share = float((result[box] - left).sum() / taken.sum())
+    result[box] = left
+    return t1.like(result), thinning_mm * share
 
 
 def _finer(mask: np.ndarray) -> np.ndarray:
