@@ -30,12 +30,6 @@ _TERMS = {
 }
 
 
-_DOUBTFUL_SITE = (
-    "- The site newyork_a_adhd (25 people) may, by its name, hold people with ADHD; the table does not tell. "
-    "It was kept.",
-)
-
-
 def model_card(model: BrainAgeModel, found: Measured) -> str:
     """The card as Markdown."""
     parts = [
@@ -73,7 +67,7 @@ def _data(model: BrainAgeModel, found: Measured) -> str:
         f"- Training files: {', '.join(f'{k}: {v}' for k, v in about['training_data'].items())}.",
         f"- Training people: {about['people']} of {about['sites']} sites.",
         *[f"  - {line}" for line in sets],
-        "- Data sets named as left out hold patients.",
+        "- Data sets and sites named as left out hold patients.",
         f"- Judged: {len(people)} adults, {people.age_years.min():.0f} to {people.age_years.max():.0f} years old, "
         f"{old} aged 40 or more, {int((1 - people.male).sum())} women, {len(np.unique(people.site))} sites, {whole} "
         "with volumes. Every one is read by a network and norms that used neither people nor chart offsets of the "
@@ -286,7 +280,6 @@ def _limits(model: BrainAgeModel, found: Measured) -> str:
         "- Old age and few sites go together in the training table: above 60 the judgement rests on two sites.",
         "- Children are not judged. Healthy people only: no claim is made about any disease. OASIS-2 people were not "
         "all followed as cognitively normal; the table does not tell which.",
-        *(_DOUBTFUL_SITE if "newyork_a_adhd" in found.people.site else ()),
         "- Fairness: the table holds no ethnicity, income or education; performance across such groups is unknown.",
         f"- Measured with: `{found.command}`.",
         *[f"- {note}" for note in found.notes],

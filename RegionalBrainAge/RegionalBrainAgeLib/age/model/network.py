@@ -36,8 +36,8 @@ class Architecture:
     """
 
     nodes: int
-    hubs: int = 12
-    scanner_hubs: int = 20
+    hubs: int
+    scanner_hubs: int
 
     def as_dict(self) -> dict:
         """For model.json."""

@@ -34,7 +34,7 @@ class Recipe:
     steps: int = 600
     learning_rate: float = 0.03
     folds: int = 5
-    hubs: int = 12
+    hubs: int = 24
     scanner_hubs: int = 20
     neighbours: bool = True
 
