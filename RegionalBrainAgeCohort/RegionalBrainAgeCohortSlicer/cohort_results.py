@@ -19,8 +19,22 @@ from .cohort_runs import COHORT_PROCESS
 
 # As cohort_runs.check_table prints it.
 CHECK_PREFIX = "check: "
-# Pixels of a figure where the panel is not drawn yet.
-_NARROWEST_FIGURE = 340
+
+
+class _Width(qt.QObject):
+    """Tells when a widget has another width."""
+
+    def __init__(self, widget, changed) -> None:
+        qt.QObject.__init__(self)
+        self._changed, self._last = changed, widget.width
+        widget.installEventFilter(self)
+
+    def eventFilter(self, widget, event) -> bool:
+        """As Qt calls it for every event of the widget; none is taken away."""
+        if event.type() == qt.QEvent.Resize and widget.width != self._last:
+            self._last = widget.width
+            self._changed()
+        return False
 
 
 class CohortResults:
@@ -37,6 +51,7 @@ class CohortResults:
         self.ui.resultCombo.currentIndexChanged.connect(self.on_table)
         self.ui.figureCombo.currentIndexChanged.connect(self.on_figure)
         self.ui.mapButton.clicked.connect(self.on_map)
+        self._width = _Width(self.ui.figureLabel, self.on_figure)
 
     @property
     def folder(self) -> Path:
@@ -79,8 +94,6 @@ class CohortResults:
         self.ui.mapButton.enabled = bool(self._maps)
         self.on_table()
         self.on_figure()
-        # Once more when the section is open and has its width.
-        qt.QTimer.singleShot(0, self.on_figure)
 
     @staticmethod
     def _fill(combo, paths: list[Path]) -> None:
@@ -120,7 +133,7 @@ class CohortResults:
         label.pixmap = qt.QPixmap()
         if path and Path(path).exists():
             picture = qt.QPixmap(path)
-            width = min(picture.width(), max(self.ui.resultTable.width, _NARROWEST_FIGURE))
+            width = max(1, min(picture.width(), label.width))
             label.pixmap = picture.scaledToWidth(width, qt.Qt.SmoothTransformation)
 
     def on_report(self, *_unused) -> None:

@@ -79,7 +79,12 @@ def test_a_cohort_is_checked_analysed_and_shown_by_clicks(host, panel, dialogs, 
     assert "sem_paths" not in tables
     ui.resultCombo.setCurrentIndex(tables.index("mixed_models"))
     assert ui.resultTable.rowCount() >= 18
-    assert not ui.figureLabel.pixmap().isNull()
+    for width in (600, 400):
+        panel.parent.resize(width, 2000)
+        host.wait(lambda: False, 0.05)
+        assert 300 < ui.figureLabel.pixmap().width() <= ui.figureLabel.width(), (
+            "the figure is as wide as the panel lets it"
+        )
 
     click(host, ui.mapButton)
     assert host.wait(lambda: panel.results.run is None and not panel.results.showing, 90)

@@ -254,7 +254,7 @@ class Host:
         camera stands.
         """
         panel = self._modules[name].parent
-        for _ in range(2):
+        for _ in range(4):
             self.qt.processEvents()
             panel.resize(panel_width, panel.layout().totalHeightForWidth(panel_width))
         pictures = []
@@ -271,8 +271,7 @@ class Host:
             top = section.mapTo(panel, QtCore.QPoint(0, 0)).y()
             left = left.copy(0, top, panel_width, section.height())
         places = [(0, 0), (1, 0), (2, 0), (0, 1), (1, 1)]
-        if section is not None and chart is None:
-            # Nothing is in 3D yet.
+        if section is not None and chart is None and not _something_in_3d():
             pictures = pictures[:3]
         canvas = QtGui.QPixmap(left.width() + 3 * 404, max(left.height(), 808 if len(pictures) > 3 else 400))
         canvas.fill(QtGui.QColor(60, 60, 60))
@@ -314,3 +313,8 @@ def _child_widget_variables(widget) -> SimpleNamespace:
         if child.objectName():
             setattr(found, child.objectName(), child)
     return found
+
+
+def _something_in_3d() -> bool:
+    segmentations = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
+    return any(node.GetSegmentation().ContainsRepresentation("Closed surface") for node in segmentations)
