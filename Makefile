@@ -57,7 +57,7 @@ wheel: $(VENV)/.installed
 fuzz: $(VENV)/.installed-test
 	nice $(BIN)/python Testing/fuzz/fuzz.py --inputs 100000 --seconds 3600
 
-# The calls of README and the pages, run in their order on made-up files.
+# Every command and Python example of README and the pages: set-up in fresh folders, calls in order on made-up files.
 documented: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -q Testing/documented
 

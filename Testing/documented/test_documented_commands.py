@@ -1,167 +1,175 @@
 """The calls of the program that a page shows are run, in the order of the page, on files of the names it uses.
 
 What takes long is shortened, and only that: a head is measured once for all calls, and models are trained for a few
-steps. What cannot be run here is listed with the test that does, or with the reason.
+steps. What cannot be run here is listed in `pages.ELSEWHERE` with the test that does, or with the reason.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import json
+import os
+import re
 import shutil
+import subprocess
 import sys
+import time
 from pathlib import Path
 
-import nibabel as nib
-import numpy as np
 import pytest
-from dicom_series import write_series
-from made_up_subject import make_subject
-from measured_once import remember_heads
+from made_files import copy_controls, write_freesurfer_labels
+from pages import CALLS, PROGRAM, blocks, calls, commands, run_by, typed
 from regional_brain_age import __main__ as command_line
-from RegionalBrainAgeCohortLib.simulate import simulate_cohort, write_cohort
-from RegionalBrainAgeLib.anatomy.parcels import PARCEL_NAMES
-from RegionalBrainAgeLib.batch.run import batch
-from RegionalBrainAgeLib.case import pipeline
-from RegionalBrainAgeLib.files.images import read_t1
-from RegionalBrainAgeLib.geometry.image import resample, subsampled, to_canonical
-from RegionalBrainAgeLib.lesion.simulation import simulate_lesion
-from RegionalBrainAgeLib.resources import DEMO_HEAD, package_file
+from RegionalBrainAgeLib.files.tables import read_table
 from shared_folder import ROOT
 
-pytestmark = pytest.mark.slow
-
-# The calls of the other pages are read by the parser alone (unit/test_documentation.py).
-RUN = (
-    "README.md",
-    "Resources/Models/README.md",
-    "docs/cluster.md",
-    "docs/cohort.md",
-    "docs/howto/train.md",
-    "docs/tutorials/bids.md",
-)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3000)]
 
 SHORTER = {"train": ["--steps", "3", "--folds", "2"]}
-# Words of a call: where it is run instead, or why not.
-ELSEWHERE = {
-    "demo": "test_case_real_head.py",
-    "--scheduler": "test_batch_dask.py",
-    "vertices": "unit/age/test_subjects.py",
-    "--vertices": "unit/age/vertices/test_vertices.py",
-    "train-structures": "unit/structures/test_command.py",
-    "--charts": "the shipped model's training takes hours, and its people are not shipped",
+PROGRAM_FILE = Path(__file__).with_name("program.py")
+
+
+def run_here() -> dict[str, list[list[str]]]:
+    """The calls of every page that are run in this process, without those it repeats."""
+    found: dict[str, list[list[str]]] = {}
+    for page, words in calls():
+        if run_by([PROGRAM, *words]) == CALLS and "--scheduler" not in words and words not in found.get(page, []):
+            found.setdefault(page, []).append(words)
+    return found
+
+
+def run(words: list[str], folder: Path, capsys) -> None:
+    """One call; paths of a page that begin at the root begin at the folder."""
+    words = [str(folder / word[1:]) if word.startswith(("/data/", "/shared/")) else word for word in words]
+    if words[0] == "train":  # a page may show it twice
+        shutil.rmtree(words[words.index("--out") + 1], ignore_errors=True)
+    if words[:2] == ["cohort", "results/processed_cases.csv"]:  # a cohort of more than the page's one case
+        shutil.copy("processed_cases.csv", "results/processed_cases.csv")
+    try:
+        code = command_line.main([*words, *SHORTER.get(words[0], [])])
+    except SystemExit as end:  # the parser's own answers
+        code = end.code
+    assert code == 0, f"{' '.join(words)}\n{capsys.readouterr().err[-2000:]}"
+
+
+def _a_model(folder: Path, capsys) -> None:
+    run(["train", "TABLE.csv", "--out", "MODEL"], folder, capsys)
+
+
+def _labels_for_freesurfer(folder: Path, capsys) -> None:
+    run(["case", "--t1", "T1w.nii.gz", "--age", "63", "--sex", "F", "--out", "before"], folder, capsys)
+    write_freesurfer_labels(folder / "before" / "sub-T1w", folder / "subjects" / "07")
+
+
+def _controls(folder: Path, capsys) -> None:
+    people = (folder / "participants.tsv").read_text(encoding="utf-8")
+    (folder / "participants.tsv").unlink()  # a link to the file of four sites
+    (folder / "participants.tsv").write_text(re.sub(r"\t[A-D]$", "\tA", people, flags=re.MULTILINE), encoding="utf-8")
+    run(["case", "--t1", "T1w.nii.gz", "--age", "63", "--sex", "F", "--out", "before"], folder, capsys)
+    copy_controls(folder / "before" / "sub-T1w", folder / "results", 12)
+
+
+def _a_calibration(folder: Path, capsys) -> None:
+    _controls(folder, capsys)
+    run(["calibrate", "default", "results", "--out", "scanner-a.json"], folder, capsys)
+
+
+def _results(folder: Path, capsys) -> None:
+    run(["batch", "CASES.csv", "--out", "results"], folder, capsys)
+
+
+# What a page takes for granted when it begins.
+BEFORE = {
+    "Resources/Models/README.md": _a_model,
+    "docs/howto/calibrate.md": _controls,
+    "docs/howto/messages.md": _a_calibration,
+    "docs/tutorials/group.md": _results,
+    "docs/tutorials/one_case.md": _labels_for_freesurfer,
 }
 
 
-def _documentation():
-    spec = importlib.util.spec_from_file_location("pages", ROOT / "Testing" / "unit" / "test_documentation.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.mark.parametrize("page", sorted(run_here()))
+def test_the_calls_of_a_page_end_well(page, here, capsys):
+    BEFORE.get(page, lambda *_: None)(here, capsys)
+    for words in run_here()[page]:
+        run(words, here, capsys)
 
 
-PAGES = _documentation()
+def mounted(words: list[str], image: str) -> list[str]:
+    """The call inside a container, with the folders of this machine in the place of the container's."""
+    begin = words.index(image) + 1
+    mounts = [words[i + 1].split(":") for i, word in enumerate(words[:begin]) if word in ("-v", "--bind")]
+    places = {(mount[1] if len(mount) > 1 else mount[0]): mount[0] for mount in mounts}
+
+    def outside(word: str) -> str:
+        top = next((place for place in places if word == place or word.startswith(f"{place}/")), None)
+        assert top is not None or not word.startswith("/"), f"{word} is not mounted"
+        return word if top is None else places[top] + word.removeprefix(top)
+
+    return [outside(word) for word in words[begin:]]
 
 
-def calls() -> dict[str, list[list[str]]]:
-    """The calls of every page that are run here, without those it repeats."""
-    found: dict[str, list[list[str]]] = {}
-    for page, words in PAGES.typed():
-        if page not in RUN or words[0].startswith("-") or any(word in ELSEWHERE for word in words):
-            continue
-        if words not in found.setdefault(page, []):
-            found[page].append(words)
-    return {page: words for page, words in found.items() if words}
+def test_the_calls_of_containers_reach_the_program(here, capsys):
+    """No container is made: the folders it mounts and the words that reach the program are what is shown."""
+    ran = 0
+    for _, words in typed():
+        if words[:2] in (["docker", "run"], ["apptainer", "run"]):
+            image = next(word for word in words if word in ("regional-brain-age", "regional-brain-age.sif"))
+            run(mounted(words, image), here, capsys)
+            ran += 1
+    assert ran == 3
+    cases = here / "data" / "ages" / "group" / "processed_cases.csv"
+    assert [row["case_id"] for row in read_table(cases)] == ["01_ses-1", "02_ses-1"]
 
 
-def write_people(path: Path, count: int, sites: int, seed: int) -> None:
-    """A table of made-up healthy people, named as the FreeSurfer folders, whose cortex gets thinner with age."""
-    rng = np.random.default_rng(seed)
-    lines = [",".join(["person", "site", "age", "sex", *PARCEL_NAMES])]
-    for i in range(count):
-        age = 20 + 60 * i / count
-        values = rng.normal(2.8 - age / 200, 0.1, len(PARCEL_NAMES))
-        facts = [f"sub-{i + 1:02d}", f"s{i % sites}", f"{age:.1f}", "FM"[i // sites % 2]]
-        lines.append(",".join([*facts, *map("{:.3f}".format, values)]))
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+APPTAINER = """#!{python}
+import subprocess, sys
+sys.path[:0] = {path!r}
+from test_documented_commands import mounted
+words = mounted(["apptainer", *sys.argv[1:]], "regional-brain-age.sif")
+sys.exit(subprocess.run([sys.executable, {program!r}, {heads!r}, *words]).returncode)
+"""
 
 
-@pytest.fixture(scope="module")
-def files(tmp_path_factory):
-    """A folder with everything that pages name: a head of 2 mm with a lesion, FreeSurfer folders, tables, datasets."""
-    folder = tmp_path_factory.mktemp("pages")
-    head = subsampled(to_canonical(read_t1(package_file(*DEMO_HEAD))[0]), 2.0)
-    head = head.like(np.round(head.array * (4000 / head.array.max())).astype(np.int16))
-    lesion = resample(simulate_lesion(20.0, side="L", territory="MCA", seed=7), head)
-    t1, mask = folder / "T1w.nii.gz", folder / "lesion.nii.gz"
-    nib.save(nib.Nifti1Image(head.array, head.ras_from_ijk), t1)
-    nib.save(nib.Nifti1Image(lesion.array.astype(np.uint8), head.ras_from_ijk), mask)
-    write_series(head, folder / "dicom" / "series-3d-t1", PatientBirthDate="19610301", PatientSex="F")
-
-    rng = np.random.default_rng(1)
-    people = ["participant_id\tage\tsex\tsite"]
-    cases = ["case_id,freesurfer,age,sex,site"]
-    for number in range(60):
-        name, age = f"sub-{number + 1:02d}", 20 + number
-        make_subject(folder / "SUBJECTS_DIR" / name, rng.normal(2.8 - age / 200, 0.1, 148), volumes=False)
-        people.append(f"{name}\t{age}\t{'FM'[number // 4 % 2]}\t{'ABCD'[number % 4]}")
-        if number < 2:
-            cases.append(f"c{number},SUBJECTS_DIR/{name},{age},{'FM'[number % 2]},A")
-    (folder / "participants.tsv").write_text("\n".join(people) + "\n", encoding="utf-8")
-    (folder / "CASES.csv").write_text("\n".join(cases) + "\n", encoding="utf-8")
-    make_subject(folder / "subjects" / "07", rng.normal(2.5, 0.1, 148), volumes=False)
-    (folder / "subjects" / "07" / "mri").mkdir()
-    nib.save(
-        nib.MGHImage(head.array.astype(np.float32), head.ras_from_ijk), folder / "subjects" / "07" / "mri" / "orig.mgz"
+def test_a_job_of_the_array_processes_its_participant(files, here):
+    """SLURM gives a job its number; apptainer is a stand-in that runs the program on the folders that are mounted."""
+    (words,) = (words for _, words in typed() if words[0] == "sbatch")
+    program = APPTAINER.format(
+        python=sys.executable, path=sys.path, program=str(PROGRAM_FILE), heads=str(files / "heads")
     )
-    write_people(folder / "controls.csv", 24, 1, 3)
-    write_people(folder / "TABLE.csv", 60, 4, 4)
-    for name in ("CONTROLS", "PEOPLE"):
-        shutil.copy(folder / "controls.csv", folder / name)
-    write_cohort(simulate_cohort(60, 4, 1), folder / "processed_cases.csv")
-
-    for place in ("bids_dir", "DATASET", "data/bids"):
-        rows = ["participant_id\tage\tsex\tsite"]
-        for label in ("01", "02"):
-            anat = folder / place / f"sub-{label}" / "ses-1" / "anat"
-            anat.mkdir(parents=True)
-            stem = f"sub-{label}_ses-1_acq-mprage_run-1"
-            shutil.copy(t1, anat / f"{stem}_T1w.nii.gz")
-            shutil.copy(mask, anat / f"{stem}_label-lesion_mask.nii.gz")
-            rows.append(f"sub-{label}\t6{label[1]}\tF\tA")
-        (folder / place / "participants.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
-        (folder / place / "dataset_description.json").write_text('{"Name": "Two", "BIDSVersion": "1.10.0"}')
-    (folder / "filters.json").write_text(json.dumps({"t1w": {"acquisition": "mprage", "run": 1}}))
-    (folder / "qc.tsv").write_text("case_id\tqc\n", encoding="utf-8")
-    (folder / "heads").mkdir()
-    return folder
+    (here / "apptainer").write_text(program, encoding="utf-8")
+    (here / "apptainer").chmod(0o755)
+    environment = {**os.environ, **_python_path(), "SLURM_ARRAY_TASK_ID": "2", "SLURM_CPUS_PER_TASK": "1"}
+    environment["PATH"] = os.pathsep.join([str(here), os.environ["PATH"]])
+    folders = [str(here / word[1:]) for word in words[-2:]]
+    subprocess.run(["bash", str(ROOT / words[-3]), *folders], env=environment, check=True)
+    done = sorted(path.name for path in Path(folders[1]).glob("sub-*"))
+    assert done == ["sub-02"]
 
 
-# What a page takes for granted when it begins: calls that came before, on another page.
-BEFORE = {"Resources/Models/README.md": [["train", "TABLE.csv", "--out", "MODEL"]]}
+def test_a_batch_runs_on_the_dask_cluster_that_a_page_starts(here, capsys):
+    pytest.importorskip("distributed")
+    (text,) = (text for page, text, _ in blocks("sh") if "dask scheduler" in text)
+    here_and_alone = {"HOST": "127.0.0.1", "/shared/": f"{here}/shared/", "--nworkers 4": "--nworkers 1"}
+    for word, other in here_and_alone.items():
+        text = text.replace(word, other)
+    keys, tls, scheduler, worker, batch = commands(text)
+    values = tls[0].removeprefix("TLS=").split()
+    environment = {**os.environ, **_python_path(), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    run(keys[1:], here, capsys)
+    assert " ".join(scheduler[:-1]) in capsys.readouterr().out.replace("HOST", "127.0.0.1")  # it prints the page's call
+    started = []
+    try:
+        for words in (scheduler, worker):
+            started.append(subprocess.Popen([*words[:-1], *values], env=environment, cwd=here))
+            time.sleep(5)
+            assert started[-1].poll() is None
+        run(batch[1:], here, capsys)
+    finally:
+        for process in reversed(started):
+            process.terminate()
+            process.wait(60)
+    table = read_table(here / "shared" / "DIR" / "processed_cases.csv")
+    assert [row["case_id"] for row in table] == ["c0", "c1"]
 
 
-def test_what_is_run_elsewhere_is_there():
-    for place in ELSEWHERE.values():
-        if place.endswith(".py"):
-            folder = ROOT / "Testing" if "/" in place else ROOT / "Testing" / "integration"
-            assert (folder / place).exists()
-
-
-@pytest.mark.parametrize("page", sorted(calls()))
-def test_the_calls_of_a_page_end_well(page, files, tmp_path, monkeypatch, capsys):
-    for path in files.iterdir():
-        (tmp_path / path.name).symlink_to(path)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(pipeline, "measure_head", pipeline.measure_head)  # put back at the end
-    remember_heads(files / "heads")
-    worker = (sys.executable, str(Path(__file__).with_name("measured_once.py")), str(files / "heads"))
-    monkeypatch.setitem(batch.run_batch.__kwdefaults__, "command", worker)
-    for words in [*BEFORE.get(page, []), *calls()[page]]:
-        here = [str(tmp_path / word[1:]) if word.startswith(("/data/", "/shared/")) else word for word in words]
-        if words[0] == "train":  # a page may show it twice
-            shutil.rmtree(words[words.index("--out") + 1], ignore_errors=True)
-        if words[:2] == ["cohort", "results/processed_cases.csv"]:  # a cohort of more than the page's one case
-            shutil.copy("processed_cases.csv", "results/processed_cases.csv")
-        code = command_line.main([*here, *SHORTER.get(words[0], [])])
-        assert code == 0, f"{' '.join(words)}\n{capsys.readouterr().err[-2000:]}"
+def _python_path() -> dict[str, str]:
+    return {"PYTHONPATH": os.pathsep.join(sys.path)}

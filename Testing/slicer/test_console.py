@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
 import slicer
 from made_case import made_case
+from pages import blocks
 from PySide6 import QtWidgets
 
 FAKE = Path(__file__).resolve().parents[1] / "host" / "fake_library.py"
@@ -101,6 +103,31 @@ def test_a_list_of_cases_and_a_dataset_go_through_the_batch(logic, tmp_path, mon
         ["batch", str(cases), "--out", str(tmp_path / "out"), "--resume", "--workers", "2"],
         ["batch", "--bids", str(tmp_path), "--out", str(tmp_path / "out")],
     ]
+
+
+@pytest.mark.parametrize("text", [text for _, text, _ in blocks("python") if "slicer." in text])
+def test_the_calls_on_the_pages_run(text, logic, host, tmp_path, monkeypatch, capsys):
+    """The library is a stand-in that leaves a finished case in the place of what it was asked to compute."""
+    from RegionalBrainAgeSlicer import console
+
+    commands = []
+
+    def run_library(words):
+        commands.append(words[0])
+        if words[0] != "cohort":
+            name = "sub-demo" if words[0] == "demo" else "sub-07"
+            made_case(tmp_path / "made again", name.removeprefix("sub-"))
+            out = Path(words[words.index("--out") + 1])
+            shutil.copytree(tmp_path / "made again" / name, out / name)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(console, "run_library", run_library)
+    monkeypatch.setattr(slicer.util, "getModuleLogic", lambda name: logic)
+    shutil.copy(logic.made.t1, "head.nii.gz")
+    shutil.copy(logic.made.lesion, "lesion.nii.gz")
+    exec(compile(text, "docs/slicer.md", "exec"), {"slicer": slicer})
+    assert commands == (["demo"] if "processDemo" in text else ["case", "cohort"])
+    assert len(capsys.readouterr().out.splitlines()) == (18 if "print" in text else 0)
 
 
 def test_a_finished_case_is_opened_with_another_overlay(logic):

@@ -6,17 +6,15 @@ import ast
 import importlib.util
 import json
 import re
-import shlex
 import subprocess
 import sys
 
 import pytest
+from pages import PAGES, PROGRAM, blocks, calls, commands, run_by, typed
 from regional_brain_age import __main__ as command_line
 from RegionalBrainAgeLib.case.result.tables import PARCEL_COLUMNS, REGION_COLUMNS
 from shared_folder import ROOT
 
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-PAGES += [ROOT / "Resources" / "Models" / "README.md"]
 NOTEBOOK = ROOT / "docs" / "tutorials" / "python.ipynb"
 
 
@@ -31,36 +29,9 @@ def _hooks():
 GENERATED = _hooks().generated_pages()
 
 
-def blocks(language: str) -> list[tuple[str, str, bool]]:
-    """Page, text and whether it is marked to be run, of every code block of a language."""
-    found = []
-    for page in PAGES:
-        pattern = rf"(<!-- run -->\s*)?```{language}\n(.*?)```"
-        for mark, text in re.findall(pattern, page.read_text(encoding="utf-8"), re.DOTALL):
-            found.append((page.relative_to(ROOT).as_posix(), text, bool(mark)))
-    return found
-
-
-def commands(text: str) -> list[list[str]]:
-    """The words of every command of a shell block, without redirections and comments."""
-    lines = text.replace("\\\n", " ").splitlines()
-    words = [shlex.split(line.split(" > ")[0], comments=True) for line in lines]
-    return [line for line in words if line]
-
-
-def typed() -> list[tuple[str, list[str]]]:
-    """Page and words of every call of the program that a page shows."""
-    found = []
-    for page in PAGES:
-        text = page.read_text(encoding="utf-8").replace("\\\n", " ")
-        for line in re.findall(r"^\s*(regional-brain-age [^\n`]+)$", text, re.MULTILINE):
-            found.append((page.relative_to(ROOT).as_posix(), shlex.split(line.split(" > ")[0], comments=True)[1:]))
-    return found
-
-
-@pytest.mark.parametrize(("page", "words"), typed(), ids=lambda v: v if isinstance(v, str) else " ".join(v))
+@pytest.mark.parametrize(("page", "words"), calls(), ids=lambda v: v if isinstance(v, str) else " ".join(v))
 def test_every_call_of_the_program_is_understood(page, words, capsys):
-    if words[0].startswith("-"):
+    if words[0].startswith("-") or "--help" in words:
         with pytest.raises(SystemExit, match="0"):
             command_line.parse(words)
         return
@@ -70,8 +41,27 @@ def test_every_call_of_the_program_is_understood(page, words, capsys):
     assert command_line.parse(words).func is not None
 
 
+@pytest.mark.parametrize("words", [words for _, words in typed()], ids=" ".join)
+def test_every_command_is_run_by_a_test_or_it_is_said_why_not(words):
+    place = run_by(words)
+    assert place
+    assert not place.endswith(".py") or (ROOT / "Testing" / place).exists()
+
+
+def test_every_block_says_its_language_and_calls_stand_in_shell_blocks():
+    for page in PAGES:
+        opened = False
+        for line in page.read_text(encoding="utf-8").splitlines():
+            if line.lstrip().startswith("```"):
+                opened = not opened
+                assert not opened or line.strip() != "```", page
+            assert not line.startswith(f"    {PROGRAM}"), page
+    other = [text for language in ("text", "yaml", "toml") for _, text, _ in blocks(language)]
+    assert not [text for text in other if text.startswith(PROGRAM)]
+
+
 def test_the_pages_call_every_command():
-    called = {words[0] for _, words in typed()}
+    called = {words[0] for _, words in calls()}
     known = set(command_line.build_parser()._subparsers._group_actions[0].choices)
     assert known <= called, f"nobody is shown how to use {known - called}"
 

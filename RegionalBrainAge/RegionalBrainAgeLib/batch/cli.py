@@ -204,7 +204,7 @@ def run_keys_command(args: argparse.Namespace) -> int:
     folder = make_keys(args.folder)
     certificate, key = folder / CERTIFICATE, folder / KEY
     files = f"--tls-ca-file {certificate} --tls-cert {certificate} --tls-key {key}"
-    print(f"dask scheduler --protocol tls --interface NAME --no-dashboard {files}")
+    print(f"dask scheduler --host tls://HOST:8786 --no-dashboard {files}")
     print(f"dask worker tls://HOST:8786 --nthreads 1 --no-dashboard {files}")
     return 0
 
