@@ -95,6 +95,15 @@ def test_brightness_is_0_at_fluid_half_at_grey_and_1_at_white_matter():
     assert found[0, 5, 5] == pytest.approx(0.5, abs=1e-6)
 
 
+def test_grey_is_the_median_of_what_is_neither_fluid_nor_white():
+    """Grey begins at 0.35 of the way from fluid (10) to white (100): 45 counts, 40 does not."""
+    values, codes = np.full((12, 12, 12), 10.0), np.zeros((12, 12, 12), int)
+    codes[:6] = proposal._FIRST_CORTEX
+    values[:3], values[3], values[4:6] = 45.0, 60.0, 40.0
+    values[6:11], codes[6:11] = 100.0, proposal._WHITE_MATTER[1]
+    assert proposal._brightness(values, np.ones(values.shape, bool), codes)[0, 5, 5] == pytest.approx(0.5)
+
+
 def test_grey_lies_halfway_where_no_cortex_has_its_brightness():
     values, codes = np.full((12, 12, 12), 10.0), np.zeros((12, 12, 12), int)
     values[6:], codes[6:] = 100.0, proposal._WHITE_MATTER[0]
@@ -157,6 +166,8 @@ def test_what_is_dark_on_both_sides_or_where_nothing_is_judged_is_not_proposed()
     judged = np.ones((40, 40, 40), bool)
     judged[BOX] = False
     assert not (outlined((BOX, 0.2), judged=judged) & ~judged).any()
+    judged[20:] = False  # what is not judged is no seed for the little darker tissue beside it
+    assert not outlined((np.s_[14:20, 8:24, 10:26], 0.70), judged=judged).any()
     dark_template = np.ones((40, 40, 40), np.float32)
     dark_template[BOX] = 0.2
     everywhere = np.ones(dark_template.shape, bool)
@@ -182,3 +193,24 @@ def test_a_volume_is_brought_onto_the_working_grid_by_its_place_in_space():
     ras = found * proposal.SPACING_MM + proposal.ORIGIN_MM
     assert ras.min(axis=0) == pytest.approx((-20, -20, 10))
     assert ras.max(axis=0) == pytest.approx((-16, -16, 14))
+
+
+def test_the_template_is_a_brain_on_a_grid_that_mirrors_onto_itself():
+    brightness, mask, _ = proposal._template()
+    assert 1.5 < mask.sum() * proposal.SPACING_MM**3 / 1e6 < 2.2  # litres
+    assert proposal.ORIGIN_MM[0] == -(proposal.SHAPE[0] - 1) / 2 * proposal.SPACING_MM
+    assert (mask == mask[::-1]).mean() > 0.98
+    assert brightness[~mask].max() < 0.5 < np.median(brightness[mask])
+
+
+@pytest.mark.parametrize("code", [7, 8, 46, 47, 16])
+def test_dark_places_in_cerebellum_and_brain_stem_are_not_proposed(head, code):
+    """FreeSurfer's codes: cerebellar white matter 7 and 46, cerebellar cortex 8 and 47, brain stem 16."""
+    t1, brain = head
+    codes = proposal._template()[2]
+    place = Image((codes == code).astype(np.float32), proposal._grid())
+    assert place.array.any()
+    dark = resample(place, t1).array > 0.5
+    damaged = t1.like(np.where(dark, 12.0, t1.array).astype(np.float32))
+    inside = ndimage.binary_erosion(dark, iterations=2)
+    assert not (propose_lesion(damaged, brain, in_place()).array & inside).any()
