@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..statistics.classifier_models import TREES, TREES_FOR_CHOICE
 from .figure_style import words
 
 if TYPE_CHECKING:
@@ -127,8 +128,9 @@ def _classifiers(settings: Settings, found: ClassificationResult) -> str:
     thickness = any("thickness" in name for name in found.table["features"])
     return (
         "Severe against mild impairment was predicted with elastic-net logistic regression, a radial support vector "
-        "machine (Platt-scaled on inner folds), a random forest and gradient boosting from age, sex, log lesion "
-        f"volume, all loads and all PADs. Nested cross-validation with {grouped} and up to {settings.inner_folds} "
+        f"machine (Platt-scaled on inner folds), a random forest of {TREES} trees ({TREES_FOR_CHOICE} while its "
+        "setting was chosen) and gradient boosting from age, sex, log lesion volume, all loads and all PADs. Nested "
+        f"cross-validation with {grouped} and up to {settings.inner_folds} "
         "inner folds of whole sites that chose the settings by AUC; median imputation and scaling were learned inside "
         "each fold. Baselines are plain logistic regressions: age, sex and lesion volume; the same with loads"
         + (

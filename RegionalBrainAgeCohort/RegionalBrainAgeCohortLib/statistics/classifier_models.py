@@ -37,6 +37,7 @@ MODELS = {
     "gradient boosting": "gradient boosted trees",
 }
 _BASIC = ("age", "sex_M", "log_lesion_volume")
+TREES, TREES_FOR_CHOICE = 200, 100  # of a random forest, and while its setting is chosen
 Split = tuple[np.ndarray, np.ndarray]
 
 
@@ -117,8 +118,8 @@ def folds_of_sites(y: np.ndarray, site: np.ndarray, folds: int, seed: int) -> li
     return splits
 
 
-def candidates(model: str, seed: int) -> list[tuple[str, object]]:
-    """Candidate settings of one model, simplest first."""
+def candidates(model: str, seed: int, trees: int = TREES) -> list[tuple[str, object]]:
+    """Candidate settings of one model, simplest first; a random forest has so many `trees`."""
 
     def scaled(estimator: object) -> object:
         return make_pipeline(SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler(), estimator)
@@ -138,7 +139,7 @@ def candidates(model: str, seed: int) -> list[tuple[str, object]]:
         return [(f"C={c:g} gamma={g}", scaled(SVC(C=c, gamma=g))) for c in (0.1, 1.0, 10.0) for g in ("scale", 0.003)]
     if model == "random forest":
         return [
-            (f"min_leaf={m}", scaled(RandomForestClassifier(200, min_samples_leaf=m, random_state=seed, n_jobs=1)))
+            (f"min_leaf={m}", scaled(RandomForestClassifier(trees, min_samples_leaf=m, random_state=seed, n_jobs=1)))
             for m in (20, 5)
         ]
     _count_cores()
@@ -172,7 +173,7 @@ def tune(model: str, x: np.ndarray, y: np.ndarray, site: np.ndarray, inner_folds
     scores, values = [], []
     if len(choices) > 1 or needs_scale:
         splits = folds_of_sites(y, site, inner_folds, seed)
-        for _, estimator in choices:
+        for _, estimator in candidates(model, seed, TREES_FOR_CHOICE):
             held_out = np.empty(len(y))
             for train, test in splits:
                 held_out[test] = _decision(clone(estimator).fit(x[train], y[train]), x[test])

@@ -242,6 +242,16 @@ def test_shuffled_predictions_are_those_of_the_estimator_for_shuffled_people(mod
             assert said == pytest.approx(tuned.predict(shuffled), abs=1e-9), name
 
 
+def test_the_forest_that_predicts_has_all_its_trees_and_the_setting_of_best_inner_auc():
+    """Noise but for one column: large leaves are no worse, and 200 trees predict whatever chose the setting."""
+    data = cohort(60, 6)
+    x, y = data[["load_cst", "age"]].to_numpy(), data["severe"].to_numpy(int)
+    tuned = tune("random forest", x, y, data["site"].to_numpy(str), 2, 1)
+    assert len(tuned.estimator[-1].estimators_) == 200
+    assert tuned.setting == f"min_leaf={tuned.estimator[-1].min_samples_leaf}"
+    assert 0.5 < tuned.inner_auc < 1
+
+
 @pytest.mark.parametrize(
     ("program", "workers"),
     [("/usr/bin/python3.11", "processes"), ("C:/env/python.exe", "processes"), ("/usr/bin/pythonw", "processes"),
