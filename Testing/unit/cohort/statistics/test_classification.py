@@ -243,7 +243,7 @@ def test_shuffled_predictions_are_those_of_the_estimator_for_shuffled_people(mod
 
 
 def test_the_forest_that_predicts_has_all_its_trees_and_the_setting_of_best_inner_auc():
-    """Noise but for one column: large leaves are no worse, and 200 trees predict whatever chose the setting."""
+    """Fewer trees choose the setting; 200 of that setting predict."""
     data = cohort(60, 6)
     x, y = data[["load_cst", "age"]].to_numpy(), data["severe"].to_numpy(int)
     tuned = tune("random forest", x, y, data["site"].to_numpy(str), 2, 1)
