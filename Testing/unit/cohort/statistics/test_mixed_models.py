@@ -19,7 +19,7 @@ from RegionalBrainAgeCohortLib.statistics.mixed_models import (
     volume_models,
 )
 from RegionalBrainAgeCohortLib.statistics.random_intercept import fit_random_intercept, fit_random_intercepts
-from scipy import optimize
+from scipy import optimize, stats
 from shared_folder import REFERENCE
 
 COHORTS = ("typical", "small", "uneven")
@@ -177,6 +177,22 @@ def test_the_fit_is_the_minimum_of_the_dense_reml_criterion(seed):
     assert fit.se == pytest.approx(se, rel=1e-5)
     assert fit.site_variance == pytest.approx(site_variance, rel=1e-4)
     assert fit.residual_variance == pytest.approx(residual_variance, rel=1e-4)
+
+
+def test_the_covariance_and_the_interval_are_those_of_generalised_least_squares():
+    """Oracle: s^2 (X'V^-1X)^-1 with V written out; a dropped column has none."""
+    rng = np.random.default_rng(12)
+    site = np.repeat(np.arange(7), 9)
+    x = np.column_stack([np.ones(63), rng.normal(size=63), np.zeros(63), rng.normal(3, 2, 63)])
+    fit = fit_random_intercept(x[:, 1] + rng.normal(size=7)[site] + rng.normal(size=63), x, site.astype(str))
+    kept = [0, 1, 3]
+    v = np.eye(63) + fit.theta**2 * (site[:, None] == site[None, :])
+    dense = fit.residual_variance * np.linalg.inv(x[:, kept].T @ np.linalg.solve(v, x[:, kept]))
+    assert fit.covariance[np.ix_(kept, kept)] == pytest.approx(dense, rel=1e-9, abs=1e-12)
+    assert np.isnan(fit.covariance[2]).all()
+    assert fit.se[kept] ** 2 == pytest.approx(np.diag(dense))
+    reach = stats.t.ppf(0.975, fit.df[kept]) * fit.se[kept]
+    assert fit.ci_high[kept] - fit.estimate[kept] == pytest.approx(reach)
 
 
 def test_a_balanced_design_has_the_degrees_of_freedom_of_the_textbook():
