@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..anatomy.parcels import PARCEL_NAMES, ParcelFeatures
-from ..anatomy.structures import FLUID_STRUCTURES, INTRACRANIAL, STRUCTURE_NAMES, STRUCTURE_SIDES
+from ..anatomy.structures import FLUID_STRUCTURES, INTRACRANIAL, STRUCTURE_NAMES, STRUCTURE_SIDES, mirrored_pairs
 
 FREESURFER, T1 = "FreeSurfer", "T1"
 ROUTES = (FREESURFER, T1)
@@ -16,6 +16,17 @@ NODE_NAMES = (*PARCEL_NAMES, *STRUCTURE_NAMES, INTRACRANIAL)
 NODE_SIDES = np.array(["L" if name.startswith("lh_") else "R" for name in PARCEL_NAMES] + [*STRUCTURE_SIDES, "M"])
 FLUID_NODES = np.array([name in FLUID_STRUCTURES for name in NODE_NAMES])
 PARCEL_NODES = np.arange(len(NODE_NAMES)) < len(PARCEL_NAMES)
+
+
+def _mirror_images() -> np.ndarray:
+    images = np.arange(len(NODE_NAMES))
+    left, right = mirrored_pairs().T
+    images[left], images[right] = right, left
+    return images
+
+
+# The number of each node's mirror image; a node of the midline is its own.
+MIRROR_IMAGES = _mirror_images()
 
 
 @dataclass(frozen=True)

@@ -29,8 +29,8 @@ THICKNESS_SPREAD_MM, THICKNESS_REVIEW_SPREADS = 0.125, 3.0
 # that is 30 years wrong is seen by the first limit in 54 to 60 % of people.
 MEDIAN_PAD_REVIEW_YEARS, MEDIAN_PAD_FAIL_YEARS = 22.0, 40.0
 # Misfit of all features together (`age.norms.reading.Reading`), by route. FreeSurfer: 99 % of the same 2,019 people lie
-# below 2.44. T1: 45 healthy heads at 2 mm reach 0.82, three of other scanners at 1 mm 0.73; two of these averaged to
-# 2 mm have 1.08 and 1.11, and one of those reads 34 years older than before.
+# below 2.41. T1: 45 healthy heads at 2 mm reach 0.77, three of other scanners at 1 mm 0.73; two of these averaged to
+# 2 mm have 1.04 and 1.08, and one of those reads 33 years older than before.
 MISFIT_REVIEW = {FREESURFER: 2.5, T1: 0.9}
 WITHHELD = "The case failed the quality check, so its ages are withheld."
 AGE_NOT_KNOWN = "The person's age is not known, so no age is read."

@@ -93,6 +93,8 @@ def _method(model: BrainAgeModel) -> str:
         "- The network is a Gaussian Markov random field; messages between neighbours, with learned weights, are the "
         "steps of the solver (conjugate gradients, torch-geometric). They run for every brain. A missing node drops "
         "out; it is not guessed. Each hemisphere is read without the other one.",
+        "- Left and right are drawn half way together in how they change with age and vary; what is usual on a side is "
+        "its own.",
         f"- A node further than {GATE_SD:g} SD from what all others say of it is drawn to that distance.",
         "- Regional age: global age of the hemisphere plus the best guess of a smooth deviation (SD "
         f"{DEVIATION_SD_YEARS:g} years a priori, reach {DEVIATION_REACH_MM:g} mm). A best guess is smaller than the "

@@ -15,7 +15,7 @@ import numpy as np
 
 from ...errors import InputError
 from ...files.input_file import parsing, read_json
-from ..features import NODE_NAMES
+from ..features import MIRROR_IMAGES, NODE_NAMES
 from ..norms.norms import Norms
 from ..people import People
 
@@ -67,7 +67,8 @@ def fit_route(route: str, measured_on: str, by_route: np.ndarray, by_freesurfer:
     """A route model from people measured twice.
 
     Bias and gain per node are a regression on FreeSurfer's value, the gain drawn towards the mean gain of its kind.
-    Errors that go together across nodes are kept as their strongest components.
+    Gain and error are those of both sides together, the bias is of each side. Errors that go together across nodes are
+    kept as their strongest components.
 
     Parameters
     ----------
@@ -89,11 +90,14 @@ def fit_route(route: str, measured_on: str, by_route: np.ndarray, by_freesurfer:
     sxx = np.nansum((x - x_mean) ** 2, axis=0)
     sxy = np.nansum((x - x_mean) * (y - y_mean), axis=0)
     common = float(np.clip(sxy.sum() / sxx.sum(), *_GAIN))
+    mirror = _mirror_among(used)
     gain = np.clip((sxy + _PRIOR_PEOPLE * common) / (sxx + _PRIOR_PEOPLE), *_GAIN)
+    gain = (gain + gain[mirror]) / 2
     error = (y - y_mean) - gain * (x - x_mean)
     # Two numbers per node were fitted.
     error = np.nan_to_num(error) * np.sqrt(count[used] / np.maximum(count[used] - 2, 1))
     covariance = error.T @ error / count[used].mean()
+    covariance = (covariance + covariance[np.ix_(mirror, mirror)]) / 2
     values, vectors = np.linalg.eigh(0.5 * covariance + 0.5 * np.diag(np.diag(covariance)))
     loads = vectors[:, -_LOADS:] * np.sqrt(np.maximum(values[-_LOADS:], 0.0))
     own = np.sqrt(np.maximum(np.diag(covariance) - (loads**2).sum(axis=1), 0.05 * np.diag(covariance)))
@@ -110,8 +114,9 @@ def fit_route_by_age(route: str, measured_on: str, norms: Norms, people: People)
 
     What the norms expect at a person's age stands for FreeSurfer's value. Bias and gain per node are a regression on
     it, the gain drawn towards 1, which a node that hardly changes with age keeps. What varies more than healthy people
-    do is the route's error. The people's scanner cannot be told from the route: its offset is in the bias, and the
-    norms' doubt about a scanner stays as it is.
+    do is the route's error. Gain and error are those of both sides together, the bias is of each side. The people's
+    scanner cannot be told from the route: its offset is in the bias, and the norms' doubt about a scanner stays as it
+    is.
 
     Raises
     ------
@@ -129,12 +134,15 @@ def fit_route_by_age(route: str, measured_on: str, norms: Norms, people: People)
     y, x = measured[:, used], np.where(np.isfinite(measured), expected, np.nan)[:, used]
     x_mean, y_mean = np.nanmean(x, axis=0), np.nanmean(y, axis=0)
     sxx, sxy = np.nansum((x - x_mean) ** 2, axis=0), np.nansum((x - x_mean) * (y - y_mean), axis=0)
+    mirror = _mirror_among(used)
     gain = np.clip((sxy + _PRIOR_PEOPLE_BY_AGE) / (sxx + _PRIOR_PEOPLE_BY_AGE), *_GAIN)
+    gain = (gain + gain[mirror]) / 2
     residual = np.nan_to_num(y - y_mean - gain * (x - x_mean))
     spread = np.nanmedian(np.abs(residual), axis=0) / 0.6745
     residual = np.clip(residual, -4 * spread, 4 * spread)
     healthy = norms.residual_covariance[np.ix_(used, used)] * np.outer(gain, gain)
     excess = residual.T @ residual / (count[used].mean() - 2) - healthy
+    excess = (excess + excess[np.ix_(mirror, mirror)]) / 2
     own = np.maximum(np.diag(excess), _LEAST_ERROR * np.diag(healthy))
     values, vectors = np.linalg.eigh(0.5 * excess + 0.5 * np.diag(own))
     # Few people: only the strongest common error is more than chance.
@@ -146,6 +154,12 @@ def fit_route_by_age(route: str, measured_on: str, norms: Norms, people: People)
     all_loads = np.zeros((len(used), 1))
     all_loads[used] = loads
     return RouteModel(route, measured_on, error_loads=all_loads, **result)
+
+
+def _mirror_among(used: np.ndarray) -> np.ndarray:
+    """Number of each used node's mirror image among the used ones; its own where that one is not used."""
+    number = np.cumsum(used) - 1
+    return np.where(used[MIRROR_IMAGES], number[MIRROR_IMAGES], number)[used]
 
 
 def route_text(model: RouteModel) -> str:

@@ -19,7 +19,7 @@ from ..model.graph import Holes, brain_edges
 from ..model.intervals import ErrorTable, Reference, error_table
 from ..model.reader import RawAges, Reader
 from ..norms.charts import Charts
-from ..norms.norms import Norms, norms_from_charts, norms_from_people
+from ..norms.norms import Norms, norms_from_charts, norms_from_people, with_sides_drawn_together
 from ..people import People
 from .site_folds import same_site, site_folds
 from .train_network import Recipe, train_network
@@ -51,9 +51,9 @@ def norms_without(sources: Sources, held_out: list[str]) -> Norms:
     """Norms of everyone but these sites: neither their people nor their scanners' chart offsets are used."""
     rest = sources.people.take(~np.isin(sources.people.site, held_out))
     if sources.charts is None:
-        return norms_from_people(rest)
+        return with_sides_drawn_together(norms_from_people(rest))
     own = {site.lower() for site in sources.charts.sites if any(same_site(site, name) for name in held_out)}
-    return norms_from_charts(sources.charts.without_sites(own), rest)
+    return with_sides_drawn_together(norms_from_charts(sources.charts.without_sites(own), rest))
 
 
 def train_model(

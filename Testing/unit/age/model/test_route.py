@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from drawn_people import draw_population
-from RegionalBrainAgeLib.age.features import NODE_NAMES
+from RegionalBrainAgeLib.age.features import MIRROR_IMAGES, NODE_NAMES, NODE_SIDES
 from RegionalBrainAgeLib.age.model.route import fit_route, fit_route_by_age, read_route, route_text
 from RegionalBrainAgeLib.age.norms.norms import norms_from_people
 from RegionalBrainAgeLib.errors import InputError
@@ -38,6 +38,20 @@ def test_bias_gain_and_error_are_found():
     back = model.as_freesurfer(by_route)
     assert np.isnan(back[:, 5]).all()
     assert abs(np.nanmean(back - truth)) < 0.05
+
+
+def test_each_side_has_its_own_bias_and_both_share_gain_and_error():
+    truth, _ = measured_twice()
+    left, right = NODE_SIDES == "L", NODE_SIDES == "R"
+    rng = np.random.default_rng(1)
+    by_route = np.where(left, 0.5 * truth + 0.4, 0.7 * truth - 0.2) + 0.3 * rng.standard_normal(truth.shape)
+    model = fit_route("T1", "made people", by_route, truth)
+    assert np.mean(model.bias[left]) == pytest.approx(0.4, abs=0.02)
+    assert np.mean(model.bias[right]) == pytest.approx(-0.2, abs=0.02)
+    assert np.mean(model.gain[left]) == pytest.approx(0.6, abs=0.02)
+    np.testing.assert_allclose(model.gain[MIRROR_IMAGES], model.gain)
+    error = model.error_covariance
+    np.testing.assert_allclose(error[np.ix_(MIRROR_IMAGES, MIRROR_IMAGES)], error, atol=1e-9)
 
 
 def test_a_route_file_comes_back_and_a_broken_one_is_refused(tmp_path):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from drawn_people import draw_population
+from RegionalBrainAgeLib.age.features import MIRROR_IMAGES
 from RegionalBrainAgeLib.age.norms.charts import read_charts, spline_basis
 from RegionalBrainAgeLib.age.norms.norms import (
     AGE_GRID_YEARS,
     norms_from_charts,
     norms_from_people,
     residual_statistics,
+    with_sides_drawn_together,
 )
 from RegionalBrainAgeLib.age.people_table import read_people
 from RegionalBrainAgeLib.anatomy.parcels import PARCEL_NAMES
@@ -125,6 +127,23 @@ def test_norms_of_a_table_find_its_age_and_sex_effects(made_people):
     difference = norms.expected(np.array([70.0]), np.array([0])) - norms.expected(np.array([30.0]), np.array([0]))
     slope_mm = (difference * norms.scale)[0] / 40
     assert np.median(slope_mm[:148]) == pytest.approx(-0.004, abs=0.001)
+
+
+def test_sides_differ_half_as_much_and_keep_their_own_levels(made_people):
+    norms = norms_from_people(made_people)
+    drawn = with_sides_drawn_together(norms)
+    swapped = np.ix_(MIRROR_IMAGES, MIRROR_IMAGES)
+    for name, other_side in (
+        ("mean", lambda values: values[:, :, MIRROR_IMAGES]),
+        ("residual_covariance", lambda values: values[swapped]),
+        ("site_covariance", lambda values: values[swapped]),
+    ):
+        before, after = getattr(norms, name), getattr(drawn, name)
+        assert np.abs(before - other_side(before)).max() > 0.01
+        np.testing.assert_allclose(after - other_side(after), (before - other_side(before)) / 2, atol=1e-12)
+        np.testing.assert_allclose(after + other_side(after), before + other_side(before), atol=1e-12)
+    np.testing.assert_array_equal(drawn.centre, norms.centre)
+    np.testing.assert_array_equal(drawn.scale, norms.scale)
 
 
 def test_charts_that_lack_a_parcel_are_refused(tmp_path, shared_data):
