@@ -15,8 +15,7 @@ test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile Testing/unit
 	$(BIN)/python -m pytest -q Testing/slicer
 	$(BIN)/python -m pytest -q Testing/gui
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile Testing/integration
-	$(BIN)/python -m pytest -q Testing/fuzz
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile Testing/integration Testing/fuzz
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
