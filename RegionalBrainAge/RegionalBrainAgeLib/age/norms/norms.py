@@ -162,7 +162,7 @@ def with_sides_drawn_together(norms: Norms) -> Norms:
 
     Much of what the sides differ by is chance of the people it was learned from. It makes one side read older than the
     other where a scanner shifts all of a brain. Half way keeps what is real in it: drawn together entirely, ages of
-    people at held-out sites were off by 0.1 years more.
+    people at held-out sites were off by 0.1 to 0.2 years more.
     """
     swapped = np.ix_(MIRROR_IMAGES, MIRROR_IMAGES)
     own, other = 1 - _SIDES_SHARED / 2, _SIDES_SHARED / 2

@@ -14,7 +14,7 @@ from ...errors import Cancelled, InputError, RegionalBrainAgeError
 from ...progress import LOG
 from ..lists.case_list import CaseList, FailedCase, sessions_by_person
 from .case_process import WORKER
-from .case_records import DONE, Record, Store
+from .case_records import DONE, GO_ON, Record, Store
 from .fingerprint import case_fingerprint, settings_fingerprint
 from .options import BatchOptions
 from .progress import Meter, Progress
@@ -244,7 +244,7 @@ def _compute(
     except (KeyboardInterrupt, Cancelled):
         ledger.save_if_possible()
         what = f"Stopped: {ledger.complete} of {len(ledger.planned)} cases are complete."
-        raise Cancelled(what, "Run again to go on (batch: with --resume).") from None
+        raise Cancelled(what, GO_ON) from None
     finally:
         meter.close()
         ledger.sweep()

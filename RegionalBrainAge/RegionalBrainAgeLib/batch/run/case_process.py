@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from .case_records import FAILED, Record, Store
+from .case_records import FAILED, RUN_AGAIN, Record, Store
 from .task import EXIT_CANCELLED, EXIT_UNRECORDED, Task
 
 WORKER = (sys.executable, "-m", "RegionalBrainAgeLib.batch.run.case_worker")
@@ -135,9 +135,9 @@ def _silent_end(code: int) -> str:
     if code < 0 or code == EXIT_CANCELLED:
         return (
             "The process of this case was killed from outside, twice. "
-            "Most often memory ran out: use fewer --workers, then run again (batch: with --resume)."
+            f"Most often memory ran out: use fewer --workers, then {RUN_AGAIN}."
         )
     if code == EXIT_UNRECORDED:
-        return "The result could not be recorded. Free some space of the disk, then run again (batch: with --resume)."
+        return f"The result could not be recorded. Free some space of the disk, then {RUN_AGAIN}."
     what = f"The process of this case ended unexpectedly (code {code})."
-    return f"{what} Read its log, then run again (batch: with --resume)."
+    return f"{what} Read its log, then {RUN_AGAIN}."

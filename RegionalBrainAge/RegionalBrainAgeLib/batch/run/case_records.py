@@ -21,6 +21,10 @@ from ...files.input_file import parsing, read_json
 from ...files.lock import exclusive
 
 DONE, FAILED = "done", "failed"
+# How to go on after something is mended: the BIDS-App, which has no --resume, always resumes.
+RUN_AGAIN = "run again (batch: with --resume)"
+GO_ON = "Run again to go on (batch: with --resume)."
+DISK_FULL = f"The disk is full. Free some space, then {RUN_AGAIN}."
 
 
 @dataclass(frozen=True)

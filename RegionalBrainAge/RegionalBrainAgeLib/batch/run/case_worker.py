@@ -26,7 +26,7 @@ from ...case.provenance import peak_memory_mb
 from ...case.result.result import CaseResult
 from ...errors import Cancelled, RegionalBrainAgeError
 from ...files.tables import cell
-from .case_records import DONE, FAILED, Record, Store, list_files
+from .case_records import DISK_FULL, DONE, FAILED, RUN_AGAIN, Record, Store, list_files
 from .fingerprint import case_fingerprint, settings_fingerprint
 from .task import EXIT_CANCELLED, EXIT_UNRECORDED, Task, task_from_line
 
@@ -126,9 +126,9 @@ def _reason(error: Exception) -> str:
     if isinstance(error, RegionalBrainAgeError):
         return str(error)
     if isinstance(error, MemoryError):
-        return "The memory is used up. Use fewer --workers, then run again (batch: with --resume)."
+        return f"The memory is used up. Use fewer --workers, then {RUN_AGAIN}."
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "The disk is full. Free some space, then run again (batch: with --resume)."
+        return DISK_FULL
     return f"An unexpected fault occurred: {type(error).__name__}: {error}. Its log has the details."
 
 

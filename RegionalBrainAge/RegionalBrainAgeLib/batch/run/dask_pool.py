@@ -22,7 +22,7 @@ from ...errors import Cancelled, InputError
 from ...files.atomic_folder import make_folder
 from ...files.input_file import parsing, plain_file
 from .case_process import CaseProcess
-from .case_records import FAILED, Record, Store
+from .case_records import FAILED, GO_ON, Record, Store
 from .cluster_keys import make_keys, security_of
 from .local_pool import Update
 from .task import Task, task_from_line
@@ -160,7 +160,7 @@ def run_on_dask(
             names[client.submit(run_task, task.as_line(), key=key, pure=False)] = task.name
         while names:
             if cancelled is not None and cancelled():
-                raise Cancelled("Cancelled.", "Run again to go on (batch: with --resume).")
+                raise Cancelled("Cancelled.", GO_ON)
             for future in [future for future in names if future.done()]:
                 yield _record(store, names.pop(future), future)
             if time.monotonic() - beaten > HEARTBEAT_S:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Sequence
 
 from ...errors import Cancelled
 from .case_process import CaseProcess
-from .case_records import FAILED, Record
+from .case_records import DISK_FULL, FAILED, GO_ON, Record
 from .memory import available_mb, fits
 from .task import Task
 
@@ -57,7 +57,7 @@ def run_local(
     try:
         while waiting or running:
             if cancelled is not None and cancelled():
-                raise Cancelled("Cancelled.", "Run again to go on (batch: with --resume).")
+                raise Cancelled("Cancelled.", GO_ON)
             while waiting and _may_start(waiting[0][1], running, workers, peak_memory_mb):
                 task, first = waiting.popleft()
                 try:
@@ -97,5 +97,5 @@ def _may_start(first: bool, running: dict[CaseProcess, bool], workers: int, peak
 
 def _cannot_start(error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "The disk is full. Free some space, then run again (batch: with --resume)."
+        return DISK_FULL
     return f"The process of this case could not be started: {error.strerror}."
