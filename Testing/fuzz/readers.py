@@ -23,7 +23,7 @@ from RegionalBrainAgeLib.age.model.calibration import FORMAT, read_calibration
 from RegionalBrainAgeLib.age.model.model_folder import checked_contents, read_description
 from RegionalBrainAgeLib.age.norms.charts import read_charts
 from RegionalBrainAgeLib.age.people_table import read_people
-from RegionalBrainAgeLib.age.vertices.mesh import read_vertex_people
+from RegionalBrainAgeLib.age.vertices.people import read_vertex_people
 from RegionalBrainAgeLib.anatomy.parcels import PARCEL_NAMES, PARCELS_PER_HEMISPHERE
 from RegionalBrainAgeLib.anatomy.regions import load_scheme
 from RegionalBrainAgeLib.anatomy.structures import STRUCTURE_NAMES

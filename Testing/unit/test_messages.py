@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from regional_brain_age import bids_app
+from regional_brain_age.__main__ import build_parser
 from shared_folder import ROOT
 
 # Modules that one command alone reaches, or that speak to another program; they may name its options.
@@ -18,6 +19,7 @@ OF_ONE_COMMAND = (
     "case/result/dicom_source.py",  # case and batch with --dicom
     "cortex/freesurfer.py",  # mri_segstats
     "age/evaluation/card.py",  # evaluate --card
+    "age/vertices/card.py",  # evaluate --vertices --card
     "structures/training/card.py",  # train-structures
     "resources.py",  # pip
     "batch/run/batch.py",  # batch without --resume; the BIDS-App always resumes
@@ -27,6 +29,12 @@ LIBRARIES += [ROOT / "RegionalBrainAgeCohort" / "RegionalBrainAgeCohortLib"]
 MODULES = [path for library in LIBRARIES for path in sorted(library.rglob("*.py"))]
 # Said to the whole command line, or where another call is given in full or by its name.
 TOLD = re.compile(r"regional-brain-age \w+|\bbatch\b|Give --t1 FILE")
+
+
+# Whatever a user may read of the program, help texts included, and the docstrings of its reference.
+SHIPPED = sorted(
+    path for folder in ("RegionalBrainAge", "RegionalBrainAgeCohort") for path in (ROOT / folder).rglob("*.py")
+)
 
 
 def messages(path: Path) -> list[str]:
@@ -61,3 +69,29 @@ def test_the_rule_sees_an_option_that_is_not_there(tmp_path):
     (tmp_path / "one.py").write_text('"""Uses --in."""\nraise ValueError(f"{1} Choose another --out.")\n')
     assert messages(tmp_path / "one.py") == [" Choose another --out."]
     assert "--out" not in bids_options()
+
+
+def absent_pages(text: str) -> set[str]:
+    """Pages and other files of the project that a text names and that are not there."""
+    named = set(re.findall(r"(?<![\w./-])(?:docs|Testing|Resources)/[\w./-]+\.(?:md|ipynb|py|json|tsv)\b", text))
+    return {name for name in named if not (ROOT / name).exists()}
+
+
+def unknown_commands(text: str) -> set[str]:
+    """Commands that a text tells to type after the program's name and that the program does not have."""
+    return set(re.findall(r"regional-brain-age ([a-z][\w-]*)", text)) - set(
+        build_parser()._subparsers._group_actions[0].choices
+    )
+
+
+def test_every_page_and_command_that_the_program_names_is_there():
+    assert len(SHIPPED) > 200
+    for path in SHIPPED:
+        text = path.read_text(encoding="utf-8")
+        assert not absent_pages(text), path
+        assert not unknown_commands(text), path
+
+
+def test_a_page_or_command_that_is_not_there_is_seen():
+    assert absent_pages("see docs/vertices.md or docs/cluster.md") == {"docs/vertices.md"}
+    assert unknown_commands("run `regional-brain-age peel` or `regional-brain-age case`") == {"peel"}

@@ -1,4 +1,4 @@
-"""Commands ``train``, ``evaluate``, ``table`` and ``vertices``."""
+"""Commands ``train``, ``evaluate`` and ``table``; those of vertex mode are in `vertices.cli`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..progress import LOG, progress_lines
+from .vertices.cli import add_vertices_parser, evaluate_on_vertices, train_on_vertices
 
 if TYPE_CHECKING:
     from .people import People
@@ -26,10 +27,10 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
     train.add_argument("--scheme", type=Path, help="region scheme (TSV); default: the nine networks")
     train.add_argument("--seed", type=int, default=0, help="of the draws by which errors are measured (default 0)")
     train.add_argument("--steps", type=int, help="steps per network (default: the recipe of the shipped model)")
-    train.add_argument("--folds", type=int, help="groups of sites held out in turn (default 5)")
     train.add_argument(
-        "--vertices", type=Path, help="vertex mode: .npy (people, vertices, features); see docs/vertices.md"
+        "--folds", type=int, help="groups of sites held out in turn (default 5); with --vertices, by the card"
     )
+    train.add_argument("--vertices", type=Path, help="vertex mode: features.npy, as the command vertices writes it")
     train.add_argument("--overwrite", action="store_true", help="replace an existing model folder")
     train.set_defaults(func=run_train)
 
@@ -57,11 +58,7 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
     table.add_argument("--out", type=Path, required=True, help="CSV to write")
     table.set_defaults(func=run_table)
 
-    vertices = subparsers.add_parser("vertices", help="write surface features for vertex mode from a SUBJECTS_DIR")
-    vertices.add_argument("subjects_dir", type=Path, help="SUBJECTS_DIR with surf/?h.sphere.reg, thickness, area, ...")
-    vertices.add_argument("participants", type=Path, help="participants.tsv (or .csv): participant_id, age, sex, site")
-    vertices.add_argument("--out", type=Path, required=True, help="folder for features.npy and people.csv")
-    vertices.set_defaults(func=run_vertices)
+    add_vertices_parser(subparsers)
 
 
 def run_train(args: argparse.Namespace) -> int:
@@ -75,15 +72,14 @@ def run_train(args: argparse.Namespace) -> int:
     from ..files.atomic_folder import check_free, replaced_folder
     from .model.model_files import save_model
     from .norms.charts import read_charts
-    from .people_table import read_people
     from .training.train_model import Sources, describe_file, train_model
     from .training.train_network import Recipe
 
     check_free(args.out, args.overwrite)
     if args.vertices:
-        return _train_on_vertices(args)
+        return train_on_vertices(args)
     changes = {key: getattr(args, key) for key in ("steps", "folds") if getattr(args, key) is not None}
-    people = _without(read_people(args.table, for_training=True), args.leave_out)
+    people = _people(args, for_training=True)
     data: dict[str, object] = {"table": describe_file(args.table)}
     if args.leave_out:
         data["left_out"] = ", ".join(args.leave_out)
@@ -110,17 +106,21 @@ def run_train(args: argparse.Namespace) -> int:
 
 def run_evaluate(args: argparse.Namespace) -> int:
     """Writes predictions, metrics, figures and, asked for, the model card."""
+    from ..errors import InputError
     from ..files.atomic_folder import staged_results
     from .evaluation.evaluate import METRICS_NAME, evaluate, write_evaluation
     from .evaluation.figures import write_figures
     from .model.calibration import read_calibration
     from .model.model_files import load_model
-    from .people_table import read_people
 
+    of_card = {"--install-card": args.install_card, "--charts": args.charts, "--lesions": args.lesions}
+    alone = next((option for option, value in of_card.items() if value and not args.card), None)
+    if alone is not None:
+        raise InputError(f"{alone} belongs to --card, which is not there.", "Add --card or leave it out.")
     if args.vertices:
-        return _evaluate_on_vertices(args)
+        return evaluate_on_vertices(args)
     model = load_model(args.model)
-    people = _without(read_people(args.table), args.leave_out)
+    people = _people(args)
     calibration = read_calibration(args.calibration) if args.calibration else None
     used = model.without_messages() if args.without_messages else model
     evaluation = evaluate(used, people, calibration)
@@ -180,83 +180,10 @@ def run_table(args: argparse.Namespace) -> int:
     return 0
 
 
-def run_vertices(args: argparse.Namespace) -> int:
-    """Writes the features of vertex mode."""
-    from .vertices.subjects import write_vertex_features
+def _people(args: argparse.Namespace, for_training: bool = False) -> People:
+    """The table's people but those of the data sets and sites to leave out."""
+    from .people import people_kept
+    from .people_table import read_people
 
-    count, skipped = write_vertex_features(args.subjects_dir, args.participants, args.out, progress=progress_lines())
-    for line in skipped:
-        LOG.info(line)
-    LOG.info(f"{args.out}: {count} people, {len(skipped)} left out")
-    return 0
-
-
-def _train_on_vertices(args: argparse.Namespace) -> int:
-    from dataclasses import replace
-
-    from ..anatomy.regions import load_scheme
-    from ..files.atomic_folder import replaced_folder
-    from .vertices.mesh import read_vertex_people
-    from .vertices.vertex_model import VertexRecipe, save_vertex_model, train_vertex_model
-
-    people = read_vertex_people(args.table, args.vertices)
-    recipe = VertexRecipe() if args.steps is None else replace(VertexRecipe(), steps=args.steps)
-    model = train_vertex_model(people, load_scheme(args.scheme), recipe, args.seed, progress=progress_lines())
-    with replaced_folder(args.out) as folder:
-        save_vertex_model(model, folder)
-    LOG.info(f"{args.out}: vertex model of {len(people)} people")
-    return 0
-
-
-def _evaluate_on_vertices(args: argparse.Namespace) -> int:
-    import numpy as np
-    import pandas as pd
-
-    from ..anatomy.regions import load_scheme
-    from ..files.atomic_folder import staged_results
-    from .evaluation.evaluate import METRICS_NAME, write_tables
-    from .evaluation.metrics import balanced_mae_years, mean_correlation, mean_slope
-    from .vertices.mesh import read_vertex_people
-    from .vertices.vertex_model import load_vertex_model
-
-    model = load_vertex_model(args.model, load_scheme())
-    people = read_vertex_people(args.table, args.vertices)
-    ages = model.predict(people)
-    pad = ages - people.age_years[:, None]
-    regions = len(model.region_names)
-    predictions = pd.DataFrame(
-        {
-            "person": np.repeat(people.person, regions),
-            "site": np.repeat(people.site, regions),
-            "region": np.tile(model.region_names, len(people)),
-            "age_years": np.repeat(people.age_years, regions),
-            "brain_age_years": np.round(ages.ravel(), 4),
-            "pad_years": np.round(pad.ravel(), 4),
-        }
-    )
-    measures = {
-        "MAE 40-90, age-balanced, years": balanced_mae_years(pad, people.age_years),
-        "correlation with age, all people": mean_correlation(ages, people.age_years),
-        "slope of predicted on true age": mean_slope(ages, people.age_years),
-    }
-    rows = [(measure, "vertex network", value) for measure, value in measures.items()]
-    frame = pd.DataFrame(rows, columns=["measure", "method", "value"])
-    with staged_results(args.out, last=(METRICS_NAME,)) as folder:
-        write_tables(predictions, frame, folder)
-    LOG.info(frame.to_string(index=False))
-    return 0
-
-
-def _without(people: People, names: list[str]) -> People:
-    """The people not of these data sets or sites."""
-    import numpy as np
-
-    from ..errors import InputError
-
-    known = {*people.dataset, *people.site}
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        raise InputError(
-            f"The table has no data set or site named {unknown[0]}.", "Write the names as the table has them."
-        )
-    return people.take(~(np.isin(people.dataset, names) | np.isin(people.site, names)))
+    people = read_people(args.table, for_training=for_training)
+    return people.take(people_kept(people.dataset, people.site, args.leave_out))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 import numpy as np
 
 from ..anatomy.parcels import PARCEL_NAMES
+from ..errors import InputError
 from .features import NODE_NAMES, NODE_SIDES, Features
 
 _PARCELS = len(PARCEL_NAMES)
@@ -79,6 +80,25 @@ class People:
         values = self.values.copy()
         values[:, :_PARCELS] = thickness_mm
         return self.with_values(values)
+
+
+def people_kept(dataset: np.ndarray, site: np.ndarray, left_out: Sequence[str]) -> np.ndarray:
+    """(N,) boolean: the people of none of these data sets or sites.
+
+    Raises
+    ------
+    InputError : a name that the table does not have, or nobody is left.
+    """
+    known = {*dataset, *site}
+    unknown = [name for name in left_out if name not in known]
+    if unknown:
+        raise InputError(
+            f"The table has no data set or site named {unknown[0]}.", "Write the names as the table has them."
+        )
+    kept = ~(np.isin(dataset, left_out) | np.isin(site, left_out))
+    if not kept.any():
+        raise InputError("Nobody is left of the table.", "Leave out fewer data sets or sites.")
+    return kept
 
 
 def people_of_features(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,9 +19,9 @@ from .features import NODE_NAMES, Features, features_of_parcels
 from .people import People, people_of_features
 
 _PERSON = ("participant_id", "person", "subject", "subject_id", "case_id", "id")
-_PERSON_COLUMNS = ("person", "dataset", "site", "age", "sex")
+PERSON_COLUMNS = ("person", "dataset", "site", "age", "sex")
 _SEX_CODES = {"0": "F", "1": "M"}
-_TOLD_EVERY = 20
+TOLD_EVERY = 20
 
 
 def read_subjects(
@@ -47,16 +46,15 @@ def read_subjects(
     folder, rows = Path(subjects_dir), read_table(participants)
     key = person_column(participants, rows)
     found: list[tuple[dict[str, str], float, str, Features]] = []
-    skipped, start = [], time.monotonic()
+    skipped = []
     for number, row in enumerate(rows):
         person = row[key].strip()
         try:
             found.append((row, *facts_of(row, person), _features(subject_folder(folder, person))))
         except InputError as error:
             skipped.append(f"{person}: {error}")
-        if progress is not None and (number + 1) % _TOLD_EVERY == 0:
-            left_s = (time.monotonic() - start) / (number + 1) * (len(rows) - number - 1)
-            progress(f"{number + 1} of {len(rows)} people, about {math.ceil(left_s / 60)} min left", number / len(rows))
+        if progress is not None and (number + 1) % TOLD_EVERY == 0:
+            progress(f"{number + 1} of {len(rows)} people", (number + 1) / len(rows))
     if not found:
         raise InputError(
             f"Nobody of {participants} could be read from {folder}.", skipped[0] if skipped else "Give one row each."
@@ -126,5 +124,5 @@ def write_people(people: People, path: Path | str) -> None:
             "M" if people.male[number] else "F",
         )
         values = [None if math.isnan(value) else round(float(value), 4) for value in people.values[number]]
-        rows.append(dict(zip((*_PERSON_COLUMNS, *NODE_NAMES), (*facts, *values), strict=True)))
-    write_atomically(Path(path), table_text(rows, [*_PERSON_COLUMNS, *NODE_NAMES], csv_file=True))
+        rows.append(dict(zip((*PERSON_COLUMNS, *NODE_NAMES), (*facts, *values), strict=True)))
+    write_atomically(Path(path), table_text(rows, [*PERSON_COLUMNS, *NODE_NAMES], csv_file=True))

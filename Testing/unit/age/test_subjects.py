@@ -50,10 +50,11 @@ def test_a_folder_nobody_can_be_read_from_is_refused(subjects):
         read_subjects(subjects / "absent", subjects / "participants.tsv")
 
 
-def test_vertex_features_of_a_sphere_are_those_at_its_places(subjects):
-    """A subject whose sphere is fsaverage5's own, turned in vertex order: features come back in fsaverage5's order."""
+@pytest.fixture
+def surfaces(subjects):
+    """Surfaces of sub-01 and sub-03 whose spheres are fsaverage5's own, their vertices in another order."""
     pytest.importorskip("nilearn")
-    from RegionalBrainAgeLib.age.vertices.mesh import read_vertex_people, sphere_points
+    from RegionalBrainAgeLib.age.vertices.mesh import sphere_points
 
     order = np.random.default_rng(0).permutation(10242)
     for name, number in (("sub-01", 1.0), ("sub-03", 3.0)):
@@ -64,8 +65,16 @@ def test_vertex_features_of_a_sphere_are_those_at_its_places(subjects):
             nib.freesurfer.write_geometry(surf / f"{side}.sphere.reg", points, np.array([[0, 1, 2]]))
             nib.freesurfer.write_morph_data(surf / f"{side}.thickness", number + points[:, 2] / 100)
             nib.freesurfer.write_morph_data(surf / f"{side}.area", np.full(len(points), 0.5))
-    out = subjects / "vertices"
-    arguments = ["vertices", str(subjects / "subjects"), str(subjects / "participants.tsv"), "--out", str(out)]
+    return subjects
+
+
+def test_vertex_features_of_a_sphere_are_those_at_its_places(surfaces):
+    """Features come back in fsaverage5's order."""
+    from RegionalBrainAgeLib.age.vertices.mesh import sphere_points
+    from RegionalBrainAgeLib.age.vertices.people import read_vertex_people
+
+    out = surfaces / "vertices"
+    arguments = ["vertices", str(surfaces / "subjects"), str(surfaces / "participants.tsv"), "--out", str(out)]
     assert main(arguments) == 0
     people = read_vertex_people(out / "people.csv", out / "features.npy")
     assert people.person.tolist() == ["sub-01", "03"]
@@ -73,3 +82,30 @@ def test_vertex_features_of_a_sphere_are_those_at_its_places(subjects):
     np.testing.assert_allclose(people.features[1, :10242, 0], 3.0 + sphere_points("left")[:, 2], atol=1e-3)
     np.testing.assert_allclose(people.features[0, :, 1], 0.5)
     assert np.isnan(people.features[:, :, 2:]).all()
+
+
+def test_vertices_go_on_after_an_interruption_and_end_with_the_same_files(surfaces, monkeypatch):
+    from RegionalBrainAgeLib.age.vertices import subjects as module
+
+    table, real, read = surfaces / "participants.tsv", module.subject_features, []
+
+    def interrupted(folder, targets):
+        if read:
+            raise KeyboardInterrupt
+        read.append(folder.name)
+        return real(folder, targets)
+
+    def told(folder, targets):
+        read.append(folder.name)
+        return real(folder, targets)
+
+    module.write_vertex_features(surfaces / "subjects", table, surfaces / "whole")
+    monkeypatch.setattr(module, "subject_features", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        module.write_vertex_features(surfaces / "subjects", table, surfaces / "two")
+    monkeypatch.setattr(module, "subject_features", told)
+    assert module.write_vertex_features(surfaces / "subjects", table, surfaces / "two")[0] == 2
+    assert [name for name in read if name != "02"] == ["sub-01", "sub-03"]
+    for name in ("features.npy", "people.csv"):
+        assert (surfaces / "two" / name).read_bytes() == (surfaces / "whole" / name).read_bytes()
+    assert len(list((surfaces / "two").iterdir())) == 2

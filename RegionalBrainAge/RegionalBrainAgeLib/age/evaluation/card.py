@@ -116,7 +116,7 @@ def _accuracy(found: Measured) -> str:
     measures = list(found.accuracy[MODEL_METHOD])
     rows = [
         f"| {measure} | "
-        + " | ".join(_number(*values.get(measure, (np.nan, np.nan))) for values in found.accuracy.values())
+        + " | ".join(number_cell(*values.get(measure, (np.nan, np.nan))) for values in found.accuracy.values())
         for measure in measures
     ]
     rivals = [name for name in found.accuracy if name not in (MODEL_METHOD, CLOSED_FORM_METHOD)]
@@ -159,7 +159,7 @@ def _messages(found: Measured) -> str:
             "",
             "| | with | neighbours off | all off |",
             "|---|---|---|---|",
-            *(f"| {m} | {_number(*own[m])} | {_number(*bare[m])} | {_number(*quiet[m])} |" for m in shown),
+            *(f"| {m} | {number_cell(*own[m])} | {number_cell(*bare[m])} | {number_cell(*quiet[m])} |" for m in shown),
             f"| planted thinning rises most, % | {100 * planted[MODEL_METHOD]['region'].mean():.1f} | | "
             f"{100 * planted[NO_MESSAGES]['region'].mean():.1f} |",
         ]
@@ -290,8 +290,10 @@ def _limits(model: BrainAgeModel, found: Measured) -> str:
     return "\n".join(lines)
 
 
-def _number(value: float, spread: float = float("nan")) -> str:
+def number_cell(value: float, spread: float = float("nan")) -> str:
+    """A measure, and its spread where there is one, in a cell; empty where it was not measured."""
     if not np.isfinite(value):
         return ""
+    value = round(value, 3) + 0.0  # no minus zero
     text = f"{value:.3f}" if abs(value) < 1 else f"{value:.2f}"
     return f"{text} ± {spread:.2f}" if np.isfinite(spread) else text

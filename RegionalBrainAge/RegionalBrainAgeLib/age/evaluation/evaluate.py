@@ -17,6 +17,7 @@ from ..model.calibration import Calibration
 from ..model.reader import RawAges
 from ..norms.closed_form import ClosedForm
 from ..people import People
+from ..training.site_folds import random_parts
 from ..training.train_model import calibrated_out_of_fold_ages, calibration_parts, out_of_fold_ages
 from .baselines import fold_baselines
 from .metrics import (
@@ -31,9 +32,9 @@ from .metrics import (
 
 MODEL_METHOD, CLOSED_FORM_METHOD = "graph network", "closed form, same norms"
 METRICS_NAME = "metrics.tsv"
+WITHIN_SITE = "within site"
 CONTROL_DRAWS = 5
 _FEWEST_IN_DECADE = 40
-_RANDOM_FOLDS = 5
 
 
 @dataclass(frozen=True)
@@ -99,22 +100,25 @@ def _calibrated(model: BrainAgeModel, people: People, rng: np.random.Generator) 
 
 def accuracy(people: People, predicted: np.ndarray) -> dict[str, float]:
     """Raw accuracy of regional ages and of the global one, the last column of (N, R + 1)."""
-    result: dict[str, float] = {}
-    for name, ages in (("regional", predicted[:, :-1]), ("global", predicted[:, -1:])):
-        error = ages - people.age_years[:, None]
-        result |= {
-            f"{name}: MAE 40-90, age-balanced, years": balanced_mae_years(error, people.age_years),
-            f"{name}: MAE, years": float(np.nanmean(np.abs(error))),
-            f"{name}: mean error, years": float(np.nanmean(error)),
-            f"{name}: slope of predicted on true age": mean_slope(ages, people.age_years),
-            f"{name}: correlation with age, all people": mean_correlation(ages, people.age_years),
-        }
-        for site in wide_sites(people.site, people.age_years):
-            rows = people.site == site
-            result[f"{name}: correlation with age within site {site}"] = mean_correlation(
-                ages[rows], people.age_years[rows]
-            )
-            result[f"{name}: slope within site {site}"] = mean_slope(ages[rows], people.age_years[rows])
+    return measures("regional", predicted[:, :-1], people.site, people.age_years) | measures(
+        "global", predicted[:, -1:], people.site, people.age_years
+    )
+
+
+def measures(name: str, ages: np.ndarray, site: np.ndarray, age_years: np.ndarray) -> dict[str, float]:
+    """Raw accuracy of ages (N, K), each measure's name behind this one; sites count that span 40 years or more."""
+    error = ages - age_years[:, None]
+    result = {
+        f"{name}: MAE 40-90, age-balanced, years": balanced_mae_years(error, age_years),
+        f"{name}: MAE, years": float(np.nanmean(np.abs(error))),
+        f"{name}: mean error, years": float(np.nanmean(error)),
+        f"{name}: slope of predicted on true age": mean_slope(ages, age_years),
+        f"{name}: correlation with age, all people": mean_correlation(ages, age_years),
+    }
+    for one in wide_sites(site, age_years):
+        rows = site == one
+        result[f"{name}: correlation with age {WITHIN_SITE} {one}"] = mean_correlation(ages[rows], age_years[rows])
+        result[f"{name}: slope {WITHIN_SITE} {one}"] = mean_slope(ages[rows], age_years[rows])
     return result
 
 
@@ -229,8 +233,7 @@ def _groups(model: BrainAgeModel, people: People) -> tuple[np.ndarray, str]:
     names = np.where(known, [f"fold {index}" for index in fold_of], people.site)
     if len(np.unique(names)) > 1:
         return names, "site, in the folds of the model"
-    order = np.random.default_rng(0).permutation(len(people)) % _RANDOM_FOLDS
-    return np.array([f"part {part}" for part in order]), "random parts of the one site"
+    return np.array([f"part {part}" for part in random_parts(len(people))]), "random parts of the one site"
 
 
 def baselines(model: BrainAgeModel, people: People, groups: np.ndarray | None = None) -> dict[str, np.ndarray]:

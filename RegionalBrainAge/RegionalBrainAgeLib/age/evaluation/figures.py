@@ -29,17 +29,36 @@ def write_figures(evaluation: Evaluation, people: People, folder: Path | str) ->
     coverage : share of 90 % intervals that hold a healthy person's zero, by decade.
     calibration_curve : share of people at or below each percentile told; on the line if percentiles mean what they say.
     """
-    folder = Path(folder) / "figures"
-    folder.mkdir(parents=True, exist_ok=True)
     ages, years = evaluation.ages, people.age_years
-    bins = {name: rows for name, rows in decades(years).items() if np.count_nonzero(rows) >= _FEWEST_IN_DECADE}
+    bins = _bins(years)
     figures = {
-        "predicted_age.svg": _dots(years, ages.brain_age_years, bins, "predicted age, mean of regions (years)", True),
+        **_age_figures(years, ages.brain_age_years),
         "corrected_pad.svg": _dots(years, ages.pad_corrected_years, bins, "corrected PAD, mean of regions (years)"),
-        "error_by_age.svg": _error_by_age(years, ages.brain_age_years, bins),
         "coverage.svg": _coverage(ages.pad_lower_years, ages.pad_upper_years, bins),
         "calibration_curve.svg": _calibration_curve(ages.pad_percentile),
     }
+    return _save(figures, Path(folder) / "figures")
+
+
+def write_age_figures(age_years: np.ndarray, predicted_years: np.ndarray, folder: Path | str) -> list[Path]:
+    """`write_figures` of a model without intervals: predicted_age and error_by_age alone."""
+    return _save(_age_figures(age_years, predicted_years), Path(folder) / "figures")
+
+
+def _age_figures(years: np.ndarray, predicted: np.ndarray) -> dict[str, Figure]:
+    bins = _bins(years)
+    return {
+        "predicted_age.svg": _dots(years, predicted, bins, "predicted age, mean of regions (years)", True),
+        "error_by_age.svg": _error_by_age(years, predicted, bins),
+    }
+
+
+def _bins(years: np.ndarray) -> dict[str, np.ndarray]:
+    return {name: rows for name, rows in decades(years).items() if np.count_nonzero(rows) >= _FEWEST_IN_DECADE}
+
+
+def _save(figures: Mapping[str, Figure], folder: Path) -> list[Path]:
+    folder.mkdir(parents=True, exist_ok=True)
     with matplotlib.rc_context({"svg.hashsalt": "regional-brain-age", "svg.fonttype": "none"}):
         for name, figure in figures.items():
             figure.savefig(folder / name, metadata={"Date": None})
@@ -126,22 +145,33 @@ def card_figures(found: Measured) -> dict[str, bytes]:
     axes.margins(y=0.2)
     axes.set_ylim(bottom=0)
     axes.legend(frameon=False, fontsize="small")
-    site = found.people.site
+    error = found.predicted_years - found.people.age_years[:, None]
+    by_site = errors_by_site(found.people.site, error, ("mean of regions", "whole brain"))
+    return {name: _png(figure) for name, figure in zip(FIGURE_FILES, (curve, by_site), strict=True)}
+
+
+def site_figure(site: np.ndarray, error_years: np.ndarray, labels: tuple[str, str]) -> dict[str, bytes]:
+    """`errors_by_site` alone, by its file name on a card."""
+    return {FIGURE_FILES[1]: _png(errors_by_site(site, error_years, labels))}
+
+
+def errors_by_site(site: np.ndarray, error_years: np.ndarray, labels: tuple[str, str]) -> Figure:
+    """Median and 90 % of errors (N, 2) of every site with 15 people or more; of every site where none has so many."""
     sites = [name for name in np.unique(site)[::-1] if (site == name).sum() >= _FEWEST_OF_SITE]
-    by_site = Figure(figsize=(7, 0.28 * len(sites) + 1.4), layout="constrained")
-    axes = by_site.add_subplot()
+    sites = sites or list(np.unique(site)[::-1])
+    figure = Figure(figsize=(7, 0.28 * len(sites) + 1.4), layout="constrained")
+    axes = figure.add_subplot()
     axes.spines[["top", "right"]].set_visible(False)
     axes.axvline(0, color=palette.INK, linewidth=1)
-    error = found.predicted_years - found.people.age_years[:, None]
-    for column, (label, colour) in enumerate((("mean of regions", palette.BLUE), ("whole brain", palette.ORANGE))):
-        spread = np.array([np.percentile(error[site == name, column], [5, 50, 95]) for name in sites]).reshape(-1, 3)
+    for column, (label, colour) in enumerate(zip(labels, (palette.BLUE, palette.ORANGE), strict=True)):
+        spread = np.array([np.percentile(error_years[site == name, column], [5, 50, 95]) for name in sites])
         at = np.arange(len(sites)) + (0.14, -0.14)[column]
         axes.hlines(at, spread[:, 0], spread[:, 2], color=colour, linewidth=2)
         axes.plot(spread[:, 1], at, "o", color=colour, markersize=5, label=label)
     axes.set_yticks(range(len(sites)), [f"{name} ({(site == name).sum()})" for name in sites])
-    by_site.supxlabel("predicted minus true age (years): median, and 90 % of people", fontsize="medium")
-    by_site.legend(loc="outside upper center", ncols=2, frameon=False, fontsize="small")
-    return {name: _png(figure) for name, figure in zip(FIGURE_FILES, (curve, by_site), strict=True)}
+    figure.supxlabel("predicted minus true age (years): median, and 90 % of people", fontsize="medium")
+    figure.legend(loc="outside upper center", ncols=2, frameon=False, fontsize="small")
+    return figure
 
 
 def _png(figure: Figure) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -243,9 +243,11 @@ def age_mixed(people: People, seed: int = 0) -> People:
     return whole.take(np.sort(np.concatenate([old, chosen])))
 
 
-def methods_where_network_loses(accuracy_: dict[str, dict[str, tuple[float, float]]], rivals: Sequence[str]) -> list:
+def methods_where_network_loses(
+    accuracy_: Mapping[str, Mapping[str, tuple[float, float]]], rivals: Sequence[str], network: str = MODEL_METHOD
+) -> list:
     """(measure, names of better rivals) for every measure on which the network is not best."""
-    own, lost = accuracy_[MODEL_METHOD], []
+    own, lost = accuracy_[network], []
     for measure, (value, _) in own.items():
         if "mean error" in measure:
             continue

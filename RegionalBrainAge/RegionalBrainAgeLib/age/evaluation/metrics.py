@@ -37,8 +37,9 @@ def decades(age_years: np.ndarray, ages: tuple[int, int] = (0, 120)) -> dict[str
 
 
 def mean_correlation(values: np.ndarray, age_years: np.ndarray) -> float:
-    """Pearson correlation with age, averaged over regions."""
-    return float(np.nanmean([_correlation(column, age_years) for column in values.T]))
+    """Pearson correlation with age, averaged over regions; NaN where none has one."""
+    found = np.array([_correlation(column, age_years) for column in values.T])
+    return float(np.nanmean(found)) if np.isfinite(found).any() else float("nan")
 
 
 def mean_slope(values: np.ndarray, age_years: np.ndarray) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,20 +14,29 @@ from ...errors import InputError
 from ...files.atomic_file import write_atomically
 from ...files.input_file import parsing, plain_file
 
-FORMAT = "regional-brain-age-model/2"
+FORMAT, VERTEX_FORMAT = "regional-brain-age-model/2", "regional-brain-age-vertex-model/3"
 CARD_FILE = "MODEL_CARD.md"
 ROUTE_FILES = {"T1": "route-t1.json"}
 FIGURE_FILES = ("error_by_controls.png", "error_by_site.png")
 ARRAY_FILES = ("weights.safetensors", "norms.safetensors", "errors.safetensors")
 _ADDED_FILES = (CARD_FILE, *ROUTE_FILES.values(), *FIGURE_FILES)
 _NO_SEAL = "0" * 64
+_OTHER_KIND = {
+    FORMAT: ("is a vertex model, which reads features of a mesh", "a model trained on a table of parcels"),
+    VERTEX_FORMAT: ("is no vertex model", "a model trained on features of a mesh"),
+}
 
 
-def check_contents(folder: Path) -> None:
-    """Raises InputError when there is no folder or it holds a file a model does not have."""
+def check_contents(folder: Path, arrays: Sequence[str] = ARRAY_FILES) -> None:
+    """Raises InputError when there is no folder or it holds a file a model does not have.
+
+    Parameters
+    ----------
+    arrays : the files of numbers that this kind of model has.
+    """
     if not folder.is_dir():
         raise InputError(f"There is no model folder at {folder}.", "Give the folder that `train` wrote.")
-    allowed = {*ARRAY_FILES, *_ADDED_FILES, "model.json"}
+    allowed = {*arrays, *_ADDED_FILES, "model.json"}
     foreign = sorted(file.name for file in folder.iterdir() if file.name not in allowed)
     if foreign:
         raise InputError(
@@ -35,7 +45,7 @@ def check_contents(folder: Path) -> None:
         )
 
 
-def checked_contents(folder: Path, description: dict) -> dict[str, bytes]:
+def checked_contents(folder: Path, description: dict, arrays: Sequence[str] = ARRAY_FILES) -> dict[str, bytes]:
     """Content of every file under the checksums of model.json.
 
     Raises
@@ -43,7 +53,7 @@ def checked_contents(folder: Path, description: dict) -> dict[str, bytes]:
     InputError : a missing or altered file, or one that is not under the checksums.
     """
     sums = description["sha256"]
-    contents = {name: _read_file(folder, name, sums.get(name)) for name in (*ARRAY_FILES, *sums)}
+    contents = {name: _read_file(folder, name, sums.get(name)) for name in (*arrays, *sums)}
     for name in _ADDED_FILES:
         if name not in sums and (folder / name).exists():
             raise InputError(
@@ -52,7 +62,7 @@ def checked_contents(folder: Path, description: dict) -> dict[str, bytes]:
     return contents
 
 
-def add_file(folder: Path | str, name: str, content: str | bytes) -> None:
+def add_file(folder: Path | str, name: str, content: str | bytes, wanted_format: str = FORMAT) -> None:
     """Puts the card, a figure of it or a route model into a model folder, under its checksums.
 
     Parameters
@@ -62,7 +72,7 @@ def add_file(folder: Path | str, name: str, content: str | bytes) -> None:
     folder = Path(folder)
     if name not in _ADDED_FILES:
         raise ValueError(f"{name} does not belong into a model folder")
-    description = read_description(folder)
+    description = read_description(folder, wanted_format)
     content = content.encode("utf-8") if isinstance(content, str) else content
     part = folder / (name + ".part")
     part.write_bytes(content)
@@ -100,6 +110,10 @@ def read_description(folder: Path, wanted_format: str = FORMAT) -> dict:
             f"The model folder {folder} is of an earlier software version, which read thickness alone.",
             "Use the shipped model, or train anew with this version.",
         )
+    kind = str(description.get("format")).rpartition("/")[0]
+    if kind != wanted_format.rpartition("/")[0] and kind in {name.rpartition("/")[0] for name in _OTHER_KIND}:
+        is_what, needed = _OTHER_KIND[wanted_format]
+        raise InputError(f"The model folder {folder} {is_what}.", f"Needed is {needed}.")
     if description.get("format") != wanted_format:
         raise InputError(
             f"{path} has the format '{description.get('format')}', needed is '{wanted_format}'.",

@@ -7,6 +7,7 @@ from difflib import SequenceMatcher
 import numpy as np
 
 _STOPPING_GROUPS = 5
+RANDOM_PARTS = 5
 _FEWEST_SITES_TO_STOP = 3
 
 
@@ -27,6 +28,11 @@ def site_folds(site: np.ndarray, age_years: np.ndarray, folds: int) -> list[list
         smallest = min(range(folds), key=lambda fold: sum(size[member] for member in groups[fold]))
         groups[smallest].append(name)
     return [[str(name) for name in group] for group in groups]
+
+
+def random_parts(people: int) -> np.ndarray:
+    """(N,) number of the part, 0 to 4, each person is held out with where there is only one site to learn from."""
+    return np.random.default_rng(0).permutation(people) % RANDOM_PARTS
 
 
 def stopping_sites(site: np.ndarray, age_years: np.ndarray) -> list[str]:

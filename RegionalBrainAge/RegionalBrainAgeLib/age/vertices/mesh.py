@@ -1,27 +1,19 @@
-"""Vertex mode, the data: an icosahedral mesh as the brain graph, and features streamed from disk.
+"""Vertex mode, the mesh: an icosahedron as the brain graph, and the regions on it.
 
 The geometry is fsaverage5 as installed with the Python package nilearn (nothing is downloaded); fsaverage4 is nested in
-it: its vertices are the first of each hemisphere. Features of all people lie in one ``.npy`` file of shape (people,
-vertices, features), float32, left hemisphere first, in the order of the rows of the table. The file is memory-mapped:
-17,791 x 20,484 x 5 values are 7.3 GB on disk and are never in memory at once.
+it: its vertices are the first of each hemisphere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-import pandas as pd
 from scipy.ndimage import distance_transform_edt
 
 from ...anatomy.regions import RegionScheme, region_masks
 from ...errors import InputError
-from ...files.input_file import parsing, plain_file
-from ...files.tables import read_table
-from ...files.words import sex_of
 from ...geometry.coordinates import values_at
 from ...resources import package_file
 
@@ -35,7 +27,6 @@ _MNI152_FROM_MNI305 = np.array(
     ]
 )
 _NEAR_REGION_MM = 3.0
-_CHUNK_PEOPLE = 64
 
 
 @dataclass(frozen=True)
@@ -57,6 +48,21 @@ class Mesh:
     def hemisphere(self) -> np.ndarray:
         """(V,) "L" or "R"."""
         return np.repeat(["L", "R"], len(self.points_mm) // 2)
+
+
+@dataclass(frozen=True)
+class MeshRegions:
+    """The regions of a scheme on a mesh.
+
+    Parameters
+    ----------
+    scheme : its name. names : of the regions.
+    weights : (R, V), rows summing to 1; see `vertex_membership`.
+    """
+
+    scheme: str
+    names: tuple[str, ...]
+    weights: np.ndarray
 
 
 def load_mesh(name: str) -> Mesh:
@@ -118,69 +124,9 @@ def vertex_membership(mesh: Mesh, scheme: RegionScheme) -> np.ndarray:
     return np.array(rows)
 
 
-@dataclass(frozen=True)
-class VertexPeople:
-    """People with features per vertex on disk.
-
-    Parameters
-    ----------
-    person, site : (N,). age_years, male : (N,).
-    features : memory-mapped (N, V, F) float32; NaN where not measured.
-    """
-
-    person: np.ndarray
-    site: np.ndarray
-    age_years: np.ndarray
-    male: np.ndarray
-    features: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.person)
-
-    def chunks(self, rows: np.ndarray) -> Iterator[np.ndarray]:
-        """The features of these rows, few people at a time."""
-        for start in range(0, len(rows), _CHUNK_PEOPLE):
-            yield np.asarray(self.features[rows[start : start + _CHUNK_PEOPLE]], dtype=np.float32)
-
-
-def read_vertex_people(table: Path | str, features: Path | str) -> VertexPeople:
-    """A table (person, site, age, sex) and the features of its rows, not yet read into memory.
-
-    Raises
-    ------
-    InputError : a missing column, a wrong cell, or files that do not fit together.
-    """
-    frame = pd.DataFrame(read_table(table), dtype=str)
-    name = f"The features {features}"
-    plain_file(features, name)
-    with parsing(name, "Give a plain .npy file."):
-        values = np.load(features, mmap_mode="r", allow_pickle=False)
-        if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu":
-            raise ValueError("it holds no array of numbers")
-    absent = [column for column in ("person", "site", "age", "sex") if column not in frame.columns]
-    if absent:
-        raise InputError(f"The table {table} lacks the column(s) {', '.join(absent)}.", "Add them.")
-    expected = {2 * count for count in VERTICES_PER_HEMISPHERE.values()}
-    if values.ndim != 3 or len(values) != len(frame) or values.shape[1] not in expected:
-        raise InputError(
-            f"{features} has the shape {values.shape}, the table {len(frame)} rows.",
-            "Give (people, 5124 or 20484 vertices, features), one row per row of the table.",
-        )
-    age = pd.to_numeric(frame["age"], errors="coerce").to_numpy()
-    if not ((age >= 0) & (age <= 120)).all() or not frame["sex"].map(sex_of).notna().all():
-        raise InputError(
-            f"The table {table} has ages outside 0 to 120 years or a sex that is not F or M.", "Correct them."
-        )
-    if frame["person"].duplicated().any():
-        raise InputError(f"People occur more than once in {table}.", "Keep one row per person.")
-    male = (frame["sex"].map(sex_of) == "M").to_numpy(dtype=float)
-    return VertexPeople(frame["person"].to_numpy(str), frame["site"].to_numpy(str), age, male, values)
-
-
-def mesh_of(people: VertexPeople) -> str:
-    """Name of the mesh the features lie on."""
-    half = people.features.shape[1] // 2
-    return next(name for name, count in VERTICES_PER_HEMISPHERE.items() if count == half)
+def mesh_regions(mesh: Mesh, scheme: RegionScheme) -> MeshRegions:
+    """The regions of a scheme on this mesh; InputError for a region without any vertex."""
+    return MeshRegions(scheme.name, tuple(region.name for region in scheme.regions), vertex_membership(mesh, scheme))
 
 
 def _surface(name: str) -> tuple[np.ndarray, np.ndarray]:

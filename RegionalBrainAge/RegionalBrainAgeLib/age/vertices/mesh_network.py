@@ -69,8 +69,9 @@ class MeshNetwork(nn.Module):
         self.register_buffer("edge_index", torch.as_tensor(both.T.copy(), dtype=torch.long), persistent=False)
         spread = spread_membership(edges, membership, sizes.hops)
         self.register_buffer("spread", torch.as_tensor(spread, dtype=torch.float32), persistent=False)
-        # Inputs of a vertex: features, missing, sex.
-        self.encoder = nn.Parameter(torch.randn(sizes.features + 2, sizes.hidden) / np.sqrt(sizes.features + 2))
+        # Inputs of a vertex: its features, which of them are missing, sex.
+        inputs = 2 * sizes.features + 1
+        self.encoder = nn.Parameter(torch.randn(inputs, sizes.hidden) / np.sqrt(inputs))
         self.identity = nn.Parameter(0.1 * torch.randn(sizes.nodes, sizes.hidden))
         self.messages = nn.ModuleList([GraphConv(sizes.hidden, sizes.hidden, aggr="mean") for _ in range(sizes.rounds)])
         self.fill = nn.Parameter(0.1 * torch.randn(sizes.hidden, sizes.features))
@@ -90,14 +91,15 @@ class MeshNetwork(nn.Module):
         Parameters
         ----------
         values : (B, N, F) standardised; anything where missing.
-        missing : (B, N) 0..1. male : (B,) 0..1.
+        missing : (B, N, F) 0 or 1, feature by feature: a person without one feature keeps the others.
+        male : (B,) 0..1.
         """
-        known = torch.where(missing[..., None] > 0, torch.zeros_like(values), values)
+        known = torch.where(missing > 0, torch.zeros_like(values), values)
         sex = (male - 0.5)[:, None, None].expand(-1, missing.shape[1], 1)
-        state = gelu(torch.cat([known, missing[..., None], sex], dim=-1) @ self.encoder + self.identity)
+        state = gelu(torch.cat([known, missing, sex], dim=-1) @ self.encoder + self.identity)
         for message in self.messages:
             state = state + gelu(message(state, self.edge_index))
-        filled = torch.where(missing[..., None] > 0, state @ self.fill, values)
+        filled = torch.where(missing > 0, state @ self.fill, values)
         found = torch.einsum("rn,bnc->brc", self.spread, torch.cat([filled, state], dim=-1))
         found = torch.einsum("brc,rce->bre", found, self.collect)
         facts = torch.cat([found, (male - 0.5)[:, None, None].expand(-1, found.shape[1], 1)], dim=-1)

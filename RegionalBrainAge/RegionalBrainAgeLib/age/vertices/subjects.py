@@ -8,9 +8,6 @@ thickness (mm), white surface area (mm2, summed over what belongs to a vertex), 
 
 from __future__ import annotations
 
-import csv
-import math
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,9 +18,10 @@ from scipy.spatial import cKDTree
 from ...errors import InputError
 from ...files.atomic_folder import make_folder
 from ...files.input_file import parsing, plain_file
-from ...files.tables import read_table
-from ..subjects import facts_of, person_column, subject_folder
+from ...files.tables import read_table, table_text
+from ..subjects import PERSON_COLUMNS, TOLD_EVERY, facts_of, person_column, subject_folder
 from .mesh import VERTICES_PER_HEMISPHERE, sphere_points
+from .partial_features import PartialFeatures
 
 MESH = "fsaverage5"
 FEATURES = ("thickness", "area", "curv", "sulc", "w-g.pct.mgh")
@@ -39,7 +37,8 @@ def write_vertex_features(
 ) -> tuple[int, list[str]]:
     """Writes ``features.npy`` (people, 20484, 5) and ``people.csv`` into a folder.
 
-    A feature a subject does not have (FastSurfer writes no grey/white contrast) is NaN.
+    A feature a subject does not have (FastSurfer writes no grey/white contrast) is NaN. After an interruption the same
+    call goes on where it was, and ends with the same files; see `PartialFeatures`.
 
     Returns
     -------
@@ -48,38 +47,42 @@ def write_vertex_features(
     Raises
     ------
     InputError : no such folder or column, or nobody could be read.
+    RegionalBrainAgeError : the disk is full, or another run writes there.
     """
     folder, rows = Path(subjects_dir), read_table(participants)
     key = person_column(participants, rows)
-    people: list[tuple[str, str, float, str]] = []
-    skipped, start = [], time.monotonic()
+    names = [row[key].strip() for row in rows]
+    if len(set(names)) < len(names):
+        raise InputError(f"People occur more than once in {participants}.", "Keep one row per person.")
     out = Path(out)
     make_folder(out)
-    count = VERTICES_PER_HEMISPHERE[MESH]
-    part = out / "features.part.npy"
-    shape = (len(rows), 2 * count, len(FEATURES))
-    values = np.lib.format.open_memmap(part, "w+", np.float32, shape)
     targets = [cKDTree(sphere_points(side)) for side in ("left", "right")]
-    for number, row in enumerate(rows):
-        name = row[key].strip()
-        try:
-            age_years, sex = facts_of(row, name)
-            values[len(people)] = subject_features(subject_folder(folder, name), targets)
-            people.append((name, row.get("site", "").strip() or "site", age_years, sex))
-        except InputError as error:
-            skipped.append(f"{name}: {error}")
-        if progress is not None:
-            left_s = (time.monotonic() - start) / (number + 1) * (len(rows) - number - 1)
-            progress(f"person {number + 1} of {len(rows)}, about {math.ceil(left_s / 60)} min left", number / len(rows))
-    if not people:
-        del values
-        part.unlink()
-        raise InputError(f"Nobody of {participants} could be read from {folder}.", skipped[0] if skipped else "")
-    _shorten(values, part, out / "features.npy", len(people))
-    with (out / "people.csv").open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["person", "site", "age", "sex"])
-        writer.writerows(people)
+    people: list[tuple[str, str, str, float, str]] = []
+    skipped: list[str] = []
+    read_now = 0
+    with PartialFeatures(out, (2 * VERTICES_PER_HEMISPHERE[MESH], len(FEATURES)), FEATURES) as part:
+        for number, (name, row) in enumerate(zip(names, rows, strict=True)):
+            try:
+                age_years, sex = facts_of(row, name)
+                subject = subject_folder(folder, name)
+                stamp = f"{subject.resolve()} {_newest_ns(subject)}"
+                if not part.keeps(name, stamp):
+                    part.add(name, stamp, subject_features(subject, targets))
+                    read_now += 1
+                site = row.get("site", "").strip() or "site"
+                people.append((name, row.get("dataset", "").strip(), site, age_years, sex))
+            except InputError as error:
+                skipped.append(f"{name}: {error}")
+            if progress is not None and (number + 1) % TOLD_EVERY == 0:
+                # The time left is told by what this run has read, not by what an interrupted one had.
+                progress(f"{number + 1} of {len(rows)} people", read_now / (read_now + len(rows) - number - 1 or 1))
+        if not people:
+            raise InputError(f"Nobody of {participants} could be read from {folder}.", skipped[0] if skipped else "")
+        part.finish(
+            table_text(
+                [dict(zip(PERSON_COLUMNS, facts, strict=True)) for facts in people], PERSON_COLUMNS, csv_file=True
+            )
+        )
     return len(people), skipped
 
 
@@ -143,16 +146,7 @@ def _vertex_values(path: Path) -> np.ndarray:
     return np.asarray(nib.freesurfer.read_morph_data(path), dtype=float)
 
 
-def _shorten(values: np.memmap, part: Path, path: Path, count: int) -> None:
-    """The first people of a memory-mapped file as a file of its own name."""
-    values.flush()
-    if count == len(values):
-        del values
-        part.replace(path)
-        return
-    whole = np.lib.format.open_memmap(path, "w+", np.float32, (count, *values.shape[1:]))
-    for number in range(count):
-        whole[number] = values[number]
-    whole.flush()
-    del values
-    part.unlink()
+def _newest_ns(subject: Path) -> int:
+    """When the newest of the files read was changed, ns; 0 where there is none."""
+    files = [subject / "surf" / f"{side}.{name}" for side in _SIDES for name in ("sphere.reg", *FEATURES)]
+    return max((path.stat().st_mtime_ns for path in files if path.exists()), default=0)

@@ -1,38 +1,35 @@
-"""Vertex mode, the model: the same network on a mesh, trained on real people streamed from disk."""
+"""Vertex mode, the model: a network on a mesh, its training on people streamed from disk."""
 
 from __future__ import annotations
 
-import hashlib
-import json
+import copy
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
-from safetensors.numpy import load as load_arrays
-from safetensors.numpy import save as save_arrays
+from torch import nn
 
-from ...anatomy.regions import RegionScheme
 from ...errors import InputError
-from ...files.input_file import parsing
 from ..evaluation.metrics import balanced_mae_years
 from ..model.graph import grown_holes
-from ..model.model_folder import read_description, write_description
 from ..training.site_folds import stopping_sites
 from .early_stopping import BestWeights
-from .mesh import Mesh, VertexPeople, load_mesh, mesh_of, vertex_membership
+from .mesh import Mesh, MeshRegions, load_mesh
 from .mesh_network import MeshArchitecture, MeshNetwork
+from .people import VertexPeople, mesh_of
 
-FORMAT = "regional-brain-age-vertex-model/2"
+Progress = Callable[[str, float], None]
 _ALL_AGES_YEARS = (0, 120)
 _KNEE_YEARS = 5.0
 _PEOPLE_TO_STOP_BY = 200
+# Cortex of one person where others have the medial wall, whose values hardly vary, would be thousands of SD away.
+_FURTHEST_SD = 8.0
 
 
 @dataclass(frozen=True)
 class VertexRecipe:
-    """Settings of a vertex training; see `training.Recipe`."""
+    """Settings of a vertex training; see `training.Recipe`. The card holds `folds` groups of sites out in turn."""
 
     steps: int = 2000
     check_every: int = 100
@@ -43,6 +40,7 @@ class VertexRecipe:
     hops: int = 3
     hole_fraction: float = 0.3
     site_shift_sd: float = 0.4
+    folds: int = 5
 
 
 @dataclass(frozen=True)
@@ -51,61 +49,60 @@ class VertexModel:
 
     Parameters
     ----------
-    mean, sd : (V, F) of the training people, each site's mean taken off for the SD.
+    mean, sd : (V, F) of the training people.
+    about : what it was trained on and how, for model.json and the card.
     """
 
     mesh: Mesh
-    region_names: tuple[str, ...]
+    regions: MeshRegions
     architecture: MeshArchitecture
     network: MeshNetwork
     mean: np.ndarray
     sd: np.ndarray
     about: dict
 
-    @torch.no_grad()
-    def predict(self, people: VertexPeople, rows: np.ndarray | None = None) -> np.ndarray:
-        """Raw regional ages (n, R) of people, streamed."""
-        rows = np.arange(len(people)) if rows is None else rows
-        ages, done = [], 0
-        for values in people.chunks(rows):
-            male = people.male[rows[done : done + len(values)]]
-            ages.append(self.network(*_inputs(values, self.mean, self.sd, male)).numpy())
-            done += len(values)
-        return np.concatenate(ages)
+    def predict(self, people: VertexPeople, progress: Progress | None = None) -> np.ndarray:
+        """Raw regional ages (N, R) of people, streamed.
+
+        Raises
+        ------
+        InputError : features of another mesh, or another number of them.
+        """
+        shape = people.features.shape[1:]
+        if shape != self.mean.shape:
+            raise InputError(
+                f"The features have {shape[0]} vertices with {shape[1]} values each, the model {self.mean.shape[0]} "
+                f"with {self.mean.shape[1]}.",
+                "Give features made as those the model was trained on.",
+            )
+        return streamed_ages(self.network, people, self.mean, self.sd, progress)
+
+    def without_messages(self) -> VertexModel:
+        """The same model with every message between vertices switched off, the same vertices in view."""
+        quiet = copy.deepcopy(self.network)
+        quiet.messages = nn.ModuleList()
+        return replace(self, network=quiet)
 
 
-@dataclass(frozen=True)
-class HeldOutOnDisk:
-    """People of sites held out of a vertex training, streamed at every look; `stopping.BestWeights` chooses by them.
-
-    Parameters
-    ----------
-    rows : of the people.
-    mean, sd : (V, F) of the features.
-    """
-
-    people: VertexPeople
-    rows: np.ndarray
-    mean: np.ndarray
-    sd: np.ndarray
-
-    @torch.no_grad()
-    def error_years(self, network: MeshNetwork) -> float:
-        """Age-balanced mean absolute error against age."""
-        device, errors, done = next(network.parameters()).device, [], 0
-        for values in self.people.chunks(self.rows):
-            rows = self.rows[done : done + len(values)]
-            inputs = [tensor.to(device) for tensor in _inputs(values, self.mean, self.sd, self.people.male[rows])]
-            errors.append(network(*inputs).cpu().numpy() - self.people.age_years[rows, None])
-            done += len(values)
-        age_years = self.people.age_years[self.rows]
-        return balanced_mae_years(np.concatenate(errors), age_years, _ALL_AGES_YEARS, fewest=1)
+@torch.no_grad()
+def streamed_ages(
+    network: MeshNetwork, people: VertexPeople, mean: np.ndarray, sd: np.ndarray, progress: Progress | None = None
+) -> np.ndarray:
+    """Ages (N, R) by a network, a few people in memory at a time."""
+    device = next(network.parameters()).device
+    ages = np.full((len(people), network.architecture.regions), np.nan)
+    for part, values in people.chunks():
+        if progress is not None:
+            progress("ages of people", part.start / len(people))
+        inputs = [tensor.to(device) for tensor in _inputs(values, mean, sd, people.male[part])]
+        ages[part] = network(*inputs).cpu().numpy()
+    return ages
 
 
-def feature_statistics(people: VertexPeople, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def feature_statistics(people: VertexPeople) -> tuple[np.ndarray, np.ndarray]:
     """Mean and SD (V, F) in one pass over the disk, NaN left out."""
     count = total = squares = 0.0
-    for values in people.chunks(rows):
+    for _, values in people.chunks():
         known = np.isfinite(values)
         filled = np.where(known, values, 0.0).astype(float)
         count = count + known.sum(axis=0)
@@ -116,30 +113,40 @@ def feature_statistics(people: VertexPeople, rows: np.ndarray) -> tuple[np.ndarr
     return mean, np.sqrt(np.maximum(variance, 1e-8))
 
 
+def standardised(values: np.ndarray, mean: np.ndarray, sd: np.ndarray) -> np.ndarray:
+    """(n, V, F) in SD from the mean, at most 8 of them; NaN where not measured."""
+    return np.clip((values - mean) / sd, -_FURTHEST_SD, _FURTHEST_SD)
+
+
 def train_vertex_model(
     people: VertexPeople,
-    scheme: RegionScheme,
+    regions: MeshRegions,
     recipe: VertexRecipe | None = None,
     seed: int = 0,
-    rows: np.ndarray | None = None,
-    progress: Callable[[str, float], None] | None = None,
+    about: dict | None = None,
+    progress: Progress | None = None,
 ) -> VertexModel:
-    """Trains on these rows: ages balanced, a random shift per person for scanners, patches of vertices missing.
+    """Trains on these people: ages balanced, a random shift per person for scanners, patches of vertices missing.
 
     With three sites or more, one group of them is held out to stop by. The same seed gives the same model on the same
-    machine.
+    processor.
+
+    Parameters
+    ----------
+    regions : on the mesh of the features.
+    about : further facts for model.json.
     """
     recipe = recipe or VertexRecipe()
-    rows = np.arange(len(people)) if rows is None else rows
-    watched = stopping_sites(people.site[rows], people.age_years[rows])
-    apart = np.isin(people.site[rows], watched)
-    others, rows = rows[apart], rows[~apart]
+    watched = stopping_sites(people.site, people.age_years)
+    apart = np.isin(people.site, watched)
+    everyone, others, people = people, people.take(apart), people.take(~apart)
     mesh = load_mesh(mesh_of(people))
-    membership = vertex_membership(mesh, scheme)
-    mean, sd = feature_statistics(people, rows)
+    if progress is not None:
+        progress("mean and SD of every feature", 0.0)
+    mean, sd = feature_statistics(people)
     architecture = MeshArchitecture(
         nodes=len(mesh.points_mm),
-        regions=len(membership),
+        regions=len(regions.names),
         features=people.features.shape[2],
         hidden=recipe.hidden,
         hops=recipe.hops,
@@ -147,18 +154,22 @@ def train_vertex_model(
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    network = MeshNetwork(architecture, mesh.edges, membership).to(device)
+    network = MeshNetwork(architecture, mesh.edges, regions.weights).to(device)
     optimiser = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
-    bins = (people.age_years[rows] // 10).astype(int)
+    bins = (people.age_years // 10).astype(int)
     weights = 1.0 / np.bincount(bins)[bins]
     weights /= weights.sum()
     holes = grown_holes(mesh.edges, architecture.nodes, 100, rng).missing
-    others = np.sort(rng.permutation(others)[:_PEOPLE_TO_STOP_BY])
-    held_out, best = HeldOutOnDisk(people, others, mean, sd), BestWeights(recipe.patience)
+    others = others.take(np.sort(rng.permutation(len(others))[:_PEOPLE_TO_STOP_BY]))
+    best = BestWeights(recipe.patience)
+
+    def error_years(network: MeshNetwork) -> float:
+        error = streamed_ages(network, others, mean, sd) - others.age_years[:, None]
+        return balanced_mae_years(error, others.age_years, _ALL_AGES_YEARS, fewest=1)
+
     for step in range(recipe.steps):
-        chosen = np.sort(rng.choice(len(rows), size=recipe.batch, p=weights, replace=len(rows) < recipe.batch))
-        chosen = rows[chosen]
-        values = np.array(people.features[chosen], dtype=np.float32)
+        chosen = np.sort(rng.choice(len(people), size=recipe.batch, p=weights, replace=len(people) < recipe.batch))
+        values = people.read(chosen)
         values += recipe.site_shift_sd * rng.standard_normal((len(chosen), 1, values.shape[2])) * sd
         holed = rng.random(len(chosen)) < recipe.hole_fraction
         values[holed] = np.where(
@@ -178,66 +189,34 @@ def train_vertex_model(
             progress(f"loss {float(loss.detach()):.2f}", step / recipe.steps)
         done = step + 1
         look = len(others) and (done % recipe.check_every == 0 or done == recipe.steps)
-        if look and best.check(done, network, held_out.error_years):
+        if look and best.check(done, network, error_years):
             break
     if len(others):
         best.restore(network)
-    names = tuple(region.name for region in scheme.regions)
-    about = {"people": len(rows), "recipe": asdict(recipe), "seed": seed, "scheme": scheme.name}
-    about["early_stopping"] = best.as_dict(watched)
-    return VertexModel(mesh, names, architecture, network.cpu().eval(), mean, sd, about)
-
-
-def save_vertex_model(model: VertexModel, folder: Path | str) -> None:
-    """Writes weights.safetensors and a sealed model.json."""
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    arrays = {key: value.numpy() for key, value in model.network.state_dict().items()}
-    arrays |= {"feature_mean": model.mean.astype(np.float32), "feature_sd": model.sd.astype(np.float32)}
-    content = save_arrays({name: np.ascontiguousarray(array) for name, array in arrays.items()})
-    (folder / "weights.safetensors").write_bytes(content)
-    description = {
-        "format": FORMAT,
-        "mesh": model.mesh.name,
-        "regions": list(model.region_names),
-        "architecture": model.architecture.as_dict(),
-        "about": model.about,
-        "sha256": {"weights.safetensors": hashlib.sha256(content).hexdigest()},
+    facts = {
+        **(about or {}),
+        **_described(everyone),
+        "people": len(people),
+        "people_to_stop_by": len(others),
+        "recipe": asdict(recipe),
+        "seed": seed,
+        "early_stopping": best.as_dict(watched),
     }
-    write_description(folder, json.loads(json.dumps(description)))
+    return VertexModel(mesh, regions, architecture, network.cpu().eval(), mean, sd, facts)
 
 
-def load_vertex_model(folder: Path | str, scheme: RegionScheme) -> VertexModel:
-    """Reads a vertex model for a scheme.
-
-    Raises
-    ------
-    InputError : an altered folder, or a model of other regions.
-    """
-    folder = Path(folder)
-    description = read_description(folder, FORMAT)
-    path = folder / "weights.safetensors"
-    content = path.read_bytes() if path.is_file() else b""
-    if hashlib.sha256(content).hexdigest() != description["sha256"].get("weights.safetensors"):
-        raise InputError(f"{path} is missing or not the file the model was saved with.", "Copy the model folder again.")
-    names = tuple(region.name for region in scheme.regions)
-    with parsing(f"The vertex model {folder}", "Copy the model folder again."):
-        if names != tuple(description["regions"]):
-            raise InputError(
-                f"The model {folder} was trained for other regions than '{scheme.name}'.", "Give its scheme."
-            )
-        arrays = load_arrays(content)
-        mean, sd = arrays.pop("feature_mean").astype(float), arrays.pop("feature_sd").astype(float)
-        mesh = load_mesh(description["mesh"])
-        architecture = MeshArchitecture(**description["architecture"])
-        network = MeshNetwork(architecture, mesh.edges, vertex_membership(mesh, scheme))
-        network.load_state_dict({key: torch.as_tensor(value) for key, value in arrays.items()})
-        return VertexModel(mesh, names, architecture, network.eval(), mean, sd, description["about"])
+def _described(people: VertexPeople) -> dict:
+    """The people of a training as numbers; no person."""
+    age = people.age_years
+    return {
+        "sites": sorted(map(str, np.unique(people.site))),
+        "women": int((people.male == 0).sum()),
+        "ages_years": [float(age.min()), float(age.mean()), float(age.max())],
+    }
 
 
 def _inputs(values: np.ndarray, mean: np.ndarray, sd: np.ndarray, male: np.ndarray) -> list[torch.Tensor]:
-    standardised = (values - mean) / sd
-    missing = np.isnan(standardised).any(axis=2)
-    standardised = np.where(missing[..., None], 0.0, standardised)
-    arrays = (standardised, missing, male)
+    scaled = standardised(values, mean, sd)
+    missing = np.isnan(scaled)
+    arrays = (np.where(missing, 0.0, scaled), missing, male)
     return [torch.as_tensor(np.ascontiguousarray(array), dtype=torch.float32) for array in arrays]
