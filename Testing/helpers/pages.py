@@ -20,7 +20,7 @@ ELSEWHERE = {
     "demo": SET_UP,
     "--slurm": "needs a SLURM; docs/cluster.md shows what one answered",
     "vertices": "unit/age/test_subjects.py",
-    "--vertices": "unit/age/vertices/test_vertices.py",
+    "--vertices": "unit/age/vertices/test_card.py",
     "train-structures": "unit/structures/test_command.py",
     "--charts": "the shipped model's people are not shipped, and its training takes long",
     # other programs

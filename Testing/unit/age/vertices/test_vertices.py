@@ -116,7 +116,7 @@ def test_a_mesh_model_learns_simulated_surfaces_and_comes_back_from_disk(simulat
     again = load_vertex_model(tmp_path / "m")
     np.testing.assert_allclose(again.predict(others), ages, atol=1e-2)
     assert np.abs(again.without_messages().predict(others) - ages).max() > 0.1
-    with pytest.raises(InputError, match="3 values each"):
+    with pytest.raises(InputError, match=r"2 values each, the model 5124 with 3"):
         again.predict(read_vertex_people(simulated / "people.csv", simulated / "f.npy"))
     with pytest.raises(InputError, match="vertex model"):
         load_model(tmp_path / "m")
