@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from pathlib import Path
 
 import nibabel as nib
@@ -17,6 +16,7 @@ from ..anatomy.parcels import (
     ParcelFeatures,
 )
 from ..errors import InputError
+from ..files.freesurfer_stats import REMEDY, check_one_subject, read_stats, volume_tables
 from ..files.images import read_labels
 from ..files.input_file import parsing, plain_file
 from ..geometry.coordinates import transformed, values_at
@@ -67,6 +67,7 @@ def read_subject(folder: Path | str, lesion: Image | None = None) -> ParcelFeatu
     lesioned_fraction = spoiled_fraction = np.zeros(len(PARCEL_NAMES))
     if lesion is not None and lesion.array.any():
         lesioned_fraction, spoiled_fraction = _damage(folder, lesion)
+    check_one_subject([*(_stats_file(folder, side) for side in ("lh", "rh")), *volume_tables(folder)])
     damaged = bool(spoiled_fraction.any())
     if damaged:
         _check_order(folder)
@@ -104,28 +105,20 @@ def _annotation(folder: Path, side: str) -> Path:
 def _from_stats(folder: Path, side: str) -> tuple[np.ndarray, np.ndarray]:
     """Mean thickness (mm, NaN where absent) and vertices of a hemisphere's 74 parcels."""
     path = _stats_file(folder, side)
-    remedy = "Run the FreeSurfer or FastSurfer step again; the file must be the one it wrote."
-    plain_file(path, f"The file {path}")
-    with parsing(f"The file {path}", remedy):
-        lines = path.read_text(encoding="utf-8").splitlines()
-    _check_hemisphere(path, side, lines)
-    header = next((line.split()[2:] for line in lines if line.startswith("# ColHeaders")), None)
-    if header is None or not {"StructName", "NumVert", "ThickAvg"} <= set(header):
-        raise InputError(f"The file {path} is not a parcel table of FreeSurfer.", remedy)
+    table = read_stats(path, ("StructName", "NumVert", "ThickAvg"), "a parcel table of FreeSurfer")
+    if table.said("hemi") not in ("", side):
+        raise _exchanged(path, side)
     found: dict[str, tuple[float, int]] = {}
-    for line in lines:
-        if line.startswith("#") or not line.strip():
-            continue
+    for line, row in table.rows:
+        name = _parcel_name(side, row["StructName"])
         try:
-            row = dict(zip(header, line.split(), strict=True))
-            name = _parcel_name(side, row["StructName"])
             mean_mm, count = float(row["ThickAvg"]), int(row["NumVert"])
-            if not math.isfinite(mean_mm):
-                raise ValueError("not a finite number")
-        except (KeyError, ValueError) as error:
-            raise InputError(f"The file {path} has a damaged line: '{line.strip()[:60]}'.", remedy) from error
+        except ValueError as error:
+            raise table.damaged(line) from error
+        if not math.isfinite(mean_mm):
+            raise table.damaged(line)
         if name in found or mean_mm < 0 or not 0 <= count <= MOST_VERTICES:
-            raise InputError(f"The file {path} has a line that cannot be: '{line.strip()[:60]}'.", remedy)
+            raise InputError(f"The file {path} has a line that cannot be: '{line.strip()[:60]}'.", REMEDY)
         found[name] = (mean_mm, count)
     _check_side(path, side, found)
     values = [found.get(name, (np.nan, 0)) for name in _names_of(side)]
@@ -277,13 +270,6 @@ def _check_side(path: Path, side: str, found: dict) -> None:
             f"The file {path} has {present} of the {PARCELS_PER_HEMISPHERE} Destrieux parcels: it was cut off.",
             "Copy it again, or run the FreeSurfer or FastSurfer step again.",
         )
-
-
-def _check_hemisphere(path: Path, side: str, lines: Sequence[str]) -> None:
-    """Refuses a table that says it is of the other hemisphere."""
-    told = next((line.split()[2:3] for line in lines if line.startswith("# hemi")), [])
-    if told and told[0] != side:
-        raise _exchanged(path, side)
 
 
 def _exchanged(path: Path, side: str) -> InputError:

@@ -6,7 +6,8 @@ along their normal. An enhanced multi-frame file is read frame by frame, by posi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,16 +31,23 @@ _T1_WORDS = ("t1", "mprage", "spgr", "bravo", "tfe")
 _TAGS = [
     *("SOPClassUID", "Modality", "SeriesInstanceUID", "SeriesDescription", "ImageType", "ComplexImageComponent"),
     *("NumberOfFrames", "Rows", "Columns", "BitsAllocated", "SamplesPerPixel", "PhotometricInterpretation"),
-    *("PixelSpacing", "ImagePositionPatient", "ImageOrientationPatient"),
+    *("PixelSpacing", "ImagePositionPatient", "ImageOrientationPatient", "PatientID", "EchoTime"),
     *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
 ]
 _EXPORT = "Export the series again from the scanner or archive, complete and uncompressed."
-_OTHER_IMAGES = {"P": "phase", "PHASE": "phase", "R": "real part", "I": "imaginary part"}
+_MAGNITUDE = "magnitude"
+_OTHER_IMAGES = {"P": "phase", "PHASE": "phase", "R": "real part", "REAL": "real part", "I": "imaginary part"}
+_OTHER_IMAGES["IMAGINARY"] = "imaginary part"
 
 
 @dataclass(frozen=True)
 class Slice:
-    """One image plane: where it lies (LPS, mm) and where its pixels are."""
+    """One image plane: where it lies (LPS, mm), where its pixels are, and what must be alike in all planes.
+
+    Parameters
+    ----------
+    alike : by what it is (the echo time, ...), as text; "" where the file does not say.
+    """
 
     file: Path
     frame: int
@@ -47,6 +55,7 @@ class Slice:
     position: np.ndarray
     orientation: np.ndarray
     spacing_mm: np.ndarray
+    alike: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -124,7 +133,9 @@ def _planes(folder: Path, series: Series) -> list[Slice]:
     name = _name(folder, series)
     with parsing(name, _EXPORT):
         _check_signal(name, series)
-        return _in_order(name, [plane for file, header in series.files for plane in _slices(name, file, header)])
+        slices = [plane for file, header in series.files for plane in _slices(name, file, header)]
+        _check_alike(name, slices)
+        return _in_order(name, slices)
 
 
 def _series_of(folder: Path) -> list[Series]:
@@ -188,8 +199,7 @@ def _chosen(folder: Path, found: Sequence[Series]) -> Series:
 
 
 def _check_signal(name: str, series: Series) -> None:
-    """One grey magnitude image of MR in every file."""
-    kinds = set()
+    """Grey values of MR in every file."""
     for file, header in series.files:
         modality = str(header.get("Modality", "")).strip()
         if modality != "MR":
@@ -199,19 +209,16 @@ def _check_signal(name: str, series: Series) -> None:
         grey = str(header.get("PhotometricInterpretation", "")).strip()
         if grey != "MONOCHROME2" or int(header.get("SamplesPerPixel", 1)) != 1:
             raise InputError(f"{name} holds colours or inverted grey values ({grey or '?'} in {file.name}).", _EXPORT)
-        kinds.add(_kind_of(header))
-    if kinds != {"magnitude"}:
-        listed = ", ".join(sorted(kinds))
-        raise InputError(f"{name} holds {listed} images.", "Give the magnitude images of the T1 alone.")
 
 
 def _kind_of(header: Dataset) -> str:
-    component = str(header.get("ComplexImageComponent", "") or "").strip().upper()
-    words = {str(word).strip().upper() for word in (header.get("ImageType") or ())}
-    for word in (component, *sorted(words)):
-        if word in _OTHER_IMAGES or word in ("REAL", "IMAGINARY"):
-            return _OTHER_IMAGES.get(word, word.lower())
-    return "magnitude"
+    """Magnitude, or what else an image (or, by `FrameType`, a frame) is of the complex signal."""
+    values = [header.get("ComplexImageComponent"), *(header.get("ImageType") or ()), *(header.get("FrameType") or ())]
+    for value in values:  # as PHASE, PHASE MAP, P_FFE
+        word = re.split("[ _]", str(value or "").strip().upper())[0]
+        if word in _OTHER_IMAGES:
+            return _OTHER_IMAGES[word]
+    return _MAGNITUDE
 
 
 def _slices(name: str, file: Path, header: Dataset) -> list[Slice]:
@@ -222,7 +229,7 @@ def _slices(name: str, file: Path, header: Dataset) -> list[Slice]:
     InputError : a plane does not say where it lies.
     """
     if _count(header) == 1 and "PerFrameFunctionalGroupsSequence" not in header:
-        return [_slice(name, file, 0, header, header, header, header)]
+        return [_slice(name, file, 0, header, lambda _: header)]
     shared = (header.get("SharedFunctionalGroupsSequence") or [Dataset()])[0]
     frames = header.get("PerFrameFunctionalGroupsSequence") or []
     if len(frames) != _count(header):
@@ -231,27 +238,15 @@ def _slices(name: str, file: Path, header: Dataset) -> list[Slice]:
             "Convert it with dcm2niix and give the NIfTI file.",
         )
 
-    def group(own: Dataset, keyword: str) -> Dataset:
-        sequence = own.get(keyword) or shared.get(keyword)
-        return sequence[0] if sequence else Dataset()
+    def groups_of(own: Dataset) -> Callable[[str], Dataset]:
+        return lambda keyword: next(iter(own.get(keyword) or shared.get(keyword) or ()), Dataset())
 
-    return [
-        _slice(
-            name,
-            file,
-            number,
-            header,
-            group(own, "PlanePositionSequence"),
-            group(own, "PlaneOrientationSequence"),
-            group(own, "PixelMeasuresSequence"),
-        )
-        for number, own in enumerate(frames)
-    ]
+    return [_slice(name, file, number, header, groups_of(own)) for number, own in enumerate(frames)]
 
 
-def _slice(
-    name: str, file: Path, frame: int, header: Dataset, position: Dataset, orientation: Dataset, measures: Dataset
-) -> Slice:
+def _slice(name: str, file: Path, frame: int, header: Dataset, group: Callable[[str], Dataset]) -> Slice:
+    """A plane of a file; `group` gives what a functional group says of it (without groups, the header itself)."""
+
     def numbers(source: Dataset, keyword: str, count: int, what: str) -> np.ndarray:
         values: Any = source.get(keyword)
         found = np.array([float(value) for value in values], dtype=float) if values else np.full(count, np.nan)
@@ -261,17 +256,47 @@ def _slice(
             )
         return found
 
-    spacing_mm = numbers(measures, "PixelSpacing", 2, "how large its pixels are")
+    spacing_mm = numbers(group("PixelMeasuresSequence"), "PixelSpacing", 2, "how large its pixels are")
     if spacing_mm.min() <= 0:
         raise InputError(f"{name} has pixels without a size in {file.name}.", _EXPORT)
     return Slice(
         file,
         frame,
         header,
-        numbers(position, "ImagePositionPatient", 3, "where its slices lie"),
-        numbers(orientation, "ImageOrientationPatient", 6, "how its slices are turned"),
+        numbers(group("PlanePositionSequence"), "ImagePositionPatient", 3, "where its slices lie"),
+        numbers(group("PlaneOrientationSequence"), "ImageOrientationPatient", 6, "how its slices are turned"),
         spacing_mm,
+        _alike(header, group),
     )
+
+
+def _alike(header: Dataset, group: Callable[[str], Dataset]) -> dict[str, str]:
+    echo, scaling = group("MREchoSequence"), group("PixelValueTransformationSequence")
+    echo_ms = echo.get("EffectiveEchoTime") or echo.get("EchoTime")
+    kinds = {_kind_of(header), _kind_of(group("MRImageFrameTypeSequence"))}
+    return {
+        "images": " and ".join(sorted(kinds - {_MAGNITUDE})) or _MAGNITUDE,
+        "patients": str(header.get("PatientID") or "").strip(),
+        "echo times": f"{float(echo_ms):.1f} ms" if echo_ms else "",
+        # Of frames alone: GDCM applies the first frame's to all of a file.
+        "scalings": f"{scaling.get('RescaleSlope', '')} {scaling.get('RescaleIntercept', '')}".strip(),
+    }
+
+
+def _check_alike(name: str, slices: Sequence[Slice]) -> None:
+    """One person's magnitude images of one echo."""
+    for what in slices[0].alike:
+        found = sorted({plane.alike[what] for plane in slices})
+        if what == "images" and found != [_MAGNITUDE]:
+            raise InputError(f"{name} holds {', '.join(found)} images.", "Give the magnitude images of the T1 alone.")
+        if len(found) > 1 and what == "patients":  # who they are is not repeated
+            raise InputError(f"{name} holds slices of {len(found)} patients.", "Export each person's series again.")
+        if len(found) > 1:
+            listed = ", ".join(value or "none" for value in found[:3])
+            raise InputError(
+                f"{name} holds slices of {len(found)} {what} ({listed}).",
+                "Put the slices of one image into a folder of their own, or convert it with dcm2niix.",
+            )
 
 
 def _in_order(name: str, slices: list[Slice]) -> list[Slice]:

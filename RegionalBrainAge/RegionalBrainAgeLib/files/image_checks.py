@@ -23,6 +23,8 @@ MINIMUM_AIR_FRACTION = 0.02
 # No scanner has finer or coarser voxels, nor a table that long.
 VOXEL_MM, FARTHEST_MM = (0.01, 100.0), 10_000.0
 MAXIMUM_LABELS = 20
+# So many labels may lie within one another (core and rim); more that do are steps of a soft map.
+MAXIMUM_NESTED_LABELS = 4
 RINGING_FRACTION = 0.2
 MINIMUM_OUTSIDE_FRACTION = 0.1
 STRIPPED_ML, STRIPPED_FRACTION = (600.0, 2100.0), 0.6
@@ -162,7 +164,8 @@ def mask_from_values(name: str, array: np.ndarray) -> tuple[np.ndarray, list[str
 
     0 and any one positive number are a mask, and so is a single positive number: a mask cropped to its lesion. Numbers
     up to 1, or whole numbers up to exactly 100 or 255, are a probability and cut at a half. Other whole numbers, if
-    they are few, are labels: all of them are lesion.
+    they are few, are labels: all of them are lesion, unless the higher ones lie within the lower ones as the steps of a
+    probability do.
     """
     if not np.isfinite(array).all():
         raise InputError(f"{name} contains NaN or infinite values.", "Give a mask of 0 and 1.")
@@ -185,12 +188,24 @@ def mask_from_values(name: str, array: np.ndarray) -> tuple[np.ndarray, list[str
                 "Draw the lesion, or leave it out when there is none.",
             )
         return mask, [f"{name} holds values between 0 and {full:g}; voxels of {0.5 * full:g} and more are the lesion."]
-    if whole and len(values) <= MAXIMUM_LABELS:
+    if whole and len(values) <= MAXIMUM_LABELS and not _is_nested(array, values):
         listed = ", ".join(f"{value:g}" for value in values[1:])
         return array > 0, [f"{name} has several labels ({listed}); all of them are taken as lesion."]
     raise InputError(
         f"{name} holds {len(values)} different values: it is an image, not a mask.", "Give a mask of 0 and 1."
     )
+
+
+def _is_nested(array: np.ndarray, labels: np.ndarray) -> bool:
+    """Whether no label of the upper half of many touches the background (0)."""
+    upper, background = array >= labels[(len(labels) + 1) // 2], array == 0
+    pairs = [(slice(None, -1), slice(1, None)), (slice(1, None), slice(None, -1))]
+    touching = any(
+        (np.moveaxis(upper, axis, 0)[one] & np.moveaxis(background, axis, 0)[other]).any()
+        for axis in range(array.ndim)
+        for one, other in pairs
+    )
+    return len(labels) - 1 > MAXIMUM_NESTED_LABELS and not touching
 
 
 def check_mask_size(name: str, mask: np.ndarray) -> None:
@@ -220,6 +235,12 @@ def check_mask_place(name: str, mask: Image, t1: Image) -> list[str]:
             f"{name} is on the grid of an MNI template ({_by(mask.shape)} voxels), but the T1 is in the patient's own "
             "space.",
             "Give the mask as it was drawn on the T1, before normalisation.",
+        )
+    if mask.shape == t1.shape and np.allclose(np.abs(mask.ras_from_ijk), np.eye(4)):
+        raise InputError(
+            f"{name} has the T1's shape, but its header does not say where it lies (voxels of 1 mm from 0 on): its "
+            "geometry was lost.",
+            "Save the mask again with the T1's geometry.",
         )
     if sorted(mask.shape) == sorted(t1.shape) and np.allclose(
         np.sort(mask.spacing_mm), np.sort(t1.spacing_mm), atol=0.01

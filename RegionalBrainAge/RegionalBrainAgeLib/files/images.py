@@ -31,6 +31,8 @@ from .unpacked_size import holds_unpacked
 NIFTI, FREESURFER, NRRD = (".nii", ".nii.gz"), (".mgz", ".mgh"), (".nrrd", ".nhdr")
 # Scanner and anatomical frames may differ by rounding.
 FRAMES_AGREE_MM = 1.0
+# A voxel's size by its place in space and by the header's own field may differ by rounding.
+SIZES_AGREE_FRACTION = 0.02
 SKULL_STRIPPED = (
     "looks skull-stripped: the brain mask and the ages are then less certain. Give the whole head where there is one."
 )
@@ -187,6 +189,10 @@ def _read_nibabel(path: Path, name: str) -> tuple[Image, list[str]]:
             f"{name} says that its voxels begin at byte {offset}; in a NIfTI file they begin at byte 352 or later.",
             "Its header is damaged: convert the original images again.",
         )
+    if file.dataobj.slope < 0:
+        raise InputError(
+            f"{name} has inverted grey values (scl_slope is below 0).", "Convert the original images again."
+        )
     if packed and not holds_unpacked(path, offset + int(np.prod(shape)) * dtype.itemsize):
         raise InputError(f"{name} is cut off: it holds fewer voxels than its header says.", "Copy or export it again.")
     warnings = []
@@ -194,6 +200,7 @@ def _read_nibabel(path: Path, name: str) -> tuple[Image, list[str]]:
         sform, qform = file.header.get_sform(coded=True)[0], _qform(file.header)
         if sform is None and qform is None:
             raise no_affine(name)
+        _check_scale(name, file.header, file.affine)
         if sform is not None and qform is not None:
             apart = _corners_apart_mm(sform, qform, shape)
             if not apart <= FRAMES_AGREE_MM:
@@ -205,6 +212,22 @@ def _read_nibabel(path: Path, name: str) -> tuple[Image, list[str]]:
         raise no_affine(name)
     array = np.asarray(file.dataobj, dtype=np.float32).reshape(shape)
     return Image(array, np.asarray(file.affine, dtype=float)), warnings
+
+
+def _check_scale(name: str, header: nib.Nifti1Header, ras_from_ijk: np.ndarray) -> None:
+    """Refuses a frame that stretches the head, as an affine alignment with a template leaves it.
+
+    Thickness and volumes are measured in the frame's millimetres.
+    """
+    by_frame = np.linalg.norm(ras_from_ijk[:3, :3], axis=0)
+    by_header = np.array(header.get_zooms()[:3], dtype=float)
+    if np.isfinite(by_frame).all() and not np.allclose(by_frame, by_header, rtol=SIZES_AGREE_FRACTION, atol=0):
+        sizes = (" x ".join(f"{mm:.3g}" for mm in found) for found in (by_header, by_frame))
+        raise InputError(
+            f"{name} has voxels of {' mm by its header but '.join(sizes)} mm by its frame (sform): it was stretched, "
+            "as by an alignment with a template.",
+            "Give the image as the scanner made it, with its own frame.",
+        )
 
 
 def _qform(header: nib.Nifti1Header) -> np.ndarray | None:

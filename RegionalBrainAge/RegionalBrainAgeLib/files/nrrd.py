@@ -65,13 +65,18 @@ def read_nrrd(path: Path, name: str) -> Image:
             f"{name} is in the space '{space[:40]}': where left and right are would be a guess.",
             "Save it with the space left-posterior-superior or right-anterior-superior.",
         )
+    if fields.get("space directions", "").count("(") != 3 or "space origin" not in fields:
+        raise no_affine(name)
     sizes = [int(size) for size in fields.get("sizes", "").split()]
     data = _data_file(path, fields, name)
     offset = header_bytes if data == path else 0
     packed = encoding in _PACKED
     if len(sizes) > 3:
         sizes = [size for size in sizes if size != 1]
-    shape = check_claims(name, sizes, item, max(data.stat().st_size - offset, 0), packed)
+    stored_bytes = max(data.stat().st_size - offset, 0)
+    shape = check_claims(name, sizes, item, stored_bytes, packed)
+    if not packed and stored_bytes > int(np.prod(shape)) * item and "byte skip" not in fields:
+        raise InputError(f"{name} holds more voxels than its header says.", "Copy or export it again.")
     if packed and not holds_unpacked(data, int(np.prod(shape)) * item, offset):
         raise InputError(f"{name} is cut off: it holds fewer voxels than its header says.", "Copy or export it again.")
     reader = sitk.ImageFileReader()

@@ -9,17 +9,16 @@ import numpy as np
 from ..anatomy.parcels import LESION_MARGIN_MM
 from ..anatomy.structures import INTRACRANIAL, STRUCTURE_ALIASES, STRUCTURE_CODES, STRUCTURE_NAMES
 from ..errors import InputError
+from ..files.freesurfer_stats import REMEDY, StatsTable, read_stats, volume_tables
 from ..files.images import read_labels
-from ..files.input_file import parsing, plain_file
 from ..files.words import number_of
 from ..geometry.distances import within_mm
 from ..geometry.image import Image, resample
 from .volumes import MAXIMUM_SPOILED_FRACTION, StructureVolumes
 
-# FreeSurfer's own file, then FastSurfer's.
-_STATS = ("aseg.stats", "aseg+DKT.stats", "aseg+DKT.VINN.stats")
 _LABEL_VOLUMES = ("aseg.mgz", "aparc.a2009s+aseg.mgz", "aparc.DKTatlas+aseg.deep.mgz")
-_REMEDY = "Run the FreeSurfer or FastSurfer step again; the file must be the one it wrote."
+# FreeSurfer lists every structure, FastSurfer all but a few; a table that lacks more was cut off.
+_MOST_ABSENT = 4
 _LARGEST_MM3 = 3e5
 _INTRACRANIAL_MM3 = (4e5, 6e6)
 
@@ -40,7 +39,7 @@ def read_volumes(folder: Path | str, lesion: Image | None = None) -> StructureVo
     """
     folder = Path(folder)
     count = len(STRUCTURE_NAMES)
-    path = next((path for name in _STATS if (path := folder / "stats" / name).exists()), None)
+    path = next(iter(volume_tables(folder)), None)
     if path is None:
         return _volumes(np.full(count, np.nan), np.zeros(count), float("nan"))
     volumes_mm3, intracranial_mm3 = _from_stats(path)
@@ -59,46 +58,38 @@ def _volumes(volumes_mm3: np.ndarray, lesioned_fraction: np.ndarray, intracrania
 
 
 def _from_stats(path: Path) -> tuple[np.ndarray, float]:
-    name = f"The file {path}"
-    plain_file(path, name)
-    with parsing(name, _REMEDY):
-        lines = path.read_text(encoding="utf-8").splitlines()
-    header = next((line.split()[2:] for line in lines if line.startswith("# ColHeaders")), None)
-    if header is None or not {"StructName", "Volume_mm3"} <= set(header):
-        raise InputError(f"{name} is not a table of volumes.", _REMEDY)
+    table = read_stats(path, ("StructName", "Volume_mm3"), "a table of volumes")
     found: dict[str, float] = {}
-    for line in lines:
-        if line.startswith("#") or not line.strip():
-            continue
-        cells = line.split()
-        if len(cells) < len(header):
-            raise InputError(f"{name} has a damaged line: '{line.strip()[:60]}'.", _REMEDY)
-        row = dict(zip(header, cells, strict=False))
+    for line, row in table.rows:
         structure = STRUCTURE_ALIASES.get(row["StructName"], row["StructName"])
+        if structure in found:
+            raise InputError(f"{table.name} has {structure} twice.", REMEDY)
         if structure in STRUCTURE_CODES:
-            found[structure] = _volume(name, line, row["Volume_mm3"], 0.0, _LARGEST_MM3)
-    if len(found) < len(STRUCTURE_NAMES) // 2:
-        raise InputError(f"{name} holds {len(found)} of {len(STRUCTURE_NAMES)} structures: it was cut off.", _REMEDY)
+            found[structure] = _volume(table, line, row["Volume_mm3"], 0.0, _LARGEST_MM3)
+    if len(STRUCTURE_NAMES) - len(found) > _MOST_ABSENT:
+        raise InputError(
+            f"{table.name} holds {len(found)} of {len(STRUCTURE_NAMES)} structures: it was cut off.", REMEDY
+        )
     volumes_mm3 = np.array([found.get(structure, np.nan) for structure in STRUCTURE_NAMES])
-    return np.where(volumes_mm3 > 0, volumes_mm3, np.nan), _intracranial(name, lines)
+    return np.where(volumes_mm3 > 0, volumes_mm3, np.nan), _intracranial(table)
 
 
-def _intracranial(name: str, lines: list[str]) -> float:
+def _intracranial(table: StatsTable) -> float:
     """From ``# Measure EstimatedTotalIntraCranialVol, eTIV, <words>, 1400000.0, mm^3``."""
-    for line in lines:
+    for line in table.comments:
         if line.startswith("# Measure") and INTRACRANIAL in line:
             cells = [cell.strip() for cell in line.split(",")]
-            return _volume(name, line, cells[-2] if len(cells) > 1 else "", *_INTRACRANIAL_MM3)
+            return _volume(table, line, cells[-2] if len(cells) > 1 else "", *_INTRACRANIAL_MM3)
     return float("nan")
 
 
-def _volume(name: str, line: str, text: str, low: float, high: float) -> float:
+def _volume(table: StatsTable, line: str, text: str, low: float, high: float) -> float:
     try:
         value = number_of(text)
     except ValueError:
         value = float("nan")
     if not low <= value <= high:
-        raise InputError(f"{name} has a damaged line: '{line.strip()[:60]}'.", _REMEDY)
+        raise table.damaged(line)
     return value
 
 

@@ -73,6 +73,27 @@ def test_a_parcel_absent_from_the_table_is_missing_not_guessed(subject):
     assert np.isfinite(np.delete(features.thickness_mm, 73)).all()
 
 
+def test_tables_of_different_subjects_in_one_folder_are_refused(subject):
+    """FreeSurfer names the subject in each; a folder may be renamed, its tables must still agree."""
+    stats = subject / "stats"
+
+    def name(table, who):
+        text = "\n".join(line for line in table.read_text(encoding="utf-8").splitlines() if "subjectname" not in line)
+        table.write_text(f"# subjectname {who}\n{text}\n", encoding="utf-8")
+
+    name(stats / "lh.aparc.a2009s.stats", "bert")
+    assert np.isfinite(read_subject(subject).thickness_mm).all()  # the right one names nobody
+    name(stats / "rh.aparc.a2009s.stats", "bert")
+    assert np.isfinite(read_subject(subject).thickness_mm).all()
+    name(stats / "rh.aparc.a2009s.stats", "ernie")
+    with pytest.raises(InputError, match=r"different subjects.*lh.*bert.*rh.*ernie"):
+        read_subject(subject)
+    name(stats / "rh.aparc.a2009s.stats", "bert")
+    (stats / "aseg.stats").write_text("# subjectname ernie\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"different subjects.*aseg\.stats of ernie"):
+        read_subject(subject)
+
+
 def test_surfaces_with_annotation_serve_where_there_are_no_stats(tmp_path):
     for side in ("lh", "rh"):
         write_surface(tmp_path, side)

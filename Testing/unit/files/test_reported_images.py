@@ -11,7 +11,7 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
-from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 from RegionalBrainAgeLib.errors import InputError
 from RegionalBrainAgeLib.files.images import read_mask, read_t1
@@ -61,8 +61,8 @@ def test_voxels_in_a_pipe_are_refused_instead_of_waited_for(tmp_path):
         read_t1(tmp_path / "t1.nii")
 
 
-def nrrd(path, **changed: str) -> None:
-    """A raw NRRD of 60 x 60 x 60 voxels of 2 mm; `changed` replaces fields of its header."""
+def nrrd(path, **changed: str | None) -> None:
+    """A raw NRRD of 60 x 60 x 60 voxels of 2 mm; `changed` replaces fields of its header, None leaves one out."""
     fields = {
         "type": "short",
         "dimension": "3",
@@ -74,7 +74,7 @@ def nrrd(path, **changed: str) -> None:
         "encoding": "raw",
         "space origin": "(-59,-59,-59)",
     } | {name.replace("_", " "): value for name, value in changed.items()}
-    head = "NRRD0004\n" + "".join(f"{name}: {value}\n" for name, value in fields.items()) + "\n"
+    head = "NRRD0004\n" + "".join(f"{name}: {value}\n" for name, value in fields.items() if value) + "\n"
     voxels = np.zeros((60, 60, 60), np.int16)
     voxels[10:50, 10:50, 10:50] = np.arange(40)
     voxels[30:34, 20:24, 40:44] = 200  # z 30..33, y 20..23, x 40..43
@@ -111,6 +111,10 @@ def test_the_space_of_an_nrrd_decides_where_its_voxels_lie(tmp_path, space, x, y
         ({"data_file": "slice%03d.raw 1 60 1"}, "several files"),
         ({"byte_skip": "100"}, "byte skip"),
         ({"type": "block"}, "type"),
+        ({"space_directions": "(2,0,0) none (0,0,2)"}, "no valid affine"),
+        ({"space_directions": None}, "no valid affine"),
+        ({"space_origin": None}, "no valid affine"),
+        ({"sizes": "60 60 59"}, "more voxels than its header says"),
     ],
 )
 def test_an_nrrd_that_would_be_a_guess_is_refused(tmp_path, changed, said):
@@ -149,6 +153,19 @@ def test_scaling_that_is_no_number_is_refused(t1):
         read_mask(REPORTS / "A08_mask_scl_inter_nan.nii.gz", t1)
 
 
+def test_a_frame_that_stretches_the_head_is_refused(tmp_path, t1):
+    """As an affine alignment with a template leaves it: thickness would be measured in the template's millimetres."""
+    for stretch, fine in ((1.0, True), (1.01, True), (0.9, False), (1.1, False)):
+        file = nib.Nifti1Image(t1.array, t1.ras_from_ijk)
+        file.set_sform(t1.ras_from_ijk @ np.diag([1, stretch, 1, 1]), code=4)
+        nib.save(file, tmp_path / "t1.nii")
+        if fine:
+            read_t1(tmp_path / "t1.nii")
+        else:
+            with pytest.raises(InputError, match="stretched"):
+                read_t1(tmp_path / "t1.nii")
+
+
 # --- signal ----------------------------------------------------------------------------------------------------------
 
 
@@ -167,6 +184,15 @@ def test_in_a_t1_centred_inside_a_mask_the_outside_becomes_darkest(tmp_path, t1)
     assert image.array[~inside].max() == 0.0
     assert image.array.min() == 0.0
     assert np.corrcoef(image.array[inside], t1.array[inside])[0, 1] > 0.999
+
+
+def test_inverted_scaling_is_refused(tmp_path, t1):
+    nib.save(nib.Nifti1Image(t1.array.astype(np.int16), t1.ras_from_ijk), tmp_path / "t1.nii")
+    content = bytearray((tmp_path / "t1.nii").read_bytes())
+    content[112:120] = struct.pack("<ff", -1.0, float(t1.array.max()))
+    (tmp_path / "t1.nii").write_bytes(content)
+    with pytest.raises(InputError, match="inverted"):
+        read_t1(tmp_path / "t1.nii")
 
 
 def test_a_skull_stripped_head_is_told(tmp_path):
@@ -211,6 +237,34 @@ def test_a_mask_that_cannot_be_one_is_refused(tmp_path, t1, change):
     nib.save(nib.Nifti1Image(array, affine), tmp_path / "mask.nii")
     with pytest.raises(InputError, match="mask"):
         read_mask(tmp_path / "mask.nii", t1)
+
+
+def test_a_soft_map_in_steps_is_refused_and_numbered_parts_are_all_lesion(tmp_path, t1):
+    """Ten steps of a probability lie within one another; the parts of a lesion, numbered one by one, do not."""
+    mask = nib.load(REPORTS / "mask01.nii.gz")
+    lesion = np.asarray(mask.dataobj) > 0
+    nearer = np.argsort(np.argsort(np.linalg.norm(np.argwhere(lesion) - np.argwhere(lesion).mean(axis=0), axis=1)))
+    steps = np.zeros(lesion.shape, np.uint8)
+    steps[lesion] = 10 - nearer * 10 // lesion.sum()
+    parts = np.zeros(lesion.shape, np.uint8)
+    parts[lesion] = 1 + np.argwhere(lesion)[:, 0] % 10
+    for array, refused in ((steps, True), (np.minimum(steps, 4), False), (parts, False)):
+        nib.save(nib.Nifti1Image(array, mask.affine), tmp_path / "mask.nii")
+        if refused:
+            with pytest.raises(InputError, match="not a mask"):
+                read_mask(tmp_path / "mask.nii", t1)
+        else:
+            assert read_mask(tmp_path / "mask.nii", t1)[0].array.sum() == lesion.sum()
+
+
+def test_a_mask_that_lost_its_geometry_is_refused(tmp_path, t1):
+    """Saved without a header: voxels of 1 mm from 0 on, whatever the T1's are."""
+    array = np.asarray(nib.load(REPORTS / "mask01.nii.gz").dataobj)
+    assert not np.allclose(t1.spacing_mm, 1)
+    for signs in ([1, 1, 1, 1], [-1, -1, 1, 1]):
+        nib.save(nib.Nifti1Image(array, np.diag(signs).astype(float)), tmp_path / "mask.nii")
+        with pytest.raises(InputError, match="geometry was lost"):
+            read_mask(tmp_path / "mask.nii", t1)
 
 
 def test_a_mask_whose_header_lies_three_millimetres_off_is_told(t1):
@@ -298,6 +352,9 @@ def _at(number, **values):
         (_at(None, Modality="CT"), "CT, not MR"),
         (_at(30, ImageType=["ORIGINAL", "PRIMARY", "P", "ND"]), "phase"),
         (_at(30, ImagePositionPatient=["5", "65.4", "9"]), "stacked|misses"),
+        (_at(None, ImageType=["ORIGINAL", "PRIMARY", "PHASE MAP", "ND"]), "phase"),
+        (_at(30, EchoTime="7.2"), "2 echo times"),
+        (_at(30, PatientID="H-2"), "2 patients"),
     ],
 )
 def test_a_series_that_is_no_single_magnitude_volume_is_refused(tmp_path, change, said):
@@ -310,6 +367,46 @@ def test_an_enhanced_file_is_read_by_the_position_of_its_frames():
     image, _ = read_t1(REPORTS / "A07_enhanced")
     np.testing.assert_allclose(image.spacing_mm, 2.0)
     np.testing.assert_allclose(centre_ras(image, image.array == 200), [24, 10, 6], atol=0.01)
+
+
+def _of_frames(keyword, **values):
+    """Gives every frame a functional group whose values are the first or the second of each pair, in turn."""
+
+    def change(file):
+        for number, frame in enumerate(file.PerFrameFunctionalGroupsSequence):
+            group = Dataset()
+            for name, pair in values.items():
+                setattr(group, name, pair[number % 2])
+            setattr(frame, keyword, [group])
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (_of_frames("MREchoSequence", EffectiveEchoTime=(2.0, 7.0)), "2 echo times"),
+        (_of_frames("MRImageFrameTypeSequence", ComplexImageComponent=("MAGNITUDE", "PHASE")), "phase"),
+        (_of_frames("PixelValueTransformationSequence", RescaleSlope=("1", "2"), RescaleIntercept=("0", "0")), "scal"),
+    ],
+)
+def test_frames_of_different_signals_are_refused(tmp_path, change, said):
+    file = pydicom.dcmread(REPORTS / "A07_enhanced" / "e.dcm")
+    change(file)
+    (tmp_path / "d").mkdir()
+    file.save_as(tmp_path / "d" / "e.dcm")
+    with pytest.raises(InputError, match=said):
+        read_t1(tmp_path / "d")
+
+
+def test_one_scaling_of_all_frames_is_applied(tmp_path):
+    expected, _ = read_t1(REPORTS / "A07_enhanced")
+    file = pydicom.dcmread(REPORTS / "A07_enhanced" / "e.dcm")
+    scaled = _of_frames("PixelValueTransformationSequence", RescaleSlope=("3", "3"), RescaleIntercept=("0", "0"))
+    scaled(file)
+    (tmp_path / "d").mkdir()
+    file.save_as(tmp_path / "d" / "e.dcm")
+    np.testing.assert_allclose(read_t1(tmp_path / "d")[0].array, 3 * expected.array)
 
 
 def test_frames_in_any_order_give_the_same_volume(tmp_path):

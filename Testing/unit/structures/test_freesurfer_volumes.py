@@ -78,6 +78,11 @@ def test_a_damaged_line_is_refused_with_its_place(tmp_path, damage):
 
 def test_a_file_that_was_cut_off_is_refused(tmp_path):
     path = make_subject(tmp_path) / "stats" / "aseg.stats"
-    path.write_text("\n".join(path.read_text(encoding="utf-8").splitlines()[:8]), encoding="utf-8")
-    with pytest.raises(InputError, match="cut off"):
+    whole = path.read_text(encoding="utf-8").splitlines()
+    for lines in (8, len(whole) - 5):
+        path.write_text("\n".join(whole[:lines]), encoding="utf-8")
+        with pytest.raises(InputError, match="cut off"):
+            read_volumes(tmp_path)
+    path.write_text("\n".join([*whole, whole[-1]]), encoding="utf-8")
+    with pytest.raises(InputError, match="CSF twice"):
         read_volumes(tmp_path)
