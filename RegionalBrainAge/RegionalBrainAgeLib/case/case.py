@@ -16,6 +16,7 @@ OLDEST_YEARS = 120.0
 # Fields of a case that name files.
 FILE_FIELDS = ("t1", "lesion", "freesurfer", "calibration", "tract_left", "tract_right")
 _ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,62}[A-Za-z0-9])?")
+_PREFIX = re.compile("^sub-", re.IGNORECASE)
 # More than a long life: a stroke does not lie farther back than a person's birth.
 LONGEST_DAYS = 36525.0
 _IMAGE_ENDINGS = re.compile(r"(\.nii)?\.gz$|\.(nii|mgz|mgh|nrrd|nhdr|dcm)$", re.IGNORECASE)
@@ -27,8 +28,8 @@ class Case:
 
     Parameters
     ----------
-    case_id : letters, digits, - and _; names the output folder ``sub-<id>``. A leading ``sub-`` is taken off, so that
-        one person has one name.
+    case_id : letters, digits, - and _; names the output folder ``sub-<id>``. A leading ``sub-`` is taken off,
+        in whatever capitals, so that one person has one name.
     t1 : T1-weighted head (NIfTI, MGZ, NRRD or DICOM folder); may be None when `freesurfer` is given.
     lesion : mask of the lesion on any grid in the same space; None when the head is healthy.
     freesurfer : FreeSurfer or FastSurfer subject folder whose thicknesses are used instead of the built-in route.
@@ -61,7 +62,7 @@ class Case:
     simulated: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "case_id", self.case_id.removeprefix("sub-"))
+        object.__setattr__(self, "case_id", _PREFIX.sub("", self.case_id))
         object.__setattr__(self, "simulated", tuple(self.simulated))
         if not _ID.fullmatch(self.case_id):
             raise InputError(
@@ -163,8 +164,8 @@ def _paths(given: Mapping[str, str], folder: Path | None) -> dict[str, Any]:
 def id_from_path(path: Path) -> str:
     """A case id from a file name: ``sub-07_ses-1_T1w.nii.gz`` gives ``07_ses-1``."""
     stem = _IMAGE_ENDINGS.sub("", Path(path).resolve().name)
-    stem = re.sub(r"_T1w$", "", stem, flags=re.IGNORECASE).removeprefix("sub-")
-    stem = re.sub(r"[^A-Za-z0-9_-]+", "-", stem).strip("-_")[:64].strip("-_")
+    stem = re.sub(r"_T1w$", "", stem, flags=re.IGNORECASE)
+    stem = re.sub(r"[^A-Za-z0-9_-]+", "-", _PREFIX.sub("", stem)).strip("-_")[:64].strip("-_")
     return stem or "case"
 
 

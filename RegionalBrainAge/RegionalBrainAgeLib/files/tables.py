@@ -14,6 +14,7 @@ import io
 import json
 import math
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -209,8 +210,11 @@ def _longest_cell(line: str, separator: str) -> bool:
 
 
 def _clean(text: str) -> str:
-    """A cell without surrounding blanks, and without the apostrophe that keeps spreadsheets from running it."""
-    text = text.strip().strip("\ufeff\u00a0").strip()
+    """A cell without surrounding blanks, and without the apostrophe that keeps spreadsheets from running it.
+
+    A letter and its accent, which some systems keep apart, become one: a name is one name however it was typed.
+    """
+    text = unicodedata.normalize("NFC", text).strip().strip("\ufeff\u00a0").strip()
     return text[1:] if text.startswith(_KEPT_FROM_RUNNING) else text
 
 

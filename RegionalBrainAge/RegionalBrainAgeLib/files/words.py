@@ -29,6 +29,13 @@ def sex_of(text: str) -> str | None:
     return _SEXES.get(text.strip().lower())
 
 
+def unclear_sexes(words: Iterable[str]) -> str:
+    """Why the letter M of a column of sexes may stand for women, in words; "" where it does not."""
+    letters = {word.strip().lower() for word in words}
+    unclear = "m" in letters and bool(letters & {"h", "v"})
+    return "beside H (hombre) or V (varón, vrouw) the letter M may stand for women (mujer) or men" if unclear else ""
+
+
 def truth_of(text: str) -> bool | None:
     """The yes or no a word means; None for another word."""
     word = text.strip().lower()

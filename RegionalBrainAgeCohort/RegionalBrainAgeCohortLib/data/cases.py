@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 
 import pandas as pd
@@ -16,6 +17,8 @@ _YES = {"true", "yes", "1", "t", "y"}
 _FAILED = {"fail", "failed", "bad", "reject", "rejected", "exclude", "excluded"}
 _KNOWN_QC = {*_FAILED, "pass", "passed", "ok", "good", "accept", "accepted", "review"}
 _ONE_SIDED, _BOTH_SIDES = {"l", "left", "r", "right"}, {"bilateral", "both", "b"}
+# What names of images add to a person's.
+_IMAGE_OF_PERSON = re.compile("_(ses|run|acq|rec|ce|echo|inv)-.*")
 ANOTHER_SESSION = "another session of a person who is in the table already"
 UNCALIBRATED = "never calibrated to a scanner"
 QC_FAILED = "failed quality control"
@@ -104,8 +107,9 @@ def leave_out(frame: pd.DataFrame, settings: Settings, findings: list[Finding]) 
 
 
 def person_of(case_id: str) -> str:
-    """The person a case is of: sub-07, 07 and 07_ses-2 are one."""
-    return case_id.strip().removeprefix("sub-").partition(SESSION_MARK)[0]
+    """The person a case is of: sub-07, SUB-07, 07, 7, 07_ses-2 and 07_run-1 are one, and so are p1 and P1."""
+    person = _IMAGE_OF_PERSON.sub("", case_id.strip().casefold().removeprefix("sub-"))
+    return person.lstrip("0") or "0" if person.isdecimal() else person
 
 
 def _first_row(column: pd.Series, words: Collection[str]) -> str:
@@ -130,10 +134,10 @@ def check_ids(frame: pd.DataFrame) -> None:
     blank = frame.index[frame["case_id"].isna()]
     if len(blank):
         raise InputError(f"Row {blank[0]} has no case_id.", "Give every case an identifier of its own.")
-    counts = frame["case_id"].map(person_of).value_counts()
-    twice = counts[counts > 1]
+    names = frame["case_id"].groupby(frame["case_id"].map(person_of)).agg(list)
+    twice = names[names.map(len) > 1]
     if len(twice):
-        named = ", ".join(f"{case} ({n} times)" for case, n in twice.head(5).items())
+        named = ", ".join(f"{' / '.join(dict.fromkeys(ids))} ({len(ids)} times)" for ids in twice.head(5))
         more = f" and {len(twice) - 5} more" if len(twice) > 5 else ""
         raise InputError(
             f"These case_ids occur more than once: {named}{more}. A person counted twice makes every result too sure.",

@@ -11,11 +11,15 @@ from .finding import Finding
 from .scheme import mismatch, read_scheme
 from .settings import Settings
 
+# So many numbers are not the same in two people by chance.
+_ENOUGH_MEASUREMENTS = 2
+
 
 def check_columns(data: pd.DataFrame, networks: tuple[str, ...], settings: Settings) -> list[Finding]:
     """Findings about sites, classes, constant and collinear columns and missing values of the usable cases."""
     return [
         *_simulated(data),
+        *_copied_rows(data),
         *_sites(data),
         *_classes(data, settings),
         *_constant(data, settings),
@@ -29,6 +33,18 @@ def _simulated(data: pd.DataFrame) -> list[Finding]:
     made_up = int(data["simulated"].notna().sum()) if "simulated" in data.columns else 0
     sentence = f"{SIMULATED} In {made_up} of {len(data)} case(s) lesion, age or everything is made up."
     return [Finding("warning", sentence)] if made_up else []
+
+
+def _copied_rows(data: pd.DataFrame) -> list[Finding]:
+    """Cases with the very measurements of another: one person under two names."""
+    measured = [c for c in data.columns if c.startswith(("pad_", "thickness_"))]
+    rows = data[data[measured].notna().sum(axis=1) >= _ENOUGH_MEASUREMENTS]
+    copied = rows[rows.duplicated(measured, keep=False)]
+    if copied.empty:
+        return []
+    alike = copied.groupby(measured, dropna=False)["case_id"].agg(" / ".join)
+    named = ", ".join(alike.head(5)) + (", ..." if len(alike) > 5 else "")
+    return [Finding("warning", f"Cases have exactly the measurements of another ({named}): one person twice?")]
 
 
 def _brain_maps(networks: tuple[str, ...], settings: Settings) -> list[Finding]:

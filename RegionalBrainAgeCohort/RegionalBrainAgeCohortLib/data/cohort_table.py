@@ -27,6 +27,7 @@ from .text_table import is_numeric, read_text, to_numbers
 _TEXT_COLUMNS = ("case_id", "site", "sex", "lesion_side", "calibrated", "qc", "model", "version", "simulated")
 # A volume beyond any brain is in cubic millimetres; a third of the ages beyond a life are in days or months.
 _OLDEST_YEARS, _WRONG_UNIT_FRACTION = 120.0, 1 / 3
+_RARE_LESION_ML, _FARTHEST_PAD_YEARS, _THICKEST_MM = 600.0, 90.0, 10.0
 REQUIRED = ("case_id", "site", "age", "sex")
 _EXPECTED = (
     "Give the processed_cases.csv that processing cases writes: case_id, site, age, sex, lesion_side, "
@@ -178,6 +179,10 @@ def _derive(frame: pd.DataFrame, settings: Settings, findings: list[Finding]) ->
                 f"Column lesion_volume_ml runs to {volume.max():g}, more than a brain holds: it looks like mm3.",
                 "Give volumes in ml (mm3 divided by 1000).",
             )
+        large = int((volume > _RARE_LESION_ML).sum())
+        if large:
+            told = f"{large} lesion volume(s) are above {_RARE_LESION_ML:g} ml, half a brain: are they in mm3?"
+            findings.append(Finding("warning", told))
         blank("lesion_volume_ml", volume < 0,
               "{n} lesion volume(s) are negative, which cannot be, and treated as missing ({cases}).")  # fmt: skip
         zero = frame["lesion_volume_ml"] == 0
@@ -209,11 +214,18 @@ def _derive(frame: pd.DataFrame, settings: Settings, findings: list[Finding]) ->
         blank(column, (frame[column] < 0) | (frame[column] > 1),
               "{n} value(s) of " + column + " are outside 0 to 1 and treated as missing ({cases}).")  # fmt: skip
     for column in [c for c in frame.columns if re.match(r"pad_(ipsi|contra)_", c)]:
-        far = frame[column].abs() > 100
+        far = frame[column].abs() >= _FARTHEST_PAD_YEARS
         if far.any():
-            findings.append(
-                Finding("warning", f"{int(far.sum())} value(s) of {column} are beyond 100 years: check them.")
+            told = f"{int(far.sum())} value(s) of {column} are {_FARTHEST_PAD_YEARS:g} years or more: check them."
+            findings.append(Finding("warning", told))
+    for column in [c for c in frame.columns if c.startswith("thickness_")]:
+        if frame[column].median() > _THICKEST_MM:
+            raise InputError(
+                f"Column {column} has a median of {frame[column].median():g}: it looks like micrometres.",
+                "Give thickness in mm.",
             )
+        blank(column, (frame[column] <= 0) | (frame[column] > _THICKEST_MM),
+              "{n} value(s) of " + column + " are no thickness in mm and treated as missing ({cases}).")  # fmt: skip
     if "motor" in frame.columns:
         frame["motor"] = _motor(frame["motor"], settings, findings)
         known = frame["motor"].notna()

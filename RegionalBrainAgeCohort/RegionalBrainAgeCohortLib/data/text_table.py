@@ -61,6 +61,7 @@ def is_numeric(column: str, cells: pd.Series) -> bool:
 def to_numbers(frame: pd.DataFrame, findings: list[Finding]) -> dict[str, np.ndarray]:
     """Columns of text as numbers, NaN where missing; raises `InputError` with the row and column of what is none."""
     decimal_commas = _decimal_commas(frame)
+    _refuse_grouped_by_points(frame)
     commas: list[str] = []
     bad: list[str] = []
     columns = {}
@@ -94,6 +95,27 @@ def to_numbers(frame: pd.DataFrame, findings: list[Finding]) -> dict[str, np.nda
             )
         )
     return columns
+
+
+def _refuse_grouped_by_points(frame: pd.DataFrame) -> None:
+    """Refuse whole numbers whose points may separate thousands, as 2.457 days: all points are so, none is above 999.
+
+    Raises
+    ------
+    InputError : naming the first.
+    """
+    for column in frame.columns.intersection(WHOLE_NUMBERS):
+        cells = [(line, cell) for line, cell in frame[column].items() if POINT_NUMBER.fullmatch(cell)]
+        pointed = [(line, cell) for line, cell in cells if "." in cell]
+        if not pointed or not all(is_grouped(cell.replace(".", ",")) for _, cell in pointed):
+            continue
+        plain = [float(cell) for _, cell in cells if "." not in cell]
+        # Days with decimals, months after a stroke, run to hundreds.
+        if max(plain, default=0.0) < 1000 and max(float(cell) for _, cell in pointed if cell.count(".") == 1) < 100:
+            raise InputError(
+                f"Row {pointed[0][0]}, column {column} holds {pointed[0][1]}: a thousand, or decimals?",
+                "Write numbers without separators of thousands.",
+            )
 
 
 def _decimal_commas(frame: pd.DataFrame) -> bool:

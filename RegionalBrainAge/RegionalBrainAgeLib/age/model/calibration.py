@@ -11,7 +11,7 @@ import numpy as np
 from ...errors import InputError
 from ...files.atomic_file import write_atomically
 from ...files.atomic_folder import make_folder
-from ...files.input_file import parsing, read_json
+from ...files.input_file import read_json
 from ..features import NODE_NAMES
 from ..norms.norms import Norms
 from ..norms.scanner import expected_offset
@@ -117,16 +117,14 @@ def read_calibration(path: Path | str) -> Calibration:
         old = isinstance(content, dict) and str(content.get("format")).startswith(FORMAT.split("/")[0])
         what = "was made for a model of an earlier version" if old else "is not a calibration file of this software"
         raise InputError(f"The file {path} {what}.", remedy)
-    with parsing(name, remedy):
-        calibration = Calibration(
-            int(content["controls"]),
-            np.asarray(content["offset"], dtype=float),
-            str(content["route"]),
-            str(content["model"]),
-            str(content["norms_sha256"]),
-        )
-    if calibration.offset.ndim != 1 or not np.isfinite(calibration.offset).all():
+    offset = content.get("offset")
+    if not isinstance(offset, list) or not all(type(value) in (int, float) for value in offset):
         raise InputError(f"{name} has an offset that is no list of numbers.", remedy)
+    kinds = {"controls": int, "route": str, "model": str, "norms_sha256": str}
+    wrong = [key for key, kind in kinds.items() if type(content.get(key)) is not kind]
+    if wrong:
+        raise InputError(f"{name} has no {wrong[0]}, or one of another kind: {content.get(wrong[0])!r:.40}.", remedy)
+    calibration = Calibration(offset=np.array(offset, dtype=float), **{key: content[key] for key in kinds})
     largest = float(np.abs(calibration.offset).max(initial=0.0))
     for what, value, low, high in (
         ("controls", calibration.controls, MINIMUM_CONTROLS, MOST_CONTROLS),

@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +25,7 @@ from ...case.case import case_from_text
 from ...errors import InputError
 from ...files.input_file import parsing, read_json
 from ...files.tables import open_table
-from ...files.words import is_missing
+from ...files.words import is_missing, unclear_sexes
 from .case_list import SESSION_MARK, CaseList, FailedCase, PlannedCase, split_session
 
 # Names of the subject's own space; "" is a name without a space entity.
@@ -293,11 +294,16 @@ def _facts(path: Path, key: str) -> People:
     names = {column: column.lower() for column in table.header}
     if key not in names.values():
         raise InputError(f"{path} has no column {key}.", f"Name the first column {key}.")
+    twice = sorted(name for name, count in Counter(names.values()).items() if name and count > 1)
+    if twice:
+        raise InputError(f"{path} has the column {twice[0]} twice.", "Keep one of them.")
     found: People = {}
+    sexes = []
     for row in table.rows():
         cells = {names[column]: text for column, text in row.cells.items()}
         person, session = cells.get(key, ""), cells.get("session_id", "") if key != "session_id" else ""
         session = "" if is_missing(session) else session.removeprefix("ses-")
+        sexes.append(cells.get("sex", ""))
         facts = row.fault or {name: cells[name] for name in _FACTS if name in cells}
         sessions = found.setdefault(person.removeprefix("sub-").removeprefix("ses-"), {})
         if session in sessions and sessions[session] != facts:
@@ -306,6 +312,8 @@ def _facts(path: Path, key: str) -> People:
                 "Keep one row, or give each a session_id.",
             )
         sessions[session] = facts
+    if why := unclear_sexes(sexes):
+        raise InputError(f"The column sex of {path} is unclear: {why}.", "Write F for women and M for men.")
     return found
 
 

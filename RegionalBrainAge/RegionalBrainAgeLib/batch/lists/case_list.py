@@ -7,6 +7,7 @@ folder of the CSV. How the file may be written: `files.tables`.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from ...case.case import Case, case_from_text
 from ...case.result.tables import SESSION_MARK
 from ...errors import InputError
 from ...files.tables import Row, TableFile, open_table
-from ...files.words import is_missing
+from ...files.words import is_missing, unclear_sexes
 
 COLUMNS = (
     "case_id",
@@ -34,6 +35,9 @@ COLUMNS = (
     "session",
 )
 _OTHER_NAMES = {"id": "case_id", "age_years": "age"}
+# Words of a column that may hold masks, and the columns of processed_cases.csv that have such a word.
+_MASK_WORDS = {"lesion", "lesions", "lesionmask", "mask", "masks", "roi", "voi"}
+_MEASURED = {"lesion", "lesion_side", "lesion_volume_ml"}
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,7 @@ def read_case_list(path: Path | str, *, calibration: Path | None = None) -> Case
     path = Path(path)
     table, header = open_list(path)
     _check_header(path, header)
+    refuse_unclear_sexes(table, header)
     cases: list[PlannedCase] = []
     broken: list[FailedCase] = []
     seen: dict[str, int] = {}
@@ -154,6 +159,19 @@ def named_rows(table: TableFile, header: list[str]) -> Iterator[Row]:
         yield Row(row.line, {names[column]: text for column, text in row.cells.items()}, row.fault)
 
 
+def refuse_unclear_sexes(table: TableFile, header: list[str]) -> None:
+    """Refuse a list whose letters for the sexes have two meanings.
+
+    Raises
+    ------
+    InputError : they have.
+    """
+    column = table.header[header.index("sex")]
+    why = unclear_sexes(row.cells.get(column, "") for row in table.rows())
+    if why:
+        raise InputError(f"The column sex of {table.path} is unclear: {why}.", "Write F for women and M for men.")
+
+
 def with_session(fields: Mapping[str, str]) -> dict[str, str]:
     """The fields of one session of a person: the case id becomes ``<person>_ses-<session>``.
 
@@ -178,18 +196,19 @@ def split_session(case_id: str) -> tuple[str, str]:
 
 
 def refuse_repeat(seen: dict[str, int], name: str, line: int) -> None:
-    """Remember the line of a case, and refuse a case that was there before.
+    """Remember the line of a case, and refuse a case that was there before, in whatever capitals.
 
     Raises
     ------
     InputError : it was.
     """
-    if name in seen:
+    key = name.casefold()  # on many disks s1 and S1 are one folder
+    if key in seen:
         raise InputError(
-            f"The case {name.removeprefix('sub-')} is already in line {seen[name]}; this row was left out.",
+            f"The case {name.removeprefix('sub-')} is already in line {seen[key]}; this row was left out.",
             "Give every case its own case_id, and sessions of one person a session.",
         )
-    seen[name] = line
+    seen[key] = line
 
 
 def sessions_by_person(case_ids: Iterable[str]) -> dict[str, list[str]]:
@@ -210,4 +229,11 @@ def _check_header(path: Path, header: list[str]) -> None:
         raise InputError(
             f"The list {path} lacks the column(s) {', '.join(lacking)}; it has {', '.join(header)[:200]}.",
             f"Name the columns {', '.join(COLUMNS)}.",
+        )
+    masks = [name for name in header if _MASK_WORDS & set(re.split("[^a-z]+", name)) and name not in _MEASURED]
+    if masks and "lesion" not in header:
+        raise InputError(
+            f"The list {path} has no column lesion, but one called '{masks[0]}': without masks every head would be "
+            "processed as one without a lesion.",
+            "Name the column with the masks lesion, or remove it.",
         )

@@ -31,7 +31,7 @@ from ...errors import InputError
 from ...files.input_file import parsing, plain_file, read_json
 from ...files.tables import read_table
 from ...files.words import is_missing, number_of
-from .case_list import FailedCase, named_rows, open_list, refuse_repeat, with_session
+from .case_list import FailedCase, named_rows, open_list, refuse_repeat, refuse_unclear_sexes, with_session
 
 LESIONED = "lesioned_fraction"
 _THICKEST_MM = 10.0
@@ -87,6 +87,7 @@ def read_measured(
     table, header = open_list(path)
     header = ["case_id" if name == "person" and "case_id" not in header else name for name in header]
     _check_header(path, header)
+    refuse_unclear_sexes(table, header)
     seen: dict[str, int] = {}
     for row in named_rows(table, header):
         fields = row.cells

@@ -126,6 +126,15 @@ def test_a_calibration_file_comes_back_and_a_broken_one_is_refused(norms, made_p
         ({"offset": [5.1, 0.0]}, False),
         ({"offset": [[0.1, 0.2]]}, False),
         ({"offset": 0.1}, False),
+        ({"offset": ["0.1"]}, False),
+        ({"offset": [True, 0.1]}, False),
+        ({"controls": "20"}, False),
+        ({"controls": 20.5}, False),
+        ({"controls": True}, False),
+        ({"controls": -20}, False),
+        ({"route": None}, False),
+        ({"model": 7}, False),
+        ({"norms_sha256": ["ab"]}, False),
     ],
 )
 def test_numbers_of_a_calibration_file_have_limits(tmp_path, change, accepted):

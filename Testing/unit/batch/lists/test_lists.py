@@ -46,6 +46,21 @@ def test_sessions_of_a_person_are_cases_of_their_own(tmp_path):
     assert sessions_by_person(["P1_ses-1", "P2_ses-1", "P1_ses-2"]) == {"P1": ["P1_ses-1", "P1_ses-2"]}
 
 
+def test_one_person_under_several_spellings_is_one_case(tmp_path):
+    write(tmp_path / "a.nii")
+    rows = "".join(f"{name},a.nii,50,F\n" for name in ("s1", "sub-s1", "SUB-s1", "S1", "s2"))
+    found = read_case_list(write(tmp_path / "c.csv", "case_id,t1,age,sex\n" + rows))
+    assert [planned.case.case_id for planned in found.cases] == ["s1", "s2"]
+    assert [broken.line for broken in found.broken] == [3, 4, 5]
+    assert all("already in line 2" in broken.reason for broken in found.broken)
+
+
+def test_measured_lesion_columns_are_not_taken_for_masks(tmp_path):
+    write(tmp_path / "a.nii")
+    text = "case_id,t1,age,sex,lesion_side,lesion_volume_ml\ns1,a.nii,50,F,L,3\n"
+    assert len(read_case_list(write(tmp_path / "c.csv", text)).cases) == 1
+
+
 @pytest.mark.parametrize(
     ("text", "word"),
     [
@@ -54,6 +69,10 @@ def test_sessions_of_a_person_are_cases_of_their_own(tmp_path):
         ("case_id,t1,sex\na,b,F\n", "lacks the column(s) age"),
         ("case_id,age,sex\na,50,F\n", "t1 (or freesurfer)"),
         ("case_id,t1,age,age,sex\na,b,1,2,F\n", "twice"),
+        ("case_id,t1,lesion_mask,age,sex\na,b,c,1,F\n", "no column lesion, but one called 'lesion_mask'"),
+        ("case_id,t1,ROI (nii),age,sex\na,b,c,1,F\n", "no column lesion, but one called 'roi (nii)'"),
+        ("case_id,t1,age,sex\na,b,50,H\nc,b,50,M\n", "the letter M may stand for women"),
+        ("case_id,t1,age,sex\na,b,50,v\nc,b,50,m\n", "the letter M may stand for women"),
     ],
 )
 def test_a_list_that_is_wrong_as_a_whole_is_refused(tmp_path, text, word):
@@ -136,6 +155,20 @@ def test_atlas_style_cohort_folders_and_a_common_template_space_are_found(tmp_pa
     [planned] = read_dataset(tmp_path).cases
     assert planned.case.case_id == "r001s001_ses-1"
     assert planned.case.lesion.name == f"{stem}_label-L_desc-T1lesion_mask.nii.gz"
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("participant_id\tage\tAge\tsex\nsub-1\t60\t20\tF\n", "column age twice"),
+        ("participant_id\tage\tsex\nsub-1\t60\tH\nsub-2\t61\tM\n", "the letter M may stand for women"),
+    ],
+)
+def test_participants_of_two_meanings_are_refused(tmp_path, table, said):
+    write(tmp_path / "participants.tsv", table)
+    write(tmp_path / "sub-1" / "anat" / "sub-1_T1w.nii.gz")
+    with pytest.raises(InputError, match=said):
+        read_dataset(tmp_path)
 
 
 def test_a_link_without_content_is_told(tmp_path):

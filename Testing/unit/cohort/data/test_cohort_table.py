@@ -90,6 +90,16 @@ def test_duplicated_case_ids_are_named(frame, read):
         read(frame)
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("p1", "sub-p1"), ("p1", "SUB-P1"), ("p1", "P1"), ("7", "07"), ("p1_run-1", "p1_run-2"), ("p1", "sub-p1_acq-b")],
+)
+def test_one_person_under_two_spellings_is_refused(frame, read, one, other):
+    frame.loc[:1, "case_id"] = [one, other]
+    with pytest.raises(InputError, match=rf"{one} / {other} \(2 times\)"):
+        read(frame)
+
+
 def test_a_duplicate_that_is_left_out_anyway_does_no_harm(frame, read):
     frame["calibrated"] = "true"
     frame.loc[5, ["case_id", "calibrated"]] = [frame.loc[4, "case_id"], "false"]
@@ -187,6 +197,24 @@ def test_a_thousands_separator_is_not_guessed(frame, read):
         read(text)
 
 
+def test_points_may_separate_thousands_of_days_where_all_look_so(frame, read):
+    thousands = frame.assign(days_post_stroke=["870", *(f"{2 + i % 9}.{100 + i}" for i in range(59))])
+    with pytest.raises(InputError, match=r"days_post_stroke holds 2\.100: a thousand"):
+        read(thousands)
+    for fine in (["401.775"] * 60, ["2.457", "1870", *["300"] * 58], ["12.5", "2.457", *["300"] * 58]):
+        assert read(frame.assign(days_post_stroke=fine)).data["days_post_stroke"].notna().all()
+
+
+def test_thickness_in_micrometres_is_refused(frame, read):
+    with pytest.raises(InputError, match="thickness_ipsi_van has a median of 2400: it looks like micrometres"):
+        read(frame.assign(thickness_ipsi_van=2400.0))
+
+
+def test_a_site_is_one_site_however_its_umlaut_was_typed(frame, read):
+    frame["site"] = ["Ko\u0308ln"] * 30 + ["K\u00f6ln"] * 30
+    assert read(frame).data["site"].nunique() == 1
+
+
 def test_a_quotation_mark_that_is_never_closed_is_named_with_its_line(frame, tmp_path):
     path = tmp_path / "cases.csv"
     lines = frame.to_csv(index=False).splitlines()
@@ -227,6 +255,10 @@ def test_lesions_of_both_sides_have_no_ipsilesional_side(frame, read):
         (lambda d: d.assign(age=[1956] * 9 + [60] * 51), "9 age(s) are outside 0 to 120 years"),
         (lambda d: d.assign(load_cst=[40.0] * 9 + [0.1] * 51), "9 value(s) of load_cst are outside 0 to 1"),
         (lambda d: d, "no thickness baseline"),
+        (lambda d: d.assign(pad_ipsi_van=[-99.0] * 2 + [1.5] * 58), "2 value(s) of pad_ipsi_van are 90 years or more"),
+        (lambda d: d.assign(lesion_volume_ml=[1400.0] + [9.0] * 59), "1 lesion volume(s) are above 600 ml"),
+        (lambda d: d.assign(thickness_ipsi_van=[-99.0, 0.0] + [2.4] * 58), "2 value(s) of thickness_ipsi_van are no"),
+        (lambda d: pd.concat([d, d.tail(1).assign(case_id="new")]), "measurements of another (c0060 / new)"),
     ],
 )
 def test_what_is_odd_about_a_table_is_said(frame, read, change, words):
