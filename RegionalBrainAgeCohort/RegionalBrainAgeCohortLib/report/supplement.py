@@ -62,7 +62,7 @@ def sections(result: AnalysisResult) -> list[Section]:
                  "percent of the cases used.", {"variable": words}),
         *(
             _section(_headline(tables.get("sensitivity"), kind), f"Sensitivity: {title}", "The one of the smallest p, "
-                     "each row with one choice changed; all others: sensitivity.tsv.",
+                     f"each row with one choice changed; all others: sensitivity.tsv.{_not_done(tables)}",
                      {"outcome": words, "term": words})
             for kind, title in _KINDS.items()
         ),
@@ -118,6 +118,14 @@ def _text(value: object) -> str:
 
 def _some_missing(table: pd.DataFrame | None) -> pd.DataFrame | None:
     return None if table is None else table[table["missing"] > 0]
+
+
+def _not_done(tables: dict[str, pd.DataFrame]) -> str:
+    """Which analyses of the sensitivity table were not done, and why, as a sentence; "" where all were."""
+    table = tables.get("sensitivity", pd.DataFrame({"status": [], "analysis": [], "note": []}))
+    left = table[table["status"] == "not done"]
+    told = "; ".join(f"{row.analysis} ({row.note})" for row in left.itertuples())
+    return f" Not done: {told}." if told else ""
 
 
 def _first(table: pd.DataFrame | None, rows: int = 20) -> pd.DataFrame | None:

@@ -39,6 +39,11 @@ SENSITIVITY_COLUMNS = (
 _IMPUTATIONS, _CYCLES = 10, 3
 _CUT_STEP = 0.1
 _CHRONIC_DAYS = 180
+# Titles of the analyses.
+_WITHOUT_SITE, _SPLINE = "without one site", "age as a natural spline (3 df)"
+_CHRONIC, _SIDE = f"more than {_CHRONIC_DAYS} days after the stroke", "lesions of the {} side"
+_COMPLETE, _IN_ML = "cases complete for every outcome", "volume in ml, not its logarithm"
+_FIXED_SITES, _IMPUTED = "sites as fixed effects", f"multiple imputation ({_IMPUTATIONS})"
 
 
 def sensitivity(
@@ -66,14 +71,41 @@ def sensitivity(
             for q in questions
             if LOG_VOLUME in q.predictors
         ]
-        rows += _rows(columns, in_ml, "volume in ml, not its logarithm")
+        rows += _rows(columns, in_ml, _IN_ML)
     rows += _fixed_sites(columns, questions)
     progress(0.85)
     rows += _imputed(data, questions, seed)
     if cut is not None and "motor" in data.columns:
         rows += _other_cuts(data, [q for q in questions if q.predictors[0] == GROUP_TERM], cut)
+    rows += _not_done(data, questions, [row["analysis"] for row in rows])
     progress(1.0)
     return pd.DataFrame(rows, columns=SENSITIVITY_COLUMNS)
+
+
+def _not_done(data: pd.DataFrame, questions: Sequence[Question], done: Sequence[str]) -> list[dict]:
+    """A row with the reason for each analysis that these data do not ask for or allow."""
+    sites, whole = data["site"].nunique(), not data[_needed(questions)].isna().to_numpy().any()
+    days = data.get("days_post_stroke", pd.Series(dtype=float))
+    reasons = {
+        _WITHOUT_SITE: f"there are {sites} sites; it needs 3",
+        _SPLINE: "age is not in these models, or has fewer than 10 values",
+        _CHRONIC: "all cases are" if (days > _CHRONIC_DAYS).all() and len(days) else "the days are not known",
+        **dict.fromkeys(map(_SIDE.format, ("left", "right")), "all lesions are of one side, or the side is not known"),
+        _COMPLETE: "nothing is missing" if whole else "no case is complete",
+        _IN_ML: "the volume is not known",
+        _FIXED_SITES: f"there are {sites} sites; it needs 2",
+        _IMPUTED: "nothing is missing" if whole else "there are too few cases for so many variables",
+    }
+    return [
+        {"analysis": title, "outcome": "", "term": "", "status": "not done", "note": why}
+        for title, why in reasons.items()
+        if not any(name.startswith(title) for name in done)
+    ]
+
+
+def _needed(questions: Sequence[Question]) -> list[str]:
+    """Columns that any of the questions uses."""
+    return list(dict.fromkeys(["site", *(c for q in questions for c in (q.outcome, *q.predictors))]))
 
 
 def _row(fitted: FittedModel, predictor: str, analysis: str, note: str = "") -> list[dict]:
@@ -121,7 +153,7 @@ def _without_each_site(
         if estimated:
             for name, pick in (("smallest", min), ("largest", max)):
                 row = pick(estimated, key=lambda row: row["estimate"])
-                rows.append({**row, "analysis": f"without one site, {name} estimate"})
+                rows.append({**row, "analysis": f"{_WITHOUT_SITE}, {name} estimate"})
     return rows
 
 
@@ -137,24 +169,23 @@ def _age_spline(data: pd.DataFrame, questions: Sequence[Question]) -> list[dict]
         for q in questions
         if "age" in q.predictors[1:]
     ]
-    return _rows(Columns(curved), asked, "age as a natural spline (3 df)")
+    return _rows(Columns(curved), asked, _SPLINE)
 
 
 def subsets_of_cases(data: pd.DataFrame) -> dict[str, pd.Series]:
     """Parts of the cases an analysis is repeated on, by title: chronic ones, lesions of the left and the right side."""
     subsets = {}
     if "days_post_stroke" in data.columns:
-        subsets[f"more than {_CHRONIC_DAYS} days after the stroke"] = data["days_post_stroke"] > _CHRONIC_DAYS
+        subsets[_CHRONIC] = data["days_post_stroke"] > _CHRONIC_DAYS
     if "lesion_side" in data.columns:
         side = data["lesion_side"].astype(str).str.upper().str[:1]
-        subsets |= {f"lesions of the {name} side": side == name[0].upper() for name in ("left", "right")}
+        subsets |= {_SIDE.format(name): side == name[0].upper() for name in ("left", "right")}
     return subsets
 
 
 def _subsets(columns: Columns, questions: Sequence[Question]) -> list[dict]:
     data, subsets = columns.data, subsets_of_cases(columns.data)
-    needed = list(dict.fromkeys(["site", *(c for q in questions for c in (q.outcome, *q.predictors))]))
-    subsets["cases complete for every outcome"] = data[needed].notna().all(axis=1)
+    subsets[_COMPLETE] = data[_needed(questions)].notna().all(axis=1)
     rows = []
     for title, chosen in subsets.items():
         if 0 < chosen.sum() < len(data):
@@ -185,7 +216,7 @@ def _fixed_sites(columns: Columns, questions: Sequence[Question]) -> list[dict]:
 
     fits = fit_random_intercepts(within())
     return [
-        {"analysis": "sites as fixed effects", "outcome": question.outcome, "term": question.predictors[0],
+        {"analysis": _FIXED_SITES, "outcome": question.outcome, "term": question.predictors[0],
          "estimate": fit.estimate[1], "ci_low": fit.ci_low[1], "ci_high": fit.ci_high[1], "p": fit.p[1],
          "std_beta": fit.estimate[1] * spread, "n": fit.n, "n_sites": sites, "status": fit.term_status[1], "note": ""}
         for (question, spread, sites), fit in zip(facts, fits, strict=True)
@@ -227,7 +258,7 @@ def _imputed(data: pd.DataFrame, questions: Sequence[Question], seed: int) -> li
         df = min((_IMPUTATIONS - 1) / max(lost, 1e-9) ** 2, float(np.mean([fit[2] for fit in fits])))
         reach = float(stats.t.ppf(0.975, df)) * np.sqrt(total)
         rows.append(
-            {"analysis": f"multiple imputation ({_IMPUTATIONS})", "outcome": question.outcome,
+            {"analysis": _IMPUTED, "outcome": question.outcome,
              "term": question.predictors[0], "estimate": estimate, "ci_low": estimate - reach,
              "ci_high": estimate + reach, "p": float(2 * stats.t.sf(abs(estimate) / np.sqrt(total), df)),
              "n": len(known), "n_sites": known["site"].nunique(), "status": "ok",

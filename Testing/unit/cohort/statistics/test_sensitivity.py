@@ -83,6 +83,24 @@ def test_chronic_cases_and_imputation_use_the_cases_they_say(table):
     assert "information missing" in imputed["note"]
 
 
+def test_an_analysis_that_is_not_done_has_a_row_with_the_reason(table):
+    """All of one side, chronic, whole and of two sites: what would repeat the main analysis says so."""
+    assert not (table["status"] == "not done").any()
+    data = cohort().dropna().query("site in ['site01', 'site02']")
+    data = data.assign(days_post_stroke=400.0, lesion_side="L")
+    found = sensitivity(data, QUESTIONS[:1])
+    reasons = found[found["status"] == "not done"].set_index("analysis")["note"].to_dict()
+    assert reasons == {
+        "without one site": "there are 2 sites; it needs 3",
+        "more than 180 days after the stroke": "all cases are",
+        "lesions of the left side": "all lesions are of one side, or the side is not known",
+        "lesions of the right side": "all lesions are of one side, or the side is not known",
+        "cases complete for every outcome": "nothing is missing",
+        "multiple imputation (10)": "nothing is missing",
+    }
+    assert found[found["status"] == "not done"]["p"].isna().all()
+
+
 def test_the_motor_cut_is_moved_both_ways(table):
     cuts = [a for a in table["analysis"].unique() if a.startswith("mild minus severe")]
     assert len(cuts) == 3
