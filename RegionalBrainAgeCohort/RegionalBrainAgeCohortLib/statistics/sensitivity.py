@@ -161,7 +161,7 @@ def _age_spline(data: pd.DataFrame, questions: Sequence[Question]) -> list[dict]
     if data["age"].nunique() < 10:
         return []
     known = data[data["age"].notna()]
-    basis = patsy.dmatrix("cr(age, df=3) - 1", known)
+    basis = patsy.dmatrix("cr(age, df=4) - 1", known)  # the intercept and three more
     names = [f"age_spline_{k}" for k in range(basis.shape[1] - 1)]  # the whole basis sums to the intercept
     curved = known.assign(**dict(zip(names, np.asarray(basis).T, strict=False)))
     asked = [

@@ -63,6 +63,23 @@ def test_sites_as_fixed_effects_are_least_squares_with_dummies(table):
     assert found["p"] == pytest.approx(fit.pvalues["log_lesion_volume"], rel=1e-6)
 
 
+def test_the_age_spline_has_three_degrees_of_freedom_beside_the_intercept():
+    """Natural cubic spline (Hastie, Tibshirani & Friedman 2009, eq. 5.4), knots at quantiles of distinct ages."""
+    data = cohort().dropna()
+    found = row(sensitivity(data, QUESTIONS[:1]), "age as a natural spline (3 df)")
+    knots = np.quantile(data["age"].unique(), [0, 1 / 3, 2 / 3, 1])
+
+    def bend(k):
+        left, last = (np.clip(data["age"] - knot, 0, None) ** 3 for knot in (knots[k], knots[-1]))
+        return (left - last) / (knots[-1] - knots[k])
+
+    curved = data.assign(first=bend(0) - bend(2), second=bend(1) - bend(2))
+    terms = ["log_lesion_volume", "age", "first", "second", "sex"]
+    by_hand = row(sensitivity(curved, [Question("pad_ipsi_fpn", terms)]), "as reported")
+    assert found["estimate"] == pytest.approx(by_hand["estimate"], rel=1e-6)
+    assert found["ci_high"] == pytest.approx(by_hand["ci_high"], rel=1e-5)
+
+
 def test_leaving_out_a_site_names_the_site_and_brackets_the_estimate(table):
     low = row(table, "without one site, smallest estimate")
     high = row(table, "without one site, largest estimate")
