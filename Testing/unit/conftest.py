@@ -8,7 +8,7 @@ import pytest
 from RegionalBrainAgeLib.age.features import NODE_NAMES
 from RegionalBrainAgeLib.age.people import People
 from RegionalBrainAgeLib.anatomy.parcels import PARCEL_NAMES
-from RegionalBrainAgeLib.anatomy.structures import FLUID_STRUCTURES, INTRACRANIAL, STRUCTURE_NAMES
+from RegionalBrainAgeLib.anatomy.structures import FLUID_STRUCTURES, GRAY_MATTER, INTRACRANIAL, STRUCTURE_NAMES
 
 PEOPLE, SITES = 240, 4
 SLOPE_MM_PER_YEAR = -0.004
@@ -31,7 +31,7 @@ def make_table() -> pd.DataFrame:
     volumes = {}
     for name in STRUCTURE_NAMES:
         growth = 0.01 if name in FLUID_STRUCTURES else -0.003
-        mean_mm3 = rng.uniform(1000, 8000)
+        mean_mm3 = 3.2e5 if name in GRAY_MATTER else rng.uniform(1000, 8000)
         volumes[name] = mean_mm3 * (1 + growth * (age - 50) + 0.15 * rng.standard_normal(PEOPLE)).clip(0.1)
     volumes[INTRACRANIAL] = 1.45e6 * (1 + 0.08 * rng.standard_normal(PEOPLE))
     frame = pd.concat([frame, pd.DataFrame(volumes)], axis=1)

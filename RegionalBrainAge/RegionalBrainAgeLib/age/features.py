@@ -7,7 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..anatomy.parcels import PARCEL_NAMES, ParcelFeatures
-from ..anatomy.structures import FLUID_STRUCTURES, INTRACRANIAL, STRUCTURE_NAMES, STRUCTURE_SIDES, mirrored_pairs
+from ..anatomy.structures import (
+    FLUID_STRUCTURES,
+    GRAY_MATTER,
+    INTRACRANIAL,
+    STRUCTURE_NAMES,
+    STRUCTURE_SIDES,
+    mirrored_pairs,
+)
 
 FREESURFER, T1 = "FreeSurfer", "T1"
 ROUTES = (FREESURFER, T1)
@@ -15,6 +22,7 @@ ROUTES = (FREESURFER, T1)
 NODE_NAMES = (*PARCEL_NAMES, *STRUCTURE_NAMES, INTRACRANIAL)
 NODE_SIDES = np.array(["L" if name.startswith("lh_") else "R" for name in PARCEL_NAMES] + [*STRUCTURE_SIDES, "M"])
 FLUID_NODES = np.array([name in FLUID_STRUCTURES for name in NODE_NAMES])
+GRAY_NODES = np.array([name in GRAY_MATTER for name in NODE_NAMES])
 PARCEL_NODES = np.arange(len(NODE_NAMES)) < len(PARCEL_NAMES)
 
 
@@ -36,10 +44,10 @@ class Features:
     Parameters
     ----------
     thickness_mm : (148,) mean thickness of the parcels, in the order of `PARCEL_NAMES`.
-    volumes_mm3 : (30,) volumes of structures, in the order of `STRUCTURE_NAMES`.
+    volumes_mm3 : (32,) volumes of structures, in the order of `STRUCTURE_NAMES`.
     intracranial_volume_mm3 : NaN when not known.
     lesioned_fraction : (148,) 0..1, share of each parcel in the lesion.
-    structure_lesioned_fraction : (30,) 0..1.
+    structure_lesioned_fraction : (32,) 0..1.
     voxels : (148,) int, voxels or vertices measured.
     lesion_volume_ml : of the left and the right hemisphere; (0, 0) without a lesion. It decides from which side the
         global age is read and which ventricles count as widened by the lesion.
@@ -88,7 +96,7 @@ def features_of_parcels(
 
     Parameters
     ----------
-    volumes_mm3, structure_lesioned_fraction : (30,) each; None where no structure was measured.
+    volumes_mm3, structure_lesioned_fraction : (32,) each; None where no structure was measured.
     """
     count = len(STRUCTURE_NAMES)
     return Features(

@@ -23,9 +23,9 @@ class People:
     person, site : (N,) strings.
     age_years : (N,) float.
     male : (N,) float, 1 for men, 0 for women.
-    values : (N, 179) float in the order of `NODE_NAMES`: thickness of parcels (mm), volumes of structures and of the
+    values : (N, 181) float in the order of `NODE_NAMES`: thickness of parcels (mm), volumes of structures and of the
         intracranial space (mm3); NaN where missing.
-    lesioned_fraction : (N, 179) float, 0 for healthy people.
+    lesioned_fraction : (N, 181) float, 0 for healthy people.
     lesion_volume_ml : (N, 2) of the left and the right hemisphere.
     dataset : (N,) strings, "" where not told; all are "" if left out.
     route : that measured the values.
@@ -72,7 +72,7 @@ class People:
         return People(**{name: v[rows] if isinstance(v, np.ndarray) else v for name, v in values.items()})
 
     def with_values(self, values: np.ndarray) -> People:
-        """The same people with other values (N, 179)."""
+        """The same people with other values (N, 181)."""
         return replace(self, values=values)
 
     def with_thickness(self, thickness_mm: np.ndarray) -> People:

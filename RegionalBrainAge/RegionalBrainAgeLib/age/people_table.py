@@ -3,9 +3,9 @@
 Columns: ``person, site, age`` (years), ``sex`` (F/M, female/male; 0/1 as FreeSurfer users code it: 1 is male) and one
 column per parcel with its mean thickness in mm, named as in `anatomy.parcels.PARCEL_NAMES` or as ``aparcstats2table``
 writes them (``lh_G&S_frontomargin_thickness``). Volumes of structures in mm3 are named as FreeSurfer names them, with
-or without ``vol:`` in front (``asegstats2table``); any may be absent. The first column may hold the person under any
-name, as FreeSurfer's tables have it. ``dataset`` is optional. A value of 0 is what FreeSurfer writes for what it did
-not find: it counts as missing.
+or without ``vol:`` in front (``asegstats2table``); any may be absent. Grey matter that is given for both sides
+(``TotalGrayVol``) counts half for each. The first column may hold the person under any name, as FreeSurfer's tables
+have it. ``dataset`` is optional. A value of 0 is what FreeSurfer writes for what it did not find: it counts as missing.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import numpy as np
 import pandas as pd
 
 from ..anatomy.parcels import PARCEL_NAMES
-from ..anatomy.structures import INTRACRANIAL, STRUCTURE_ALIASES
+from ..anatomy.structures import GRAY_MATTER, INTRACRANIAL, STRUCTURE_ALIASES, TOTAL_GRAY
 from ..errors import InputError
 from ..files.tables import open_table
 from ..files.words import MISSING_WORDS, same_numbers, sex_of
-from .features import NODE_NAMES
+from .features import GRAY_NODES, NODE_NAMES
 from .people import People
 
 _PERSON_COLUMNS = ("person", "site", "age", "sex")
@@ -34,6 +34,7 @@ _SEX_CODES = {"0": "F", "1": "M"}
 # Of a head a person can have; a volume outside is in another unit.
 _INTRACRANIAL_MM3 = (4e5, 6e6)
 _LARGEST_STRUCTURE_MM3 = 3e5
+_GRAY_MATTER_MM3 = (1e5, 1e6)
 
 
 def read_people(path: Path | str, *, for_training: bool = False) -> People:
@@ -68,6 +69,9 @@ def read_people(path: Path | str, *, for_training: bool = False) -> People:
     values[:, :_PARCELS] = _numbers(path, frame, list(PARCEL_NAMES), person, allow_empty=not for_training)
     volumes = [name for name in NODE_NAMES[_PARCELS:] if name in frame.columns]
     values[:, [NODE_NAMES.index(name) for name in volumes]] = _numbers(path, frame, volumes, person, allow_empty=True)
+    gray = [NODE_NAMES.index(name) for name in GRAY_MATTER if name not in frame.columns]
+    if TOTAL_GRAY in frame.columns:
+        values[:, gray] = _numbers(path, frame, [TOTAL_GRAY], person, allow_empty=True) / 2
     values[values == 0] = np.nan
     _check_thickness(path, values[:, :_PARCELS], person)
     _check_volumes(path, values, person)
@@ -244,6 +248,7 @@ def _check_volumes(path: Path, values: np.ndarray, person: np.ndarray) -> None:
     high = np.full(len(NODE_NAMES), _LARGEST_STRUCTURE_MM3)
     head = NODE_NAMES.index(INTRACRANIAL)
     low[head], high[head] = _INTRACRANIAL_MM3
+    low[GRAY_NODES], high[GRAY_NODES] = _GRAY_MATTER_MM3
     wrong = (values < low) | (values > high)
     wrong[:, :_PARCELS] = False
     if wrong.any():

@@ -1,4 +1,4 @@
-"""Structures beside the cortex whose volumes change with age: FreeSurfer's names, their side, and what they touch."""
+"""Structures whose volumes change with age: FreeSurfer's names, their side, and what they touch."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ _PAIRED = (
     "Accumbens-area",
     "VentralDC",
     "choroid-plexus",
+    "Gray-Matter",
 )
 _MIDLINE = ("3rd-Ventricle", "4th-Ventricle", "Brain-Stem", "CSF")
 STRUCTURE_NAMES = (*(f"Left-{n}" for n in _PAIRED), *(f"Right-{n}" for n in _PAIRED), *_MIDLINE)
@@ -29,10 +30,26 @@ STRUCTURE_SIDES = ("L",) * len(_PAIRED) + ("R",) * len(_PAIRED) + ("M",) * len(_
 # Spaces filled with fluid or plexus: what tissue loses, they gain, whatever the cause.
 FLUID_STRUCTURES = frozenset(name for name in STRUCTURE_NAMES if "Vent" in name.replace("VentralDC", ""))
 FLUID_STRUCTURES |= {"Left-choroid-plexus", "Right-choroid-plexus", "CSF"}
-# FreeSurfer's label of every structure in aseg (FreeSurferColorLUT.txt), in the order of the names.
+# All grey matter of one side: cerebral cortex, cerebellar cortex and the grey structures in `GRAY_STRUCTURES`. Both
+# sides together are FreeSurfer's TotalGrayVol.
+GRAY_MATTER = ("Left-Gray-Matter", "Right-Gray-Matter")
+TOTAL_GRAY = "TotalGrayVol"
+GRAY_STRUCTURES = (
+    "Cerebellum-Cortex",
+    "Thalamus",
+    "Caudate",
+    "Putamen",
+    "Pallidum",
+    "Hippocampus",
+    "Amygdala",
+    "Accumbens-area",
+    "VentralDC",
+)
+# FreeSurfer's label of every structure that has one in aseg (FreeSurferColorLUT.txt), in the order of the names.
 _LEFT_CODES = (4, 5, 7, 8, 10, 11, 12, 13, 17, 18, 26, 28, 31)
 _RIGHT_CODES = (43, 44, 46, 47, 49, 50, 51, 52, 53, 54, 58, 60, 63)
-STRUCTURE_CODES = dict(zip(STRUCTURE_NAMES, (*_LEFT_CODES, *_RIGHT_CODES, 14, 15, 16, 24), strict=True))
+_LABELLED = tuple(name for name in STRUCTURE_NAMES if name not in GRAY_MATTER)
+STRUCTURE_CODES = dict(zip(_LABELLED, (*_LEFT_CODES, *_RIGHT_CODES, 14, 15, 16, 24), strict=True))
 # Names of other versions of FreeSurfer.
 STRUCTURE_ALIASES = {f"{side}-Thalamus-Proper": f"{side}-Thalamus" for side in ("Left", "Right")}
 

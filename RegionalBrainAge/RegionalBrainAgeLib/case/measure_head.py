@@ -153,10 +153,9 @@ def measure_head(scan: Scan, scheme: RegionScheme, steps: Steps, threads: int, s
     if surfaces:
         return Head(volumes, registration, None, None, tuple(warnings), bool(contrast))
     with steps.step("structures"):
-        found = segment_structures(
-            t1, brain, lesion, registration.native_from_template, load_structure_model(), threads
-        )
-        structures = measure_volumes(found, lesion)
+        model = load_structure_model()
+        found = segment_structures(t1, brain, lesion, registration.native_from_template, model, threads)
+        structures = measure_volumes(found, lesion, model.gray_line)
         fit = structure_quality(found, structures, t1, brain, lesion)
         volumes = replace(volumes, structures=aseg_labels(found, brain, threads))
     with steps.step("tissue"):

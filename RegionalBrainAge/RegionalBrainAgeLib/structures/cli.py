@@ -33,9 +33,9 @@ def run_train(args: argparse.Namespace) -> int:
     from ..errors import InputError
     from ..files.atomic_file import write_atomically
     from ..files.atomic_folder import check_free, replaced_folder
-    from .model import save_model
+    from .model import UNCORRECTED, save_model
     from .training.card import model_card
-    from .training.evaluation import cross_validate, summary
+    from .training.evaluation import cross_validate, gray_line, summary
     from .training.examples import read_examples
     from .training.train import TrainingSettings, train_model
 
@@ -49,10 +49,10 @@ def run_train(args: argparse.Namespace) -> int:
     torch.set_num_threads(1)
     with threadpool_limits(1):
         examples = read_examples(args.heads, 1, _tell)
-        agreement = None
+        agreement, line = None, UNCORRECTED
         if args.folds:
             predictions = cross_validate(examples, settings, args.folds, _tell)
-            agreement = summary(predictions)
+            agreement, line = summary(predictions), gray_line(predictions)
             if args.predictions:
                 write_atomically(args.predictions, predictions.to_csv(index=False))
         model = train_model(examples, settings, _tell)
@@ -60,7 +60,7 @@ def run_train(args: argparse.Namespace) -> int:
     judged = f"Every head by networks that did not see it, in {args.folds} folds."
     card = model_card(args.out.name, len(examples), args.data, settings, judged, agreement)
     with replaced_folder(args.out) as folder:
-        save_model(folder, replace(model, about={**about, "data": args.data}))
+        save_model(folder, replace(model, about={**about, "data": args.data}, gray_line=line))
         write_atomically(folder / "MODEL_CARD.md", card)
     _tell(f"{args.out}: structure model of {len(examples)} heads")
     return 0

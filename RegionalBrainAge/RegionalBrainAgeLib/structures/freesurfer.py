@@ -7,7 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from ..anatomy.parcels import LESION_MARGIN_MM
-from ..anatomy.structures import INTRACRANIAL, STRUCTURE_ALIASES, STRUCTURE_CODES, STRUCTURE_NAMES
+from ..anatomy.structures import (
+    GRAY_MATTER,
+    GRAY_STRUCTURES,
+    INTRACRANIAL,
+    STRUCTURE_ALIASES,
+    STRUCTURE_CODES,
+    STRUCTURE_NAMES,
+)
 from ..errors import InputError
 from ..files.freesurfer_stats import REMEDY, StatsTable, read_stats, volume_tables
 from ..files.images import read_labels
@@ -21,6 +28,8 @@ _LABEL_VOLUMES = ("aseg.mgz", "aparc.a2009s+aseg.mgz", "aparc.DKTatlas+aseg.deep
 _MOST_ABSENT = 4
 _LARGEST_MM3 = 3e5
 _INTRACRANIAL_MM3 = (4e5, 6e6)
+_CORTEX_MM3 = (2e4, 8e5)
+_CORTEX_OF_SIDE = {"Left": "lhCortexVol", "Right": "rhCortexVol"}
 
 
 def read_volumes(folder: Path | str, lesion: Image | None = None) -> StructureVolumes:
@@ -66,20 +75,30 @@ def _from_stats(path: Path) -> tuple[np.ndarray, float]:
             raise InputError(f"{table.name} has {structure} twice.", REMEDY)
         if structure in STRUCTURE_CODES:
             found[structure] = _volume(table, line, row["Volume_mm3"], 0.0, _LARGEST_MM3)
-    if len(STRUCTURE_NAMES) - len(found) > _MOST_ABSENT:
+    if len(STRUCTURE_CODES) - len(found) > _MOST_ABSENT:
         raise InputError(
-            f"{table.name} holds {len(found)} of {len(STRUCTURE_NAMES)} structures: it was cut off.", REMEDY
+            f"{table.name} holds {len(found)} of {len(STRUCTURE_CODES)} structures: it was cut off.", REMEDY
         )
+    found |= _gray_matter(table, found)
     volumes_mm3 = np.array([found.get(structure, np.nan) for structure in STRUCTURE_NAMES])
-    return np.where(volumes_mm3 > 0, volumes_mm3, np.nan), _intracranial(table)
+    return np.where(volumes_mm3 > 0, volumes_mm3, np.nan), _measure(table, INTRACRANIAL, *_INTRACRANIAL_MM3)
 
 
-def _intracranial(table: StatsTable) -> float:
-    """From ``# Measure EstimatedTotalIntraCranialVol, eTIV, <words>, 1400000.0, mm^3``."""
+def _gray_matter(table: StatsTable, found: dict[str, float]) -> dict[str, float]:
+    """Grey matter of each side, mm3: its cortex and its structures; NaN where one of them is not told."""
+    gray = {}
+    for whole, (word, cortex) in zip(GRAY_MATTER, _CORTEX_OF_SIDE.items(), strict=True):
+        parts = [found.get(f"{word}-{kind}", np.nan) for kind in GRAY_STRUCTURES]
+        gray[whole] = _measure(table, cortex, *_CORTEX_MM3) + sum(parts)
+    return gray
+
+
+def _measure(table: StatsTable, measure: str, low: float, high: float) -> float:
+    """From a line like ``# Measure EstimatedTotalIntraCranialVol, eTIV, <words>, 1400000.0, mm^3``; NaN without one."""
     for line in table.comments:
-        if line.startswith("# Measure") and INTRACRANIAL in line:
+        if line.startswith("# Measure") and measure in line:
             cells = [cell.strip() for cell in line.split(",")]
-            return _volume(table, line, cells[-2] if len(cells) > 1 else "", *_INTRACRANIAL_MM3)
+            return _volume(table, line, cells[-2] if len(cells) > 1 else "", low, high)
     return float("nan")
 
 
@@ -94,7 +113,10 @@ def _volume(table: StatsTable, line: str, text: str, low: float, high: float) ->
 
 
 def _damage(folder: Path, lesion: Image) -> tuple[np.ndarray, np.ndarray]:
-    """Share of each structure in the lesion, and in or within 3 mm of it; two arrays (30,)."""
+    """Share of each structure in the lesion, and in or within 3 mm of it; two arrays (32,).
+
+    Of a side's grey matter the label volume tells nothing: a lesion on that side keeps it from being looked at.
+    """
     path = next((path for name in _LABEL_VOLUMES if (path := folder / "mri" / name).exists()), None)
     if path is None:
         count = len(STRUCTURE_NAMES)
@@ -107,5 +129,6 @@ def _damage(folder: Path, lesion: Image) -> tuple[np.ndarray, np.ndarray]:
     shares = []
     for mask in (np.asarray(on_labels.array, dtype=bool), near):
         inside = np.bincount(codes[mask.ravel()], minlength=256)
-        shares.append(np.array([inside[code] / max(total[code], 1) for code in STRUCTURE_CODES.values()]))
+        share = {name: inside[code] / max(total[code], 1) for name, code in STRUCTURE_CODES.items()}
+        shares.append(np.array([share.get(name, 0.0) for name in STRUCTURE_NAMES]))
     return shares[0], shares[1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,8 +23,32 @@ from .half_brain import VOXEL_MM, WINDOWS
 from .names import CLASSES
 from .network import StructureNetwork
 
-FORMAT = "regional-brain-age-structures/1"
+FORMAT = "regional-brain-age-structures/2"
 _WEIGHTS, _DESCRIPTION = "weights.safetensors", "structures.json"
+
+
+@dataclass(frozen=True)
+class GrayLine:
+    """What the networks make of the share of grey matter in a head: ``found = intercept + slope * share``.
+
+    Whether a voxel of 2 mm in a narrow sulcus is cortex or fluid is decided by what is usual there, so the share of a
+    head is drawn to the mean of all. It says as much as before once the line is read backwards.
+
+    Parameters
+    ----------
+    intercept, slope : of a regression over heads that the networks had not seen; one side's grey matter over the
+        intracranial volume of both.
+    """
+
+    intercept: float = 0.0
+    slope: float = 1.0
+
+    def share(self, found: float) -> float:
+        """The share of grey matter that a found one stands for."""
+        return (found - self.intercept) / self.slope
+
+
+UNCORRECTED = GrayLine()
 
 
 @dataclass(frozen=True)
@@ -35,11 +60,13 @@ class StructureModel:
     networks : by the names of `half_brain.WINDOWS`; on the CPU, in evaluation mode.
     channels : of each network.
     about : training data and settings.
+    gray_line : see `GrayLine`; nothing is corrected by default.
     """
 
     networks: Mapping[str, StructureNetwork]
     channels: Mapping[str, Sequence[int]]
     about: Mapping[str, object]
+    gray_line: GrayLine = UNCORRECTED
 
 
 def save_model(folder: Path, model: StructureModel) -> None:
@@ -57,6 +84,7 @@ def save_model(folder: Path, model: StructureModel) -> None:
         "windows": _windows(),
         "channels": {window: list(channels) for window, channels in model.channels.items()},
         "about": dict(model.about),
+        "gray_line": {"intercept": model.gray_line.intercept, "slope": model.gray_line.slope},
         "sha256": hashlib.sha256(content).hexdigest(),
     }
     (folder / _WEIGHTS).write_bytes(content)
@@ -90,7 +118,10 @@ def load_model(folder: Path | None = None) -> StructureModel:
             own = {name.removeprefix(stem): value for name, value in arrays.items() if name.startswith(stem)}
             network.load_state_dict(own)
             networks[window.name] = network.eval()
-    return StructureModel(networks, description["channels"], description.get("about", {}))
+        line = GrayLine(*(float(description["gray_line"][name]) for name in ("intercept", "slope")))
+        if not (math.isfinite(line.intercept) and 0 < line.slope <= 2):
+            raise ValueError(f"gray_line {line}")
+    return StructureModel(networks, description["channels"], description.get("about", {}), line)
 
 
 def _windows() -> list[dict[str, object]]:

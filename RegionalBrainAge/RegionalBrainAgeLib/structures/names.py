@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..anatomy.structures import STRUCTURE_CODES, STRUCTURE_NAMES
+from ..anatomy.structures import STRUCTURE_CODES
 
 SIDES = ("L", "R")
 SIDE_WORDS = {"L": "Left", "R": "Right"}
@@ -31,6 +31,6 @@ BACKGROUND, OTHER_SIDE = "Background", "Other-Side"
 CLASSES = (BACKGROUND, *SIDED_CLASSES, *MIDLINE_CLASSES, OTHER_SIDE)
 
 # The label maps trained on have no choroid plexus: it is counted with the ventricles.
-MEASURED_STRUCTURES = tuple(name for name in STRUCTURE_NAMES if not name.endswith("choroid-plexus"))
+MEASURED_STRUCTURES = tuple(name for name in STRUCTURE_CODES if not name.endswith("choroid-plexus"))
 # FreeSurfer's numbers of these, for the label volume, in their order.
 ASEG_CODES = {name: code for code, name in sorted((STRUCTURE_CODES[name], name) for name in MEASURED_STRUCTURES)}

@@ -7,15 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..anatomy.structures import INTRACRANIAL, STRUCTURE_NAMES
+from ..anatomy.structures import GRAY_MATTER, GRAY_STRUCTURES, INTRACRANIAL, STRUCTURE_NAMES
 from ..geometry.distances import within_mm
 from ..geometry.image import Image
+from .model import UNCORRECTED, GrayLine
 from .names import BACKGROUND, MEASURED_STRUCTURES, MIDLINE_CLASSES, SIDE_WORDS, SIDES
 from .segmentation import StructureMap, mask_share, window_of
 
 # As for a parcel whose lesioned part cannot be left out: with more than this share in or near the lesion it is missing.
 MAXIMUM_SPOILED_FRACTION = 0.15
 LESION_MARGIN_MM = 3.0
+_VOLUMES = (*MEASURED_STRUCTURES, *GRAY_MATTER)
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class StructureVolumes:
     intracranial_mm3: float
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
-        """Volumes (mm3) and lesioned fractions in the order of `STRUCTURE_NAMES`, (30,) each."""
+        """Volumes (mm3) and lesioned fractions in the order of `STRUCTURE_NAMES`, (32,) each."""
         volumes_mm3 = np.array([self.volume_mm3[name] for name in STRUCTURE_NAMES], dtype=float)
         return volumes_mm3, np.array([self.lesioned_fraction[name] for name in STRUCTURE_NAMES], dtype=float)
 
@@ -44,19 +46,22 @@ class StructureVolumes:
         return {**self.volume_mm3, INTRACRANIAL: self.intracranial_mm3}
 
 
-def measure_volumes(found: StructureMap, lesion: Image | None = None) -> StructureVolumes:
+def measure_volumes(
+    found: StructureMap, lesion: Image | None = None, gray_line: GrayLine = UNCORRECTED
+) -> StructureVolumes:
     """Sums the probabilities of each structure (mm^3); a structure with too much lesion is missing.
 
     A probability is counted as a partial volume: summing it gives no steps as voxels change sides. Structures of the
-    midline are the mean of what the two halves see.
+    midline are the mean of what the two halves see. Grey matter of a side is its cortex and its grey structures.
 
     Parameters
     ----------
     lesion : boolean mask on the head's grid, or None.
+    gray_line : of the model that found them.
     """
     whole = _sums(found, None)
     if lesion is None or not lesion.array.any():
-        lesioned = spoiled = dict.fromkeys(MEASURED_STRUCTURES, 0.0)
+        lesioned = spoiled = dict.fromkeys(_VOLUMES, 0.0)
     else:
         near = lesion.like(within_mm(lesion, LESION_MARGIN_MM))
         lesioned, spoiled = (
@@ -65,12 +70,15 @@ def measure_volumes(found: StructureMap, lesion: Image | None = None) -> Structu
         )
     volumes = {
         name: whole[name] * found.voxel_mm3 if spoiled[name] <= MAXIMUM_SPOILED_FRACTION else float("nan")
-        for name in MEASURED_STRUCTURES
+        for name in _VOLUMES
     }
+    inside_mm3 = intracranial_mm3(found)
+    for name in GRAY_MATTER:
+        volumes[name] = gray_line.share(volumes[name] / inside_mm3) * inside_mm3
     return StructureVolumes(
         {name: volumes.get(name, float("nan")) for name in STRUCTURE_NAMES},
         {name: lesioned.get(name, 0.0) for name in STRUCTURE_NAMES},
-        intracranial_mm3(found),
+        inside_mm3,
     )
 
 
@@ -97,7 +105,16 @@ def _sums(found: StructureMap, mask: Image | None) -> dict[str, float]:
         if name in MIDLINE_CLASSES:
             sums[name] = sum(in_half(side, name) for side in SIDES)
             continue
-        word, kind = name.split("-", 1)
-        side = next(side for side in SIDES if SIDE_WORDS[side] == word)
+        side, kind = _side_and_kind(name)
         sums[name] = in_half(side, kind) + (vermis / 2 if kind == "Cerebellum-Cortex" else 0.0)
+    for name in GRAY_MATTER:
+        side, _ = _side_and_kind(name)
+        parts = (sums[f"{SIDE_WORDS[side]}-{kind}"] for kind in GRAY_STRUCTURES)
+        sums[name] = in_half(side, "Cerebral-Cortex") + sum(parts)
     return sums
+
+
+def _side_and_kind(name: str) -> tuple[str, str]:
+    """The side ("L") and the kind ("Thalamus") in a name ("Left-Thalamus")."""
+    word, kind = name.split("-", 1)
+    return next(side for side in SIDES if SIDE_WORDS[side] == word), kind

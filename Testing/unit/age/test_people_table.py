@@ -170,3 +170,27 @@ def test_people_of_two_tables_are_matched_by_name(made_table, tmp_path):
     assert len(one) == 10
     np.testing.assert_array_equal(one.person, other.person)
     np.testing.assert_allclose(one.values, other.values)
+
+
+def test_grey_matter_given_for_both_sides_counts_half_for_each(made_table, tmp_path):
+    total = made_table["Left-Gray-Matter"] + made_table["Right-Gray-Matter"]
+    apart = made_table.drop(columns=["Left-Gray-Matter", "Right-Gray-Matter"])
+    apart.assign(**{"vol:TotalGrayVol": total}).to_csv(tmp_path / "people.csv", index=False)
+    people = read_people(tmp_path / "people.csv")
+    for side in ("Left-Gray-Matter", "Right-Gray-Matter"):
+        np.testing.assert_allclose(people.values[:, NODE_NAMES.index(side)], total / 2)
+
+
+def test_grey_matter_of_each_side_is_taken_where_a_table_has_it(made_table, tmp_path):
+    made_table.assign(TotalGrayVol=5e5).to_csv(tmp_path / "people.csv", index=False)
+    people = read_people(tmp_path / "people.csv")
+    np.testing.assert_allclose(
+        people.values[:, NODE_NAMES.index("Left-Gray-Matter")], made_table["Left-Gray-Matter"], rtol=1e-12
+    )
+
+
+def test_grey_matter_in_millilitres_is_refused(made_table, tmp_path):
+    apart = made_table.drop(columns=["Left-Gray-Matter", "Right-Gray-Matter"])
+    apart.assign(TotalGrayVol=640.0).to_csv(tmp_path / "people.csv", index=False)
+    with pytest.raises(InputError, match=r"Left-Gray-Matter .* is 320\. Give volumes in cubic millimetres"):
+        read_people(tmp_path / "people.csv")

@@ -15,9 +15,9 @@ from RegionalBrainAgeLib.anatomy.structures import (
 NODES = (*PARCEL_NAMES, *STRUCTURE_NAMES)
 
 
-def test_there_are_thirteen_pairs_and_four_midline_structures():
-    assert len(STRUCTURE_NAMES) == len(set(STRUCTURE_NAMES)) == len(STRUCTURE_SIDES) == 30
-    assert STRUCTURE_SIDES.count("L") == STRUCTURE_SIDES.count("R") == 13
+def test_there_are_fourteen_pairs_and_four_midline_structures():
+    assert len(STRUCTURE_NAMES) == len(set(STRUCTURE_NAMES)) == len(STRUCTURE_SIDES) == 32
+    assert STRUCTURE_SIDES.count("L") == STRUCTURE_SIDES.count("R") == 14
 
 
 def test_fluid_holds_the_ventricles_but_not_the_ventral_diencephalon():

@@ -31,7 +31,7 @@ def test_volumes_come_in_the_order_of_the_structures(tmp_path, name):
     found = read_volumes(make_subject(tmp_path, name, drop=("CSF",)))
     assert found.arrays()[0][0] == 1001.0
     assert np.isnan(found.volume_mm3["CSF"])
-    assert np.isfinite(found.arrays()[0]).sum() == 29
+    assert np.isfinite(found.arrays()[0]).sum() == 29  # grey matter of the sides needs the cortex too
     assert found.intracranial_mm3 == 1.5e6
 
 
@@ -86,3 +86,23 @@ def test_a_file_that_was_cut_off_is_refused(tmp_path):
     path.write_text("\n".join([*whole, whole[-1]]), encoding="utf-8")
     with pytest.raises(InputError, match="CSF twice"):
         read_volumes(tmp_path)
+
+
+def test_grey_matter_of_a_side_is_its_cortex_and_its_grey_structures(tmp_path):
+    """Structure number n of `make_subject` measures 1000 + n mm3."""
+    folder = make_subject(tmp_path)
+    stats = folder / "stats" / "aseg.stats"
+    cortex = "# Measure lhCortex, lhCortexVol, Left hemisphere cortical gray matter volume, 250000.5, mm^3\n"
+    stats.write_text(cortex + stats.read_text(encoding="utf-8"), encoding="utf-8")
+    found = read_volumes(folder).volume_mm3
+    gray = ["Cerebellum-Cortex", "Thalamus", "Caudate", "Putamen", "Pallidum", "Hippocampus", "Amygdala", "VentralDC"]
+    parts = sum(found[f"Left-{kind}"] for kind in (*gray, "Accumbens-area"))
+    assert found["Left-Gray-Matter"] == pytest.approx(250000.5 + parts)
+    assert np.isnan(found["Right-Gray-Matter"])  # its cortex is not told
+
+
+@pytest.mark.data
+def test_both_sides_of_a_real_subject_are_its_total_grey_matter(shared_data):
+    """TotalGrayVol in its aseg.stats; it counts 1 ml or so that belongs to no structure with a label."""
+    found = read_volumes(shared_data / "heads" / "freesurfer" / "sub-0001").volume_mm3
+    assert found["Left-Gray-Matter"] + found["Right-Gray-Matter"] == pytest.approx(710825.25, rel=0.005)

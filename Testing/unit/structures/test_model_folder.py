@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 from RegionalBrainAgeLib.errors import InputError
-from RegionalBrainAgeLib.structures.model import load_model, save_model
+from RegionalBrainAgeLib.structures.model import GrayLine, load_model, save_model
 
 
 @pytest.fixture
@@ -53,3 +54,16 @@ def test_a_foreign_description_is_refused(folder, change, told):
 def test_a_missing_folder_is_refused(tmp_path):
     with pytest.raises(InputError, match="cannot be read"):
         load_model(tmp_path / "nowhere")
+
+
+def test_the_line_of_grey_matter_travels_with_the_model(tmp_path, untrained_model):
+    save_model(tmp_path / "m", replace(untrained_model, gray_line=GrayLine(0.17, 0.31)))
+    assert load_model(tmp_path / "m").gray_line == GrayLine(0.17, 0.31)
+
+
+@pytest.mark.parametrize("line", [{"intercept": 0.1}, {"intercept": 0.1, "slope": 0.0}, {"intercept": "x", "slope": 1}])
+def test_an_impossible_line_of_grey_matter_is_refused(folder, line):
+    path = folder / "structures.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "gray_line": line}))
+    with pytest.raises(InputError, match="The weights in"):
+        load_model(folder)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
-from RegionalBrainAgeLib.anatomy.structures import STRUCTURE_NAMES
+from RegionalBrainAgeLib.anatomy.structures import GRAY_MATTER, INTRACRANIAL, STRUCTURE_NAMES
 from RegionalBrainAgeLib.geometry.image import Image
 from RegionalBrainAgeLib.structures.half_brain import VOXEL_MM, WINDOWS, Window
+from RegionalBrainAgeLib.structures.model import GrayLine
 from RegionalBrainAgeLib.structures.names import BACKGROUND, CLASSES
 from RegionalBrainAgeLib.structures.segmentation import StructureMap
+from RegionalBrainAgeLib.structures.training.evaluation import gray_line
 from RegionalBrainAgeLib.structures.volumes import measure_volumes
 
 RADIUS_MM = 14.0
@@ -85,3 +88,25 @@ def test_a_structure_touched_only_a_little_is_still_measured(made_map):
     touched = measure_volumes(made_map, lesion_ball(3.0))
     assert 0 < touched.lesioned_fraction["Left-Thalamus"] < 0.05
     assert touched.volume_mm3["Left-Thalamus"] == measure_volumes(made_map).volume_mm3["Left-Thalamus"]
+
+
+def test_grey_matter_of_a_side_is_its_cortex_and_its_grey_structures(made_map):
+    """Here no cortex: the ball of a thalamus alone, and half of one."""
+    volumes = measure_volumes(made_map).volume_mm3
+    assert volumes["Left-Gray-Matter"] == pytest.approx(BALL_MM3, rel=0.01)
+    assert volumes["Right-Gray-Matter"] == pytest.approx(BALL_MM3 / 2, rel=0.01)
+
+
+def test_the_line_of_grey_matter_is_read_backwards(made_map):
+    """The made head holds 2.5 balls, the left thalamus is one of them: a share of .4, which stands for .7."""
+    volumes = measure_volumes(made_map, gray_line=GrayLine(intercept=0.05, slope=0.5))
+    assert volumes.volume_mm3["Left-Gray-Matter"] == pytest.approx(0.7 * volumes.intracranial_mm3, rel=0.01)
+
+
+def test_the_line_of_grey_matter_is_found_in_heads_with_label_maps():
+    true = np.linspace(0.20, 0.28, 12)
+    table = pd.DataFrame({INTRACRANIAL: 1.5e6, f"reference:{INTRACRANIAL}": 1.4e6}, index=range(12))
+    for name in GRAY_MATTER:
+        table[name], table[f"reference:{name}"] = (0.17 + 0.3 * true) * 1.5e6, true * 1.4e6
+    found = gray_line(table)
+    assert (found.intercept, found.slope) == pytest.approx((0.17, 0.3), abs=1e-5)

@@ -51,9 +51,9 @@ def _head(model: BrainAgeModel) -> str:
     return (
         f"# Model card: {model.name}\n\n**{RESEARCH_USE}**\n\nOne global age of the brain, the ages of "
         f"{len(model.region_names)} cortical regions (scheme `{model.scheme}`) and each region's deviation from the "
-        "global age, from the thickness of 148 Destrieux parcels and the volumes of 30 structures, for people whose "
-        "brain may be damaged by a stroke. Written by `regional-brain-age evaluate --card` from what it measured "
-        f"(TRIPOD+AI items in brackets). Software version {model.version}."
+        "global age, from the thickness of 148 Destrieux parcels, the volumes of 30 structures and the grey matter of "
+        "each side, for people whose brain may be damaged by a stroke. Written by `regional-brain-age evaluate --card` "
+        f"from what it measured (TRIPOD+AI items in brackets). Software version {model.version}."
     )
 
 
@@ -87,12 +87,13 @@ def _method(model: BrainAgeModel) -> str:
     recipe = about["recipe"]
     lines = [
         "## Model [12a-12g]",
-        f"- Graph of {sizes.nodes} nodes (148 parcels, 30 structures, the size of the head) and {len(model.edges)} "
-        f"edges between neighbours and mirror images; {sizes.hubs} hubs that all nodes share, and "
-        f"{sizes.scanner_hubs} of scanners.",
+        f"- Graph of {sizes.nodes} nodes (148 parcels, 30 structures, the grey matter of each side, the size of the "
+        f"head) and {len(model.edges)} edges between neighbours and mirror images; {sizes.hubs} hubs that all nodes "
+        f"share, and {sizes.scanner_hubs} of scanners.",
         "- The network is a Gaussian Markov random field; messages between neighbours, with learned weights, are the "
         "steps of the solver (conjugate gradients, torch-geometric). They run for every brain. A missing node drops "
         "out; it is not guessed. Each hemisphere is read without the other one.",
+        "- Grey matter of a side is half of TotalGrayVol in charts and tables. On a lesioned side it is not looked at.",
         "- Left and right are drawn half way together in how they change with age and vary; what is usual on a side is "
         "its own.",
         f"- A node further than {GATE_SD:g} SD from what all others say of it is drawn to that distance.",

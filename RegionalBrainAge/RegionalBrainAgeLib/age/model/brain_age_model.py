@@ -21,7 +21,7 @@ from .intervals import ErrorTable
 from .network import AgeNetwork, GraphField
 from .reader import RawAges, Reader, make_reader
 from .route import RouteModel
-from .views import READ_FROM, VIEWS, fluid_touched, global_view
+from .views import READ_FROM, VIEWS, changed_by_lesion, fluid_touched, global_view
 
 # A region has no age when this share of its cortex, by membership weight, could not be measured; a brain has none when
 # this share of the parcels of the hemispheres it is read from could not.
@@ -132,8 +132,9 @@ class BrainAgeModel:
         if people.route != FREESURFER and calibration is None and self.route_of(people.route) is None:
             # What this route calls a hippocampus may be larger or smaller than FreeSurfer's: nobody has told.
             looked_at = PARCEL_NODES
-        raw = self._raw(people, fold_of, calibration, ~fluid_touched(people) & looked_at)
-        dry = self._raw(people, fold_of, calibration, np.tile(~FLUID_NODES & looked_at, (len(people), 1)))
+        seen = ~changed_by_lesion(people) & looked_at
+        raw = self._raw(people, fold_of, calibration, seen)
+        dry = self._raw(people, fold_of, calibration, seen & ~FLUID_NODES)
         return self.judged(people, raw, "none" if calibration is None else "local", dry)
 
     def judged(self, people: People, raw: RawAges, state: str, dry: RawAges | None = None) -> Ages:
@@ -202,7 +203,7 @@ class BrainAgeModel:
 
         Parameters
         ----------
-        visible : (N, K) nodes to look at; by default all but the fluid a lesion may have widened.
+        visible : (N, K) nodes to look at; by default all but what a lesion has changed (`views.changed_by_lesion`).
         offset : (K,) of the scanner, standardised by this fold's norms. controls : number it rests on.
         reader : to read with instead of the fold's own (baselines).
         """
@@ -214,7 +215,7 @@ class BrainAgeModel:
         if offset is not None:
             standardised = standardised - offset
         if visible is None:
-            visible = ~fluid_touched(people)
+            visible = ~changed_by_lesion(people)
         error = None if route is None else route.error_covariance
         return (reader or self.reader(fold)).read(standardised, visible, people.male, controls, error)
 

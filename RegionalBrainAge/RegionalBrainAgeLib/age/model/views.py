@@ -1,11 +1,11 @@
-"""Which nodes may be looked at for which age: each hemisphere by itself, and no fluid that a lesion has widened."""
+"""Which nodes may be looked at for which age: each hemisphere by itself, and nothing that a lesion has changed."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from ...anatomy.structures import structure_edges
-from ..features import FLUID_NODES, NODE_NAMES, NODE_SIDES
+from ..features import FLUID_NODES, GRAY_NODES, NODE_NAMES, NODE_SIDES
 from ..people import People
 
 VIEWS = ("left", "right", "both")
@@ -13,6 +13,7 @@ READ_FROM = ("left hemisphere", "right hemisphere", "both hemispheres")
 # From this volume on a lesion is taken to pull the midline.
 MIDLINE_LESION_ML = 30.0
 _OWN_FLUID = {side: FLUID_NODES & (side == NODE_SIDES) for side in "LR"}
+_OWN_GRAY = {side: GRAY_NODES & (side == NODE_SIDES) for side in "LR"}
 _THIRD_VENTRICLE, _FOURTH_VENTRICLE, _OTHER_MIDLINE_FLUID = (
     np.array(NODE_NAMES) == name for name in ("3rd-Ventricle", "4th-Ventricle", "CSF")
 )
@@ -52,6 +53,18 @@ def fluid_touched(people: People) -> np.ndarray:
     beside_fourth = lost[:, _BESIDE_FOURTH].any(axis=1, keepdims=True)
     touched |= (large | beside_third) & _THIRD_VENTRICLE
     return touched | (large & _OTHER_MIDLINE_FLUID) | (beside_fourth & _FOURTH_VENTRICLE)
+
+
+def changed_by_lesion(people: People) -> np.ndarray:
+    """(N, K) boolean: what is not missing, but measures a lesion beside age.
+
+    Fluid that a lesion may have widened (`fluid_touched`), and the grey matter of a lesioned side, which the lesion
+    has made smaller wherever it lies.
+    """
+    changed = fluid_touched(people)
+    for number, side in enumerate("LR"):
+        changed |= people.lesioned_sides[:, number, None] & _OWN_GRAY[side]
+    return changed
 
 
 def global_view(people: People) -> np.ndarray:

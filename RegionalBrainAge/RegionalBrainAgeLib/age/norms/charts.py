@@ -15,6 +15,7 @@ import pandas as pd
 from scipy.interpolate import BSpline
 
 from ...anatomy.parcels import PARCEL_NAMES
+from ...anatomy.structures import GRAY_MATTER, TOTAL_GRAY
 from ...errors import InputError
 from ...files.input_file import parsing, plain_file
 from ..features import NODE_NAMES
@@ -75,7 +76,8 @@ def read_charts(paths: Path | str | Sequence[Path | str]) -> Charts:
 
     Parameters
     ----------
-    paths : one file or several with the same sites. All 148 parcels are needed; structures may be absent.
+    paths : one file or several with the same sites. All 148 parcels are needed; structures may be absent. The grey
+        matter of each side has the chart of ``TotalGrayVol``, of which it is half.
 
     Raises
     ------
@@ -96,7 +98,7 @@ def read_charts(paths: Path | str | Sequence[Path | str]) -> Charts:
         raise InputError(
             f"The charts hold {frame.index[frame.index.duplicated()][0]} twice.", "Give every parcel one row."
         )
-    frame = frame.reindex(list(NODE_NAMES))
+    frame = _with_sides_of_gray(frame).reindex(list(NODE_NAMES))
     warp_b = np.exp(frame["warp_log_b"].to_numpy())
     return Charts(
         warp_epsilon=frame["warp_epsilon"].to_numpy(),
@@ -127,6 +129,16 @@ def _read_chart(path: Path | str) -> pd.DataFrame:
     if not np.isfinite(numbers).all():
         raise InputError(f"{name} have empty cells.", "Give every row numbers.")
     return frame
+
+
+def _with_sides_of_gray(frame: pd.DataFrame) -> pd.DataFrame:
+    """The charts with one of each side's grey matter, made from that of both."""
+    if TOTAL_GRAY not in frame.index:
+        return frame
+    sides = pd.concat([frame.loc[[TOTAL_GRAY]]] * len(GRAY_MATTER)).set_axis(list(GRAY_MATTER))
+    # asinh(2 x) = asinh(x) + log(2), to 1 part in x^2, and x is 3e5 mm3.
+    sides["warp_epsilon"] += np.log(2.0)
+    return pd.concat([frame, sides])
 
 
 def _sites_of(frame: pd.DataFrame) -> list[str]:

@@ -51,7 +51,7 @@ class Measured:
     lesion : volume, side and tract loads as far as they were given, otherwise NaN.
     loads : lesion load by (network in lower case, "L" or "R") as far as given.
     from_t1 : whether the thickness is of this software's T1 route.
-    volumes_mm3, intracranial_mm3 : (30,) of structures and of the head, NaN where not given.
+    volumes_mm3, intracranial_mm3 : (32,) of structures and of the head, NaN where not given.
     """
 
     line: int
@@ -149,7 +149,7 @@ def _measured(fields: dict[str, str], path: Path, line: int, freesurfer_thicknes
 
 
 def _volumes(fields: Mapping[str, str]) -> np.ndarray:
-    """(31,) volumes (mm3) of structures and of the head from columns named as in tables for training."""
+    """(33,) volumes (mm3) of structures and of the head from columns named as in tables for training."""
     plain = {name.removeprefix("vol:"): text for name, text in fields.items()}
     values = _numbers({name: plain.get(name, "") for name in _STRUCTURES}, _STRUCTURES)
     if (values < 0).any():

@@ -103,7 +103,7 @@ class Session:
         if not rows:
             return {}
         volumes_mm3, lesioned = (
-            np.array([_number(rows[name][column]) for name in STRUCTURE_NAMES])
+            np.array([_number(rows[name][column]) if name in rows else np.nan for name in STRUCTURE_NAMES])
             for column in ("volume_mm3", "lesioned_fraction")
         )
         return {

@@ -66,7 +66,11 @@ PARCEL_COLUMNS = {
 }
 
 STRUCTURE_COLUMNS = {
-    "structure": ("Structure by the name FreeSurfer's aseg gives it; last the intracranial volume.", None),
+    "structure": (
+        "Structure by the name FreeSurfer's aseg gives it; Gray-Matter is all of a side, together FreeSurfer's "
+        "TotalGrayVol; last the intracranial volume.",
+        None,
+    ),
     "hemisphere": ("L, R, or M for the midline and the whole.", None),
     "volume_mm3": ("Volume; n/a where too much is lesioned, or the route does not measure it.", "mm^3"),
     "lesioned_fraction": ("Fraction of the structure covered by the lesion, 0..1.", "fraction"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 
 from ...files.wording import RESEARCH_USE
@@ -50,11 +52,14 @@ def model_card(
         f"{judged} r and slope: correlation and regression over heads; ratio: mean volume over "
         "mean reference; SD: of the single ratios. What no information scores: r 0.",
         "",
+        "Grey matter is that of a whole side, before its line (`gray_line` in structures.json) is read backwards.",
+        "",
         "| structure | r | slope | ratio | SD | Dice |",
         "|---|---|---|---|---|---|",
     ]
     lines += [
-        f"| {row.structure} | {row.r:.3f} | {row.slope:.2f} | {row.ratio:.3f} | {row.ratio_sd:.3f} | {row.dice:.3f} |"
+        f"| {row.structure} | {row.r:.3f} | {row.slope:.2f} | {row.ratio:.3f} | {row.ratio_sd:.3f} | "
+        f"{'-' if math.isnan(row.dice) else f'{row.dice:.3f}'} |"
         for row in agreement.itertuples()
     ]
     lines += [

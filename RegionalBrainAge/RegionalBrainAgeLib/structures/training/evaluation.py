@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ...anatomy.structures import INTRACRANIAL
-from ..model import StructureModel
+from ...anatomy.structures import GRAY_MATTER, GRAY_STRUCTURES, INTRACRANIAL
+from ..model import GrayLine, StructureModel
 from ..names import BACKGROUND, CLASSES, MEASURED_STRUCTURES, SIDE_WORDS, SIDES
 from ..segmentation import StructureMap, segment_structures, window_of
 from ..volumes import measure_volumes
@@ -72,6 +72,9 @@ def reference_volumes(example: Example) -> dict[str, float]:
         else:
             half_vermis = vermis / 2 if kind == "Cerebellum-Cortex" else 0.0
             volumes[name] = (counts[side][CLASSES.index(kind)] + half_vermis) * voxel_mm3
+    for name, side in zip(GRAY_MATTER, SIDES, strict=True):
+        parts = sum(volumes[f"{SIDE_WORDS[side]}-{kind}"] for kind in GRAY_STRUCTURES)
+        volumes[name] = counts[side][CLASSES.index("Cerebral-Cortex")] * voxel_mm3 + parts
     volumes[INTRACRANIAL] = np.count_nonzero(example.reference.array) * voxel_mm3
     return volumes
 
@@ -79,7 +82,7 @@ def reference_volumes(example: Example) -> dict[str, float]:
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """Agreement per structure over heads: correlation, slope, mean ratio, SD of the ratio, Dice."""
     rows = []
-    for name in (*MEASURED_STRUCTURES, INTRACRANIAL):
+    for name in (*MEASURED_STRUCTURES, *GRAY_MATTER, INTRACRANIAL):
         measured, reference = table[name].to_numpy(float), table[f"reference:{name}"].to_numpy(float)
         ratio = measured / np.maximum(reference, 1e-6)
         rows.append(
@@ -93,6 +96,16 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def gray_line(table: pd.DataFrame) -> GrayLine:
+    """The line of grey matter (see `GrayLine`) over the heads of `cross_validate`'s table, both sides together."""
+    share = np.concatenate([table[name] / table[INTRACRANIAL] for name in GRAY_MATTER])
+    reference = np.concatenate(
+        [table[f"reference:{name}"] / table[f"reference:{INTRACRANIAL}"] for name in GRAY_MATTER]
+    )
+    slope, intercept = np.polyfit(reference, share, 1)
+    return GrayLine(round(float(intercept), 5), round(float(slope), 5))
 
 
 def _dice(found: StructureMap, example: Example) -> dict[str, float]:

@@ -74,8 +74,7 @@ def train_network(
     ----------
     progress : told step and mean loss every 20 steps.
 
-    Both halves of every head come once per round, in random order. AdamW (Loshchilov 2019) with a cosine rate;
-    convolutions run in bfloat16.
+    Both halves of every head come once per round, in random order. AdamW (Loshchilov 2019) with a cosine rate.
     """
     torch.manual_seed(settings.seed)
     rng = np.random.default_rng(settings.seed)
@@ -130,8 +129,7 @@ def _rate(step: int, part: float) -> float:
 
 def _step_loss(network: StructureNetwork, sample: Draw, rng: np.random.Generator, part: float) -> torch.Tensor:
     chosen = [int(n) for n in rng.choice(VOXELS_OF_CELL, VOXELS_PER_STEP, replace=False)]
-    with torch.autocast("cpu", torch.bfloat16):
-        logits = network(sample.half.to(memory_format=torch.channels_last_3d), chosen)
+    logits = network(sample.half.to(memory_format=torch.channels_last_3d), chosen)
     classes = to_cells(sample.classes[None, None])[0][chosen]
     weight = to_cells(sample.weight[None, None])[0][chosen]
     return loss_of(logits, classes, weight, DICE_WEIGHT_EARLY if part < LATE_FROM else DICE_WEIGHT_LATE)

@@ -124,5 +124,5 @@ def test_the_brain_graph_joins_every_node_and_no_pair_twice():
     assert ("Left-Hippocampus", "Left-Inf-Lat-Vent") in names
     across = [(a, b) for a, b in edges if {NODE_SIDES[a], NODE_SIDES[b]} == {"L", "R"}]
     mirrored = [NODE_NAMES[a].replace("lh_", "rh_").replace("Left-", "Right-") == NODE_NAMES[b] for a, b in across]
-    assert len(across) == 87
+    assert len(across) == 88
     assert all(mirrored)

@@ -78,19 +78,24 @@ def test_people_of_known_age_tell_a_route_without_freesurfer(made_people):
     """Simulated from norms: bias .5, gain .7 where age tells it, and an error of .6 SD are found again."""
     norms = norms_from_people(made_people)
     still = replace(norms, site_covariance=0 * norms.site_covariance)
-    rng = np.random.default_rng(0)
-    values, age_years, male = draw_population(still, 240, rng)
-    by_route = 0.5 + 0.7 * values + 0.6 * rng.standard_normal(values.shape)
-    people = replace(made_people, age_years=age_years, male=male, values=norms.measurement(by_route))
-    model = fit_route_by_age("T1", "made people", norms, people)
     told = (
         np.abs(norms.expected(np.array([80.0]), np.array([0])) - norms.expected(np.array([20.0]), np.array([0])))[0] > 1
     )
     assert told.sum() > 50
-    assert np.median(model.bias) == pytest.approx(0.5, abs=0.15)
-    assert np.median(model.gain[told]) == pytest.approx(0.7, abs=0.12)
-    error = np.sqrt(np.diag(model.error_covariance)) * model.gain
-    assert np.median(error[told]) == pytest.approx(0.6, abs=0.12)
+    found = []
+    # In 240 people what all nodes share is a matter of luck: one draw in six is off by a third.
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        values, age_years, male = draw_population(still, 240, rng)
+        by_route = 0.5 + 0.7 * values + 0.6 * rng.standard_normal(values.shape)
+        people = replace(made_people, age_years=age_years, male=male, values=norms.measurement(by_route))
+        model = fit_route_by_age("T1", "made people", norms, people)
+        error = np.sqrt(np.diag(model.error_covariance)) * model.gain
+        found.append([np.median(model.bias), np.median(model.gain[told]), np.median(error[told])])
+    bias, gain, error_sd = np.mean(found, axis=0)
+    assert bias == pytest.approx(0.5, abs=0.1)
+    assert gain == pytest.approx(0.7, abs=0.1)
+    assert error_sd == pytest.approx(0.6, abs=0.1)
 
 
 def test_too_few_people_or_years_are_refused(made_people):

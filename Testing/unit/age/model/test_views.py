@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from RegionalBrainAgeLib.age.features import NODE_NAMES, NODE_SIDES
-from RegionalBrainAgeLib.age.model.views import fluid_touched, global_view, nodes_in_view
+from RegionalBrainAgeLib.age.model.views import changed_by_lesion, fluid_touched, global_view, nodes_in_view
 
 
 def lesioned(people, left_ml, right_ml):
@@ -64,3 +64,10 @@ def test_a_small_lesion_takes_only_the_ventricle_of_the_midline_it_borders(made_
 
 def test_lesions_of_both_sides_leave_both_in_view(made_people):
     assert (global_view(lesioned(made_people, 3.0, 3.0)) == 2).all()
+
+
+def test_the_grey_matter_of_a_lesioned_side_is_not_looked_at_and_that_of_the_other_side_is(made_people):
+    """What a stroke took from a side's grey matter would read as age wherever it lies."""
+    changed = names(changed_by_lesion(lesioned(made_people, 5.0, 0.0))[0])
+    assert changed == names(fluid_touched(lesioned(made_people, 5.0, 0.0))[0]) | {"Left-Gray-Matter"}
+    assert not changed_by_lesion(made_people).any()

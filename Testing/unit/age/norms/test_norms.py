@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from drawn_people import draw_population
-from RegionalBrainAgeLib.age.features import MIRROR_IMAGES
+from RegionalBrainAgeLib.age.features import MIRROR_IMAGES, NODE_NAMES
 from RegionalBrainAgeLib.age.norms.charts import read_charts, spline_basis
 from RegionalBrainAgeLib.age.norms.norms import (
     AGE_GRID_YEARS,
@@ -165,3 +166,17 @@ def test_a_node_without_a_chart_is_missing_and_goes_with_no_other(shared_data, p
 def test_norms_of_one_sex_are_refused_because_the_other_cannot_be_learned(made_people):
     with pytest.raises(InputError, match="all of one sex"):
         norms_from_people(made_people.take(made_people.male == 0))
+
+
+@pytest.mark.data
+def test_the_grey_matter_of_a_side_is_read_by_the_chart_of_both_as_half_of_it(shared_data):
+    """The formula of the charts, of TotalGrayVol, by hand: a side of x mm3 lies where a total of 2 x lies."""
+    folder = shared_data / "normative"
+    charts = read_charts([folder / "charts_destrieux.csv", folder / "charts_volumes.csv"])
+    row = pd.read_csv(folder / "charts_volumes.csv").set_index("parcel").loc["TotalGrayVol"]
+    b = np.exp(row["warp_log_b"])
+    node = NODE_NAMES.index("Right-Gray-Matter")
+    for side_mm3 in (2.4e5, 3.1e5, 3.9e5):
+        by_hand = np.sinh(b * np.arcsinh(2 * side_mm3) + row["warp_epsilon"] * b)
+        latent = np.sinh(charts.warp_b[node] * np.arcsinh(side_mm3) + charts.warp_epsilon[node] * charts.warp_b[node])
+        assert latent == pytest.approx(by_hand, rel=1e-9)

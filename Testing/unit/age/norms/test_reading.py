@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from drawn_people import draw_population
+from RegionalBrainAgeLib.age.features import NODE_NAMES
 from RegionalBrainAgeLib.age.norms import reading
 from RegionalBrainAgeLib.age.norms.closed_form import ClosedForm, NaiveBayes
 from RegionalBrainAgeLib.age.norms.norms import norms_from_people
@@ -20,6 +21,8 @@ from RegionalBrainAgeLib.age.norms.reading import (
 from RegionalBrainAgeLib.age.norms.scanner import remaining_covariance
 from scipy.stats import multivariate_normal
 
+NODES = len(NODE_NAMES)
+
 
 @pytest.fixture(scope="module")
 def norms(made_people):
@@ -28,15 +31,15 @@ def norms(made_people):
 
 def read_whole(norms, values, male):
     """People with every node in view, read by the closed form."""
-    precision = ClosedForm(norms).precision(np.ones(179, dtype=bool))
-    return read_ages(values, male, precision, age_curves(norms), np.zeros((179, 1)), {})
+    precision = ClosedForm(norms).precision(np.ones(NODES, dtype=bool))
+    return read_ages(values, male, precision, age_curves(norms), np.zeros((NODES, 1)), {})
 
 
 def test_the_age_is_the_mean_of_the_posterior(norms, monkeypatch):
     """Oracle: scipy's density of the visible nodes at every age, a flat prior; no node is drawn to the others here."""
     monkeypatch.setattr(reading, "GATE_SD", 1e9)
     values, _, male = draw_population(norms, 6, np.random.default_rng(0), (30.0, 70.0))
-    visible = np.zeros(179, dtype=bool)
+    visible = np.zeros(NODES, dtype=bool)
     visible[[3, 9, 40, 150, 160]] = True
     curves = age_curves(norms).of_nodes(visible)
     precision = ClosedForm(norms).precision(visible)
@@ -52,7 +55,7 @@ def test_the_age_is_the_mean_of_the_posterior(norms, monkeypatch):
 def test_a_wild_value_of_one_node_moves_an_age_little(norms):
     values, _, male = draw_population(norms, 20, np.random.default_rng(1), (40.0, 60.0))
     before, mild, wild = (
-        read_whole(norms, np.where(np.arange(179) == 150, values + moved, values), male).age_years
+        read_whole(norms, np.where(np.arange(NODES) == 150, values + moved, values), male).age_years
         for moved in (0.0, 10.0, 1000.0)
     )
     assert np.abs(mild - before).max() < 10
@@ -63,7 +66,7 @@ def test_healthy_people_misfit_by_about_one_and_an_impossible_pattern_by_far_mor
     """Oracle: the mean squared Mahalanobis distance per node of Gaussian people is 1; one part is spent on the age."""
     values, _, male = draw_population(norms, 200, np.random.default_rng(2), (30.0, 70.0))
     healthy, torn = (
-        read_whole(norms, x, male).misfit for x in (values, values + 3.0 * np.where(np.arange(179) % 2, 1.0, -1.0))
+        read_whole(norms, x, male).misfit for x in (values, values + 3.0 * np.where(np.arange(NODES) % 2, 1.0, -1.0))
     )
     assert healthy.mean() == pytest.approx(1.0, abs=0.1)
     assert torn.min() > 2 * healthy.max()
@@ -71,7 +74,7 @@ def test_healthy_people_misfit_by_about_one_and_an_impossible_pattern_by_far_mor
 
 def test_more_nodes_and_more_controls_make_the_age_surer(norms):
     curves, field = age_curves(norms), ClosedForm(norms)
-    some, more = np.arange(179) < 30, np.arange(179) < 120
+    some, more = np.arange(NODES) < 30, np.arange(NODES) < 120
     errors = [
         standard_errors(field.precision(nodes, controls), curves.of_nodes(nodes))[0, 40]
         for nodes, controls in ((some, 0), (more, 0), (more, 50))
@@ -80,7 +83,7 @@ def test_more_nodes_and_more_controls_make_the_age_surer(norms):
 
 
 def test_without_messages_every_node_counts_by_its_own_variance(norms):
-    visible = np.arange(179) < 12
+    visible = np.arange(NODES) < 12
     covariance = (norms.residual_covariance + remaining_covariance(norms, 20))[:12, :12]
     found = NaiveBayes(ClosedForm(norms)).precision(visible, 20)
     np.testing.assert_allclose(found, np.diag(1 / np.diag(covariance)), rtol=1e-9)
