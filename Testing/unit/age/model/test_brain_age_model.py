@@ -17,6 +17,7 @@ from RegionalBrainAgeLib.age.people import People
 from RegionalBrainAgeLib.age.people_table import read_people
 from RegionalBrainAgeLib.age.training.train_model import out_of_fold_ages
 from RegionalBrainAgeLib.anatomy.regions import Region, RegionScheme, load_scheme
+from RegionalBrainAgeLib.anatomy.structures import STRUCTURE_NAMES
 from RegionalBrainAgeLib.errors import InputError
 
 
@@ -49,7 +50,7 @@ def features_of(people: People, row: int, **changes) -> Features:
         volumes_mm3=people.values[row, 148:-1],
         intracranial_volume_mm3=float(people.values[row, -1]),
         lesioned_fraction=np.zeros(148),
-        structure_lesioned_fraction=np.zeros(30),
+        structure_lesioned_fraction=np.zeros(len(STRUCTURE_NAMES)),
         voxels=np.full(148, 99),
     )
     return replace(features, **changes)
