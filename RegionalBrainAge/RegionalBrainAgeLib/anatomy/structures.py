@@ -34,17 +34,8 @@ FLUID_STRUCTURES |= {"Left-choroid-plexus", "Right-choroid-plexus", "CSF"}
 # sides together are FreeSurfer's TotalGrayVol.
 GRAY_MATTER = ("Left-Gray-Matter", "Right-Gray-Matter")
 TOTAL_GRAY = "TotalGrayVol"
-GRAY_STRUCTURES = (
-    "Cerebellum-Cortex",
-    "Thalamus",
-    "Caudate",
-    "Putamen",
-    "Pallidum",
-    "Hippocampus",
-    "Amygdala",
-    "Accumbens-area",
-    "VentralDC",
-)
+_NOT_GRAY = ("Ventricle", "Vent", "plexus", "White-Matter", "Gray-Matter")
+GRAY_STRUCTURES = tuple(kind for kind in _PAIRED if not kind.endswith(_NOT_GRAY))
 # FreeSurfer's label of every structure that has one in aseg (FreeSurferColorLUT.txt), in the order of the names.
 _LEFT_CODES = (4, 5, 7, 8, 10, 11, 12, 13, 17, 18, 26, 28, 31)
 _RIGHT_CODES = (43, 44, 46, 47, 49, 50, 51, 52, 53, 54, 58, 60, 63)
