@@ -103,6 +103,8 @@ def run_case(
     """
     out_dir = Path(out_dir)
     _refuse_absent(case)
+    if append:
+        _refuse_other_capitals(case, out_dir)
     torch.set_num_threads(threads)
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
     threadpool_limits(1)
@@ -148,6 +150,17 @@ def _refuse_absent(case: Case) -> None:
     absent = [str(path) for name in FILE_FIELDS if (path := getattr(case, name)) is not None and not path.exists()]
     if absent:
         raise InputError(f"Not found: {', '.join(absent)}.", "Check the path.")
+
+
+def _refuse_other_capitals(case: Case, out_dir: Path) -> None:
+    """On many disks sub-s1 and sub-S1 are one folder; where they are two, one person would count twice."""
+    names = [path.name for path in out_dir.iterdir()] if out_dir.is_dir() else []
+    twin = next((name for name in names if name != case.name and name.casefold() == case.name.casefold()), None)
+    if twin is not None:
+        raise InputError(
+            f"The folder {out_dir / twin} differs from {case.name} in capitals only: one person twice?",
+            "Give the id as before (with --overwrite), or another one.",
+        )
 
 
 def _append(result: CaseResult, out_dir: Path) -> None:

@@ -106,7 +106,8 @@ def _from_stats(folder: Path, side: str) -> tuple[np.ndarray, np.ndarray]:
     """Mean thickness (mm, NaN where absent) and vertices of a hemisphere's 74 parcels."""
     path = _stats_file(folder, side)
     table = read_stats(path, ("StructName", "NumVert", "ThickAvg"), "a parcel table of FreeSurfer")
-    if table.said("hemi") not in ("", side):
+    other = "rh" if side == "lh" else "lh"
+    if table.said("hemi") == other or Path(table.said("AnnotationFile")).name.startswith(f"{other}."):
         raise _exchanged(path, side)
     found: dict[str, tuple[float, int]] = {}
     for line, row in table.rows:

@@ -45,6 +45,7 @@ _WORDS = {
     "lesion_volume_ml": "Lesion volume",
     "days_post_stroke": "Days since stroke",
     "intercept": "Intercept",
+    "group_mild": "Mild minus severe",
 }
 _KINDS = {"pad": "PAD", "load": "load", "thickness": "thickness"}
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from ..statistics.classification import NESTED
 from ..statistics.mixed_models import GROUP_TERM, LOG_VOLUME
 from .figure_style import signed, words
 
@@ -24,16 +25,21 @@ _ABBREVIATIONS = {
     "AIC, BIC": "Akaike's and Bayesian information criterion",
     "AUC": "area under the receiver operating characteristic (ROC) curve",
     "CFI, TLI": "comparative fit index, Tucker-Lewis index",
+    "CI": "95 % confidence interval",
     "CST": "corticospinal tract",
     "FDR": "false discovery rate (Benjamini-Hochberg)",
     "FIML": "full-information maximum likelihood",
     "GEE": "generalised estimating equations",
     "ICC": "intraclass correlation, the share of unexplained variance between sites",
     "ipsi, contra": "ipsilesional, contralesional: on the side of the lesion, on the other side",
+    "mi, epc": "modification index, the parameter's expected change if it were free",
     "ML, REML": "(restricted) maximum likelihood",
     "PAD": "predicted age difference, brain age minus chronological age",
     "RMSEA, SRMR": "root mean square error of approximation, standardised root mean square residual",
     "SD, SE": "standard deviation, standard error",
+    "STROBE, TRIPOD+AI": "reporting guidelines of observational studies and of prediction models",
+    "SVM": "support vector machine",
+    "VIF": "variance inflation factor",
 }
 _KINDS = {LOG_VOLUME: "lesion volume", GROUP_TERM: "motor groups", "load_": "lesion load"}
 _IN_ML = "volume in ml, not its logarithm"
@@ -81,6 +87,8 @@ def sections(result: AnalysisResult) -> list[Section]:
         _section(tables.get("sem_groups_test"), "Path model: are the groups' paths equal?", ""),
         _section(_benefit(tables.get("decision_curve")), "Decision curve", "Net benefit per person of acting above "
                  "each threshold of risk; acting on nobody has 0."),
+        _section(_at_sites(tables.get("classifier_sites")), "AUC at each site", "Of the nested choice, where the "
+                 "site has cases of both classes; every site was held out. The baseline: classifier_sites.tsv."),
         _section(tables.get("strobe"), "STROBE checklist, filled from this run", ""),
         _section(tables.get("tripod_ai"), "TRIPOD+AI checklist, filled from this run", ""),
         _abbreviations(result),
@@ -112,7 +120,7 @@ def _text(value: object) -> str:
         size = abs(float(value))
         if size >= 1e5 or 0 < size < 5e-4:
             return f"{value:.1e}".replace("-", "−")
-        return signed(float(value), 0 if float(value).is_integer() and size >= 1 else 3)
+        return signed(float(value), 0 if float(value).is_integer() else 3)
     return str(value)
 
 
@@ -126,6 +134,13 @@ def _not_done(tables: dict[str, pd.DataFrame]) -> str:
     left = table[table["status"] == "not done"]
     told = "; ".join(f"{row.analysis} ({row.note})" for row in left.itertuples())
     return f" Not done: {told}." if told else ""
+
+
+def _at_sites(table: pd.DataFrame | None) -> pd.DataFrame | None:
+    """The nested choice at the sites where it can be judged."""
+    if table is None:
+        return None
+    return table[(table["classifier"] == NESTED) & table["auc"].notna()].drop(columns="classifier")
 
 
 def _first(table: pd.DataFrame | None, rows: int = 20) -> pd.DataFrame | None:

@@ -60,8 +60,14 @@ def _numbers(values: pd.Series, skewed: bool) -> str:
         return ""
     if skewed:
         low, middle, high = values.quantile([0.25, 0.5, 0.75])
-        return f"{middle:.3g} ({low:.3g} to {high:.3g})"
-    return f"{values.mean():.3g} ({values.std():.3g})" if len(values) > 1 else f"{values.iloc[0]:.3g}"
+        return f"{_three_digits(middle)} ({_three_digits(low)} to {_three_digits(high)})"
+    middle = _three_digits(values.mean())
+    return f"{middle} ({_three_digits(values.std())})" if len(values) > 1 else middle
+
+
+def _three_digits(value: float) -> str:
+    """A number to three significant digits, thousands written out."""
+    return f"{float(f'{value:.3g}'):.10g}"
 
 
 def _count(values: pd.Series) -> str:

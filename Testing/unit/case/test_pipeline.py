@@ -166,6 +166,13 @@ def test_a_run_ended_between_folder_and_row_is_completed_by_the_next(statistics,
         run_case(case(statistics), tmp_path / "out")
 
 
+def test_one_person_in_other_capitals_is_refused(statistics, tmp_path):
+    (tmp_path / "out" / "sub-X1").mkdir(parents=True)
+    for overwrite in (False, True):
+        with pytest.raises(InputError, match="sub-X1 differs from sub-x1 in capitals only"):
+            run_case(case(statistics, case_id="x1"), tmp_path / "out", overwrite=overwrite)
+
+
 def test_a_table_of_another_scheme_is_refused_before_any_work(statistics, tmp_path):
     out = tmp_path / "out"
     out.mkdir()

@@ -362,6 +362,10 @@ def test_what_a_reviewer_asks_for_is_in_the_report(out):
                   "Path model: variance explained"):  # fmt: skip
         assert title in html, title
     assert "semopy agrees at these estimates" in html
+    # What the path model takes from the sample has no standard error, and a count of none missing no decimals.
+    assert re.search(r"CST load ↔ Age</td><td>[^<]*</td><td>fixed</td><td>–</td>", html)
+    women = re.search(r"<tr[^>]*>\s*<td[^>]*>sex: F</td>(.*?)</tr>", html, re.DOTALL)
+    assert re.findall(r"<td[^>]*>(.*?)</td>", women[1])[-2] == "0"
     flow = pd.read_csv(out / "flow.tsv", sep="\t").set_index("step")["cases"]
     assert flow["rows of the table"] == "90"
     assert flow["cases used"] == "88"

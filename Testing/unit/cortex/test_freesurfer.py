@@ -94,6 +94,17 @@ def test_tables_of_different_subjects_in_one_folder_are_refused(subject):
         read_subject(subject)
 
 
+@pytest.mark.parametrize("told", ["hemi rh", "AnnotationFile ../label/rh.aparc.a2009s.annot"])
+def test_a_table_of_the_other_hemisphere_is_refused(subject, told):
+    table = subject / "stats" / "lh.aparc.a2009s.stats"
+    text = table.read_text(encoding="utf-8")
+    table.write_text(f"# {told.replace('rh', 'lh')}\n{text}", encoding="utf-8")
+    assert np.isfinite(read_subject(subject).thickness_mm).all()
+    table.write_text(f"# {told}\n{text}", encoding="utf-8")
+    with pytest.raises(InputError, match="not of the left hemisphere"):
+        read_subject(subject)
+
+
 def test_surfaces_with_annotation_serve_where_there_are_no_stats(tmp_path):
     for side in ("lh", "rh"):
         write_surface(tmp_path, side)

@@ -179,6 +179,8 @@ def test_table_one_by_hand():
     expected = (mild["age"].mean() - severe["age"].mean()) / pooled
     assert table.loc["age", "standardised_difference"] == pytest.approx(expected)
     assert table.loc["lesion_volume_ml", "statistic"] == "median (quartiles)"
+    days = pd.DataFrame({"days": [400.0, 842.0, 1000.0, 1437.0, 90000.0]})
+    assert table_one(days, ["days"])["all"].iloc[1] == "1000 (842 to 1440)"
 
 
 def test_missing_values_are_counted_by_motor_class_and_sites_add_up():
