@@ -67,7 +67,8 @@ def draw_all(result: AnalysisResult, progress: Callable[[float], None] = lambda 
         if "loads" in tables:
             add("loads_heatmap", loads_heatmap, tables["loads"])
         if "group_differences" in tables:
-            add("group_differences", forest_groups, tables["group_differences"])
+            if result.cohort.loads or result.cohort.pads:
+                add("group_differences", forest_groups, tables["group_differences"])
             if result.cohort.thicknesses:
                 add("group_thickness", forest_group_thickness, tables["group_differences"])
         if result.classification is not None:

@@ -19,6 +19,7 @@ from RegionalBrainAgeCohortLib.cli import summary
 from RegionalBrainAgeCohortLib.data.cohort_table import read_cohort
 from RegionalBrainAgeCohortLib.data.settings import Settings
 from RegionalBrainAgeCohortLib.families import STEPS
+from RegionalBrainAgeCohortLib.report.figures import draw_all
 from RegionalBrainAgeCohortLib.report.page import report_html
 from RegionalBrainAgeCohortLib.report.result_tables import MEANINGS, text_of
 from RegionalBrainAgeCohortLib.result import count_sentence
@@ -338,7 +339,11 @@ def test_a_table_of_lesions_alone_gets_what_it_allows_and_says_what_it_does_not(
 def test_a_table_of_thickness_alone_is_analysed_as_thickness(tmp_path):
     frame = pd.read_csv(REFERENCE_DATA / "typical.csv")
     frame = frame.rename(columns=lambda c: c.replace("pad_", "thickness_"))
+    frame = frame.drop(columns=[c for c in frame if c.startswith("load_")])
     result = analysed(frame, tmp_path)
+    drawn = draw_all(result)
+    assert {"group_thickness"} <= set(drawn)
+    assert not [name for name in result.skipped if name.startswith("Figure")]
     assert "thickness_models" in result.tables
     assert "mixed_models" not in result.tables
     assert set(result.tables["sensitivity"]["outcome"]) >= {"thickness_ipsi_fpn"}
