@@ -212,7 +212,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=40, help="over all commands (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="", help="commands whose name begins with this text")
-    parser.add_argument("--seconds", type=float, default=3600.0, help="stop after this time")
+    parser.add_argument("--seconds", type=float, default=14400.0, help="stop after this time")
     args = parser.parse_args()
     rng, wrong, kills = random.Random(args.seed), 0, 0
     os.environ["PYTHONPATH"] = os.pathsep.join(sys.path[:2])  # for the workers of a batch

@@ -27,6 +27,10 @@ def head():
     return Image((np.where(brain, values, 12) + noise).astype(np.float32), affine), Image(brain, affine)
 
 
+# FreeSurfer's codes of white matter and of the first Destrieux parcel.
+LEFT_WHITE, RIGHT_WHITE, FIRST_CORTEX = 2, 41, 11101
+
+
 def dice(a: Image, b: Image) -> float:
     return float(2 * np.sum(a.array & b.array) / max(np.sum(a.array) + np.sum(b.array), 1))
 
@@ -81,9 +85,9 @@ def test_grids_that_differ_are_not_compared_silently(head):
 def test_brightness_is_0_at_fluid_half_at_grey_and_1_at_white_matter():
     """A volume of four values: fluid 10, grey 60 (and, labelled cortex too, fluid and white), white matter 100."""
     values, codes = np.full((12, 12, 12), 10.0), np.zeros((12, 12, 12), int)
-    codes[:6] = proposal._FIRST_CORTEX
+    codes[:6] = FIRST_CORTEX
     values[:4], values[4], values[5] = 60.0, 99.0, 20.0
-    values[6:11], codes[6:11] = 100.0, proposal._WHITE_MATTER[1]
+    values[6:11], codes[6:11] = 100.0, RIGHT_WHITE
     values[6] = 70.0  # the border of white matter is not counted
     found = proposal._brightness(values, np.ones(values.shape, bool), codes)
     asked = np.interp([10, 60, 100, 70, 20], (10, 60, 100), (0, 0.5, 1))
@@ -98,15 +102,15 @@ def test_brightness_is_0_at_fluid_half_at_grey_and_1_at_white_matter():
 def test_grey_is_the_median_of_what_is_neither_fluid_nor_white():
     """Grey begins at 0.35 of the way from fluid (10) to white (100): 45 counts, 40 does not."""
     values, codes = np.full((12, 12, 12), 10.0), np.zeros((12, 12, 12), int)
-    codes[:6] = proposal._FIRST_CORTEX
-    values[:3], values[3], values[4:6] = 45.0, 60.0, 40.0
-    values[6:11], codes[6:11] = 100.0, proposal._WHITE_MATTER[1]
+    codes[:6] = FIRST_CORTEX
+    values[:2], values[2], values[3:6] = 45.0, 60.0, 40.0
+    values[6:11], codes[6:11] = 100.0, RIGHT_WHITE
     assert proposal._brightness(values, np.ones(values.shape, bool), codes)[0, 5, 5] == pytest.approx(0.5)
 
 
 def test_grey_lies_halfway_where_no_cortex_has_its_brightness():
     values, codes = np.full((12, 12, 12), 10.0), np.zeros((12, 12, 12), int)
-    values[6:], codes[6:] = 100.0, proposal._WHITE_MATTER[0]
+    values[6:], codes[6:] = 100.0, LEFT_WHITE
     values[0, 0, 0] = 55.0
     assert proposal._brightness(values, np.ones(values.shape, bool), codes)[0, 0, 0] == pytest.approx(0.5)
 
@@ -160,6 +164,13 @@ def test_only_what_is_dark_enough_is_proposed_and_reaches_as_far_as_it_is_a_litt
     assert not outlined((rim, 0.85), (BOX, 0.2))[3, 16, 18]  # .15 darker is not enough
 
 
+def test_a_less_dark_band_within_a_lesion_belongs_to_it_down_to_half_the_darkness_of_its_reach():
+    """A band 10 mm wide of .15 darker lies across a lesion of .8 darker; of .05 darker it is sound tissue."""
+    lesion, band = np.s_[3:17, 6:29, 10:26], np.s_[3:17, 15:20, 10:26]
+    assert outlined((lesion, 0.2), (band, 0.85))[8:12, 17, 15:21].all()
+    assert not outlined((lesion, 0.2), (band, 0.95))[8:12, 17, 15:21].any()
+
+
 def test_what_is_dark_on_both_sides_or_where_nothing_is_judged_is_not_proposed():
     mirrored = np.s_[25:35, 10:22, 12:24]
     assert not outlined((BOX, 0.2), (mirrored, 0.2)).any()
@@ -196,7 +207,7 @@ def test_a_volume_is_brought_onto_the_working_grid_by_its_place_in_space():
 
 
 def test_the_template_is_a_brain_on_a_grid_that_mirrors_onto_itself():
-    brightness, mask, _ = proposal._template()
+    brightness, mask, _ = proposal._template.__wrapped__()  # made anew
     assert 1.5 < mask.sum() * proposal.SPACING_MM**3 / 1e6 < 2.2  # litres
     assert proposal.ORIGIN_MM[0] == -(proposal.SHAPE[0] - 1) / 2 * proposal.SPACING_MM
     assert (mask == mask[::-1]).mean() > 0.98
