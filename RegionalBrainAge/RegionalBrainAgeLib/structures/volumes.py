@@ -72,7 +72,7 @@ def measure_volumes(
         name: whole[name] * found.voxel_mm3 if spoiled[name] <= MAXIMUM_SPOILED_FRACTION else float("nan")
         for name in _VOLUMES
     }
-    inside_mm3 = intracranial_mm3(found)
+    inside_mm3 = intracranial_mm3(found, lesion)
     for name in GRAY_MATTER:
         volumes[name] = gray_line.share(volumes[name] / inside_mm3) * inside_mm3
     return StructureVolumes(
@@ -82,10 +82,15 @@ def measure_volumes(
     )
 
 
-def intracranial_mm3(found: StructureMap) -> float:
-    """Volume of all that is not background."""
+def intracranial_mm3(found: StructureMap, lesion: Image | None = None) -> float:
+    """Volume of all that is not background; a lesion is inside the skull, whatever the network makes of it."""
     weight = window_of(BACKGROUND).midline_weight
-    inside = sum(float(((1.0 - found.probability(side, BACKGROUND)) * weight).sum()) for side in SIDES)
+    share = {} if lesion is None else mask_share(lesion, found.native_from_template)
+    inside = 0.0
+    for side in SIDES:
+        part = 1.0 - found.probability(side, BACKGROUND)
+        part = np.maximum(part, share.get((window_of(BACKGROUND).name, side), 0.0))
+        inside += float((part * weight).sum())
     return inside * found.voxel_mm3
 
 
