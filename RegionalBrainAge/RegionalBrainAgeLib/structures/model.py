@@ -36,8 +36,8 @@ class GrayLine:
 
     Parameters
     ----------
-    intercept, slope : of a regression over heads that the networks had not seen; one side's grey matter over the
-        intracranial volume of both.
+    intercept, slope : of a regression over heads that the networks had not seen; one side's grey matter over its
+        half of the intracranial space.
     """
 
     intercept: float = 0.0

@@ -72,26 +72,27 @@ def measure_volumes(
         name: whole[name] * found.voxel_mm3 if spoiled[name] <= MAXIMUM_SPOILED_FRACTION else float("nan")
         for name in _VOLUMES
     }
-    inside_mm3 = intracranial_mm3(found, lesion)
+    halves = inside_mm3(found, lesion)
     for name in GRAY_MATTER:
-        volumes[name] = gray_line.share(volumes[name] / inside_mm3) * inside_mm3
+        # Over its own half, so that a lesion on the other side does not move it.
+        half_mm3 = halves[_side_and_kind(name)[0]]
+        volumes[name] = gray_line.share(volumes[name] / half_mm3) * half_mm3
     return StructureVolumes(
         {name: volumes.get(name, float("nan")) for name in STRUCTURE_NAMES},
         {name: lesioned.get(name, 0.0) for name in STRUCTURE_NAMES},
-        inside_mm3,
+        sum(halves.values()),
     )
 
 
-def intracranial_mm3(found: StructureMap, lesion: Image | None = None) -> float:
-    """Volume of all that is not background; a lesion is inside the skull, whatever the network makes of it."""
-    weight = window_of(BACKGROUND).midline_weight
+def inside_mm3(found: StructureMap, lesion: Image | None = None) -> dict[str, float]:
+    """Volume of all that is not background, of each half ("L", "R"); a lesion is inside the skull."""
+    window = window_of(BACKGROUND)
     share = {} if lesion is None else mask_share(lesion, found.native_from_template)
-    inside = 0.0
+    volumes = {}
     for side in SIDES:
-        part = 1.0 - found.probability(side, BACKGROUND)
-        part = np.maximum(part, share.get((window_of(BACKGROUND).name, side), 0.0))
-        inside += float((part * weight).sum())
-    return inside * found.voxel_mm3
+        inside = np.maximum(1.0 - found.probability(side, BACKGROUND), share.get((window.name, side), 0.0))
+        volumes[side] = float((inside * window.midline_weight).sum()) * found.voxel_mm3
+    return volumes
 
 
 def _sums(found: StructureMap, mask: Image | None) -> dict[str, float]:

@@ -99,15 +99,22 @@ def test_grey_matter_of_a_side_is_its_cortex_and_its_grey_structures(made_map):
 
 
 def test_the_line_of_grey_matter_is_read_backwards(made_map):
-    """The made head holds 2.5 balls, the left thalamus is one of them: a share of .4, which stands for .7."""
-    volumes = measure_volumes(made_map, gray_line=GrayLine(intercept=0.05, slope=0.5))
-    assert volumes.volume_mm3["Left-Gray-Matter"] == pytest.approx(0.7 * volumes.intracranial_mm3, rel=0.01)
+    """The left half holds a thalamus and half of the stem: a share of 2/3, which stands for .8 of 1.5 balls."""
+    volumes = measure_volumes(made_map, gray_line=GrayLine(intercept=1 / 6, slope=0.625)).volume_mm3
+    assert volumes["Left-Gray-Matter"] == pytest.approx(1.2 * BALL_MM3, rel=0.01)
+
+
+def test_a_lesion_does_not_move_the_grey_matter_of_the_other_side(made_map):
+    line = GrayLine(intercept=1 / 6, slope=0.3)
+    sound, hurt = (measure_volumes(made_map, lesion, line).volume_mm3 for lesion in (None, lesion_ball(14.0)))
+    assert hurt["Right-Gray-Matter"] == sound["Right-Gray-Matter"]
 
 
 def test_the_line_of_grey_matter_is_found_in_heads_with_label_maps():
-    true = np.linspace(0.20, 0.28, 12)
+    true = np.linspace(0.40, 0.56, 12)
     table = pd.DataFrame({INTRACRANIAL: 1.5e6, f"reference:{INTRACRANIAL}": 1.4e6}, index=range(12))
     for name in GRAY_MATTER:
-        table[name], table[f"reference:{name}"] = (0.17 + 0.3 * true) * 1.5e6, true * 1.4e6
+        table[name], table[f"half:{name}"] = (0.17 + 0.3 * true) * 0.75e6, 0.75e6
+        table[f"reference:{name}"] = true * 0.7e6
     found = gray_line(table)
     assert (found.intercept, found.slope) == pytest.approx((0.17, 0.3), abs=1e-5)

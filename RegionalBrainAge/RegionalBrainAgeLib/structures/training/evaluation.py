@@ -12,7 +12,7 @@ from ...anatomy.structures import GRAY_MATTER, GRAY_STRUCTURES, INTRACRANIAL
 from ..model import GrayLine, StructureModel
 from ..names import BACKGROUND, CLASSES, MEASURED_STRUCTURES, SIDE_WORDS, SIDES
 from ..segmentation import StructureMap, segment_structures, window_of
-from ..volumes import measure_volumes
+from ..volumes import inside_mm3, measure_volumes
 from .augmentation import plain
 from .examples import Example
 from .train import TrainingSettings, train_model
@@ -27,7 +27,8 @@ def cross_validate(
 
     Returns
     -------
-    DataFrame, one row per head: id, the volumes (mm^3, aseg names), ``reference:<name>`` and ``dice:<name>``.
+    DataFrame, one row per head: id, the volumes (mm^3, aseg names), ``half:<name>`` of grey matter (mm^3, the half of
+    the intracranial space it lies in), ``reference:<name>`` and ``dice:<name>``.
     """
     rows = []
     for fold in range(folds):
@@ -51,6 +52,7 @@ def evaluate_head(model: StructureModel, example: Example) -> dict[str, object]:
     return {
         "id": example.name,
         **volumes,
+        **{f"half:{name}": value for name, value in zip(GRAY_MATTER, inside_mm3(found).values(), strict=True)},
         **{f"reference:{name}": value for name, value in reference.items()},
         **{f"dice:{name}": value for name, value in _dice(found, example).items()},
     }
@@ -100,9 +102,9 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 
 def gray_line(table: pd.DataFrame) -> GrayLine:
     """The line of grey matter (see `GrayLine`) over the heads of `cross_validate`'s table, both sides together."""
-    share = np.concatenate([table[name] / table[INTRACRANIAL] for name in GRAY_MATTER])
+    share = np.concatenate([table[name] / table[f"half:{name}"] for name in GRAY_MATTER])
     reference = np.concatenate(
-        [table[f"reference:{name}"] / table[f"reference:{INTRACRANIAL}"] for name in GRAY_MATTER]
+        [table[f"reference:{name}"] / (table[f"reference:{INTRACRANIAL}"] / 2) for name in GRAY_MATTER]
     )
     slope, intercept = np.polyfit(reference, share, 1)
     return GrayLine(round(float(intercept), 5), round(float(slope), 5))
