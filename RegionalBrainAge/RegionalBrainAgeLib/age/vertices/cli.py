@@ -173,8 +173,9 @@ def _write_card(args: argparse.Namespace, model: VertexModel, people: VertexPeop
         write_atomically(args.out / name, content)
     write_atomically(args.out / CARD_FILE, card)
     if args.install_card:
-        for name, content in {**files, CARD_FILE: card}.items():
+        for name, content in files.items():
             add_file(folder, name, content, VERTEX_FORMAT)
+        add_file(folder, CARD_FILE, card, VERTEX_FORMAT)
 
 
 def _people(args: argparse.Namespace) -> VertexPeople:

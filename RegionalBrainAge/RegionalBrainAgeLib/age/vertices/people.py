@@ -48,8 +48,15 @@ class VertexPeople:
 
     def take(self, which: np.ndarray) -> VertexPeople:
         """The people of these places (indices or booleans); nothing is read from disk."""
-        columns = (self.person, self.site, self.dataset, self.age_years, self.male)
-        return VertexPeople(*(column[which] for column in columns), self.features, self.rows[which])
+        return VertexPeople(
+            self.person[which],
+            self.site[which],
+            self.dataset[which],
+            self.age_years[which],
+            self.male[which],
+            self.features,
+            self.rows[which],
+        )
 
     def read(self, which: np.ndarray | slice) -> np.ndarray:
         """(n, V, F) float32 features of these people, in memory."""
@@ -93,9 +100,9 @@ def read_vertex_people(table: Path | str, features: Path | str) -> VertexPeople:
     if frame["person"].duplicated().any():
         raise InputError(f"People occur more than once in {table}.", "Keep one row per person.")
     male = (frame["sex"].map(sex_of) == "M").to_numpy(dtype=float)
-    words = [frame[column].to_numpy(str) for column in ("person", "site")]
+    person, site = (frame[column].to_numpy(str) for column in ("person", "site"))
     dataset = frame["dataset"].to_numpy(str) if "dataset" in frame.columns else np.full(len(frame), "")
-    return VertexPeople(*words, dataset, age, male, values, np.arange(len(frame)))
+    return VertexPeople(person, site, dataset, age, male, values, np.arange(len(frame)))
 
 
 def mesh_of(people: VertexPeople) -> str:
