@@ -110,8 +110,10 @@ def assert_numbers_agree(folder: Path) -> None:
     assert float(row["lesion_volume_ml"]) == pytest.approx(volume_ml, rel=1e-4)
     pads, loads = regions(folder, "pad_corrected_years"), regions(folder, "load_fraction")
     names = table.networks_of(row)
-    assert [number_of(row[f"pad_ipsi_{n}"]) for n in names] == pytest.approx(pads[0::2], nan_ok=True)
-    assert [number_of(row[f"load_contra_{n}"]) for n in names] == pytest.approx(loads[1::2])
+    left, right = slice(0, None, 2), slice(1, None, 2)
+    ipsi, contra = (left, right) if row["lesion_side"] == "L" else (right, left)
+    assert [number_of(row[f"pad_ipsi_{n}"]) for n in names] == pytest.approx(pads[ipsi], nan_ok=True)
+    assert [number_of(row[f"load_contra_{n}"]) for n in names] == pytest.approx(loads[contra])
     # A voxel of the PAD map holds the value of the region that the label volume names there.
     labels = nib.load(folder / f"{name}_desc-regions_dseg.nii.gz").get_fdata().astype(int)
     painted = nib.load(folder / f"{name}_desc-pad_map.nii.gz").get_fdata()
