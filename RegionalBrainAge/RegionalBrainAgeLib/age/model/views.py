@@ -12,8 +12,6 @@ VIEWS = ("left", "right", "both")
 READ_FROM = ("left hemisphere", "right hemisphere", "both hemispheres")
 # From this volume on a lesion is taken to pull the midline.
 MIDLINE_LESION_ML = 30.0
-_OWN_FLUID = {side: FLUID_NODES & (side == NODE_SIDES) for side in "LR"}
-_OWN_GRAY = {side: GRAY_NODES & (side == NODE_SIDES) for side in "LR"}
 _THIRD_VENTRICLE, _FOURTH_VENTRICLE, _OTHER_MIDLINE_FLUID = (
     np.array(NODE_NAMES) == name for name in ("3rd-Ventricle", "4th-Ventricle", "CSF")
 )
@@ -43,10 +41,7 @@ def fluid_touched(people: People) -> np.ndarray:
     ventral diencephalon, which border it; other fluid of the midline by a lesion of 30 ml or more; the fourth ventricle
     by a lesion in the brain stem or the cerebellum, which border it: what is lost further up does not widen it.
     """
-    sides = people.lesioned_sides
-    touched = np.zeros(people.values.shape, dtype=bool)
-    for number, side in enumerate("LR"):
-        touched |= sides[:, number, None] & _OWN_FLUID[side]
+    touched = _on_lesioned_sides(people, FLUID_NODES)
     large = np.nan_to_num(people.lesion_volume_ml).sum(axis=1, keepdims=True) >= MIDLINE_LESION_ML
     lost = people.lesioned_fraction > 0
     beside_third = lost[:, _BESIDE_THIRD].any(axis=1, keepdims=True)
@@ -61,10 +56,13 @@ def changed_by_lesion(people: People) -> np.ndarray:
     Fluid that a lesion may have widened (`fluid_touched`), and the grey matter of a lesioned side, which the lesion
     has made smaller wherever it lies.
     """
-    changed = fluid_touched(people)
-    for number, side in enumerate("LR"):
-        changed |= people.lesioned_sides[:, number, None] & _OWN_GRAY[side]
-    return changed
+    return fluid_touched(people) | _on_lesioned_sides(people, GRAY_NODES)
+
+
+def _on_lesioned_sides(people: People, nodes: np.ndarray) -> np.ndarray:
+    """(N, K) boolean: those of these (K,) nodes that lie on a side with a lesion."""
+    left, right = people.lesioned_sides.T[:, :, None]
+    return nodes & (left & (NODE_SIDES == "L") | right & (NODE_SIDES == "R"))
 
 
 def global_view(people: People) -> np.ndarray:
