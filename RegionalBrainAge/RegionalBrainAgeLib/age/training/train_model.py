@@ -100,16 +100,21 @@ def train_model(
             "seed": seed,
             "recipe": asdict(recipe),
             "weights_per_network": sum(p.numel() for p in folds[-1].network.parameters()),
-            "versions": {
-                "regional-brain-age": __version__,
-                "python": platform.python_version(),
-                "torch": torch.__version__,
-                "torch-geometric": torch_geometric.__version__,
-                "numpy": np.__version__,
-            },
+            "versions": training_versions(),
         },
     )
     return with_references(model, people, seed)
+
+
+def training_versions() -> dict[str, str]:
+    """Versions of the software a model is trained by, for its description."""
+    return {
+        "regional-brain-age": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "torch-geometric": torch_geometric.__version__,
+        "numpy": np.__version__,
+    }
 
 
 def _data_sets(people: People) -> dict[str, int]:

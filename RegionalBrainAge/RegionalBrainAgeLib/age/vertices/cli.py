@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import platform
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,13 +45,9 @@ def train_on_vertices(args: argparse.Namespace) -> int:
     """
     from dataclasses import replace
 
-    import numpy as np
-    import torch
-    import torch_geometric
-
-    from ... import __version__
     from ...anatomy.regions import load_scheme
     from ...files.atomic_folder import replaced_folder
+    from ..training.train_model import training_versions
     from .mesh import load_mesh, mesh_regions
     from .people import mesh_of
     from .vertex_files import save_vertex_model
@@ -69,13 +64,7 @@ def train_on_vertices(args: argparse.Namespace) -> int:
     about = {
         "training_data": _training_data(args),
         "command": " ".join([*words, *_left_out(args), "--out", args.out.name]),
-        "versions": {
-            "regional-brain-age": __version__,
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "torch-geometric": torch_geometric.__version__,
-            "numpy": np.__version__,
-        },
+        "versions": training_versions(),
     }
     recipe = replace(VertexRecipe(), **changes)
     model = train_vertex_model(people, regions, recipe, args.seed, about, progress_lines())

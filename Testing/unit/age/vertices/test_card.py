@@ -82,6 +82,12 @@ def model(folder, people, regions):
     return train_vertex_model(people, regions, RECIPE, 3, about)
 
 
+def evaluating(model, folder, tmp_path) -> list[str]:
+    """The model saved as M, and the words that evaluate it on the people of the folder."""
+    save_vertex_model(model, tmp_path / "M")
+    return ["evaluate", str(tmp_path / "M"), str(folder / "people.csv"), "--vertices", str(folder / "features.npy")]
+
+
 @pytest.fixture(scope="module")
 def measured(model, people):
     watched = Watched(people.features)
@@ -188,14 +194,7 @@ def test_too_few_people_for_a_card_are_refused(people, rows, said):
 
 
 def test_the_command_writes_and_installs_a_card(folder, model, people, tmp_path, capsys):
-    save_vertex_model(model, tmp_path / "M")
-    arguments = [
-        "evaluate",
-        str(tmp_path / "M"),
-        str(folder / "people.csv"),
-        "--vertices",
-        str(folder / "features.npy"),
-    ]
+    arguments = evaluating(model, folder, tmp_path)
     assert main([*arguments, "--card", "--install-card", "--out", str(tmp_path / "out")]) == 0
     said = capsys.readouterr()
     assert "36 of these 36 people are of sites the model was trained on" in said.out + said.err
@@ -211,14 +210,7 @@ def test_the_command_writes_and_installs_a_card(folder, model, people, tmp_path,
 
 
 def test_people_left_out_and_messages_off_are_honoured(folder, model, people, tmp_path, capsys):
-    save_vertex_model(model, tmp_path / "M")
-    arguments = [
-        "evaluate",
-        str(tmp_path / "M"),
-        str(folder / "people.csv"),
-        "--vertices",
-        str(folder / "features.npy"),
-    ]
+    arguments = evaluating(model, folder, tmp_path)
     arguments += ["--leave-out", "two", "--out", str(tmp_path / "out")]
     assert main([*arguments, "--without-messages"]) == 0
     told = pd.read_csv(tmp_path / "out" / "predictions.csv")
