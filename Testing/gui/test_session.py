@@ -117,8 +117,8 @@ def test_the_event_loop_is_never_blocked_during_the_estimate(session, host):
     reached = host.wait(lambda: session.ui.progressBar.value() >= 90, 20)
     heart.stop()
     assert reached
-    print(f"longest turn {1000 * heart.cpu_s:.0f} ms CPU, {1000 * heart.wall_s:.0f} ms wall, {heart.beats} beats")
-    assert heart.cpu_s < 0.1
+    print(heart)
+    assert heart.beats > 20, "one or two, if the window waited for the process"
     session.finish()
 
 
@@ -143,11 +143,11 @@ def test_showing_a_case_of_real_size_leaves_the_window_alive(session, host, dial
     session.panel.results.open(case_of_real_size, session.panel.parameters.t1Volume)
     session.shown()
     heart.stop()
-    print(f"longest turn {1000 * heart.cpu_s:.0f} ms CPU, {1000 * heart.wall_s:.0f} ms wall, {heart.beats} beats")
+    print(heart)
     assert dialogs.said == []
     assert session.ui.resultsTable.rowCount() == 18
     assert heart.beats > 10
-    assert heart.cpu_s < 0.1
+    assert heart.longest_share < 0.25, "in one turn it would be 1"
 
 
 def test_a_scene_closed_while_a_case_is_being_opened_is_safe(session, host, dialogs, case_of_real_size):
@@ -200,10 +200,9 @@ def test_cancel_ends_all_processes_at_once_and_leaves_nothing(session, host, dia
     host.wait(lambda: len(psutil.Process(session.process.pid).children()) == 1, 10)
     tree = [psutil.Process(session.process.pid), *psutil.Process(session.process.pid).children(recursive=True)]
     assert len(tree) == 2
-    start, start_cpu = time.perf_counter(), time.thread_time()
+    start = time.perf_counter()
     session.click(session.ui.cancelButton)
     assert session.panel.estimate.running, "the click itself does not wait"
-    assert time.thread_time() - start_cpu < 0.1
     alive = lambda: [p for p in tree if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]  # noqa: E731
     assert host.wait(lambda: not alive() and not session.panel.estimate.running, 30)
     print(f"cancelled in {time.perf_counter() - start:.2f} s")  # left alone, the process ends after 60 s

@@ -29,6 +29,7 @@ def open_case(case: CaseFolder, t1_volume=None) -> Steps:
     InputError : the label volume is missing.
     """
     volumes = (yield from _read_volumes(case)) if _has_volumes(case) else (None, None)
+    yield _("regions")
     show_table(case)
     if t1_volume is not None:
         case_nodes.adopt(t1_volume, case.case_id, "t1")
@@ -62,17 +63,14 @@ def _read_volumes(case: CaseFolder) -> Generator[str, None, tuple[Labels, Labels
     lesion_path = case.file("desc-lesion_mask.nii.gz")
     lesion = (yield from read_labels(lesion_path)) if lesion_path.exists() else None
     yield _("regions")
-    return _without_margins(labels, lesion)
-
-
-def _without_margins(labels: Labels, lesion: Labels | None) -> tuple[Labels, Labels | None]:
-    """Only the part with something in it: about a third of a head's volume, so that painting it is quick."""
-    if lesion is None:
-        return labels.cut(box_around([labels.array])), None
-    if lesion.array.shape != labels.array.shape:
+    if lesion is not None and lesion.array.shape != labels.array.shape:
         raise InputError(_("Regions and lesion of this case have different sizes."), _("Estimate the case again."))
-    box = box_around([labels.array, lesion.array])
-    return labels.cut(box), lesion.cut(box)
+    # Only the part with something in it: about a third of a head's volume, so that painting it is quick.
+    box = box_around([volume.array for volume in (labels, lesion) if volume is not None])
+    yield _("regions")
+    labels = labels.cut(box)
+    yield _("regions")
+    return labels, None if lesion is None else lesion.cut(box)
 
 
 def show_overlay(case_id: str, key: str) -> Steps:

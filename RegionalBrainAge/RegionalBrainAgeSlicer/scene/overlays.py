@@ -123,12 +123,17 @@ def show_values(case_id: str, name: str, values: dict[int, float], scale: ColorS
     yield scale.title
     yield from paint(slicer.util.arrayFromVolume(labels_node), lesion, values, slicer.util.arrayFromVolume(node))
     slicer.util.arrayFromVolumeModified(node)
+    yield scale.title
     show_scale(node, scale)
     yield scale.title
 
 
 def _volume_like(volume_node, name: str):
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+    # Before there are voxels: of a whole head's, the window would be guessed, and the panel stand still meanwhile.
+    node.CreateDefaultDisplayNodes()
+    node.GetDisplayNode().AutoWindowLevelOff()
+    node.GetDisplayNode().AutoThresholdOff()
     node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(ras_from_ijk(volume_node)))
     image = vtk.vtkImageData()
     image.SetDimensions(volume_node.GetImageData().GetDimensions())
