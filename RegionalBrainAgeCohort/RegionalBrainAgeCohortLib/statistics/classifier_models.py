@@ -16,7 +16,7 @@ from typing import Any
 import joblib
 import numpy as np
 from RegionalBrainAgeLib.errors import InputError
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
@@ -118,6 +118,19 @@ def folds_of_sites(y: np.ndarray, site: np.ndarray, folds: int, seed: int) -> li
     return splits
 
 
+class WithoutEmptyColumns(TransformerMixin, BaseEstimator):
+    """Passes over columns without a value in any training case: scikit-learn's boosted trees cannot bin them."""
+
+    def fit(self, x: np.ndarray, y: np.ndarray | None = None) -> WithoutEmptyColumns:
+        """Learns which columns of `x` (n, features; NaN missing) hold a value."""
+        self.kept_ = ~np.isnan(x).all(axis=0)
+        return self
+
+    def transform(self, x: np.ndarray) -> np.ndarray:
+        """Those columns of `x`."""
+        return x[:, self.kept_]
+
+
 def candidates(model: str, seed: int, trees: int = TREES) -> list[tuple[str, object]]:
     """Candidate settings of one model, simplest first; a random forest has so many `trees`."""
 
@@ -146,9 +159,12 @@ def candidates(model: str, seed: int, trees: int = TREES) -> list[tuple[str, obj
     return [
         (
             f"depth={d} rounds={r}",
-            HistGradientBoostingClassifier(
-                learning_rate=0.05, max_iter=r, max_depth=d, min_samples_leaf=10, l2_regularization=1.0,
-                early_stopping=False, random_state=seed,
+            make_pipeline(
+                WithoutEmptyColumns(),
+                HistGradientBoostingClassifier(
+                    learning_rate=0.05, max_iter=r, max_depth=d, min_samples_leaf=10, l2_regularization=1.0,
+                    early_stopping=False, random_state=seed,
+                ),
             ),
         )
         for d, r in ((1, 60), (2, 60), (3, 60))

@@ -13,6 +13,7 @@ from RegionalBrainAgeCohortLib.report.diagnostic_figures import decision_figure
 from RegionalBrainAgeCohortLib.statistics import classification, importance
 from RegionalBrainAgeCohortLib.statistics.classification import NESTED, _notes, classify, net_benefit
 from RegionalBrainAgeCohortLib.statistics.classifier_models import (
+    LOGISTIC,
     MODELS,
     FeatureSet,
     feature_sets,
@@ -332,10 +333,27 @@ def test_boosted_trees_are_quiet_where_the_system_does_not_tell_its_cores(tmp_pa
         f"import sys; sys.path[:0] = {sys.path!r}; import numpy as np\n"
         "from RegionalBrainAgeCohortLib.statistics.classifier_models import candidates\n"
         "x = np.random.default_rng(0).normal(size=(60, 2))\n"
-        "candidates('gradient boosting', 1)[0][1].set_params(max_iter=1).fit(x, x[:, 0] > 0)"
+        "candidates('gradient boosting', 1)[0][1].fit(x, x[:, 0] > 0)"
     )
     environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
     environment["OMP_THREAD_LIMIT"] = "1"
     environment["PATH"] = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("model", [LOGISTIC, *MODELS])
+def test_a_column_without_a_value_in_a_training_part_changes_nothing(model):
+    """As in small tables, where a region was estimable at the held-out sites only."""
+    rng = np.random.default_rng(11)
+    x = rng.standard_normal((60, 3))
+    y = (x[:, 0] + rng.standard_normal(60) > 0).astype(int)
+    site = np.repeat(["a", "b", "c"], 20)
+    empty = np.where(site == "c", x[:, 2], np.nan)
+    trained = site != "c"
+    with_it = tune(model, np.column_stack([x[:, :2], empty])[trained], y[trained], site[trained], 2, 1)
+    without = tune(model, x[trained, :2], y[trained], site[trained], 2, 1)
+    shown = np.column_stack([x[:, :2], empty])[~trained]
+    assert np.isfinite(with_it.predict(shown)).all()
+    if model in ("gradient boosting", LOGISTIC):
+        np.testing.assert_allclose(with_it.predict(shown), without.predict(shown[:, :2]), atol=1e-6)
