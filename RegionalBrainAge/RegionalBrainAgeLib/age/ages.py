@@ -17,7 +17,7 @@ class ReadAges:
 
     Parameters
     ----------
-    brain_age_without_fluid_years : read without ventricles, choroid plexus and CSF.
+    brain_age_without_fluid_years : read without ventricles.
     """
 
     brain_age_years: np.ndarray

@@ -24,6 +24,10 @@ NODE_SIDES = np.array(["L" if name.startswith("lh_") else "R" for name in PARCEL
 FLUID_NODES = np.array([name in FLUID_STRUCTURES for name in NODE_NAMES])
 GRAY_NODES = np.array([name in GRAY_MATTER for name in NODE_NAMES])
 PARCEL_NODES = np.arange(len(NODE_NAMES)) < len(PARCEL_NAMES)
+# Not read for age: these volumes differ more between scanners and versions of FreeSurfer than they tell of age, and a
+# lesion changes fluid far away.
+_NOT_READ = ("Left-choroid-plexus", "Right-choroid-plexus", "4th-Ventricle", "CSF")
+READ_NODES = ~np.isin(NODE_NAMES, _NOT_READ)
 
 
 def _mirror_images() -> np.ndarray:

@@ -94,6 +94,8 @@ def _method(model: BrainAgeModel) -> str:
         "steps of the solver (conjugate gradients, torch-geometric). They run for every brain. A missing node drops "
         "out; it is not guessed. Each hemisphere is read without the other one.",
         "- Grey matter of a side is half of TotalGrayVol in charts and tables. On a lesioned side it is not looked at.",
+        "- Choroid plexus, fourth ventricle and CSF are nodes without a say: no age is read from them, as their "
+        "volumes differ more between scanners than they tell of age. That was seen on this table, sites held out.",
         "- Left and right are drawn half way together in how they change with age and vary; what is usual on a side is "
         "its own.",
         f"- A node further than {GATE_SD:g} SD from what all others say of it is drawn to that distance.",
@@ -262,11 +264,10 @@ def _damage(found: Measured) -> str:
             f"most {e['global_largest_years']:.2f} y, ipsilesional ages by {e['ipsilesional_median_years']:.2f} y "
             f"(median; mean {e['ipsilesional_mean_years']:+.2f}). Without being told of the lesion ipsilesional ages "
             f"would rise by {e['ipsilesional_untold_mean_years']:.2f} y.",
-            "- Rules: the fluid of a lesioned side is left out; the third ventricle and other fluid of the midline "
-            f"with {MIDLINE_LESION_ML:g} ml of lesion or more; the third ventricle also with a lesion in the thalamus "
-            "or ventral diencephalon; the fourth ventricle only with one in the brain stem or cerebellum. With a "
-            "lesion of one side the global age is that of the other hemisphere and the midline. Ages read without "
-            "any fluid stand beside the others.",
+            "- Rules: the fluid of a lesioned side is left out; the third ventricle "
+            f"with {MIDLINE_LESION_ML:g} ml of lesion or more, or with a lesion in the thalamus or ventral "
+            "diencephalon. With a lesion of one side the global age is that of the other hemisphere and the midline. "
+            "Ages read without any fluid stand beside the others.",
         ]
     )
 

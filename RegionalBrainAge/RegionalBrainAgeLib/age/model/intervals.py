@@ -20,8 +20,8 @@ PERCENTILES = np.array([2.5, *np.arange(5.0, 100.0, 5.0), 97.5])
 # Ages counted as alike for intervals and percentiles; the window widens until it holds enough people.
 _WINDOW_YEARS, _PEOPLE_IN_WINDOW = 7.5, 120
 # Few people in a window may happen to lie close together: bounds lie further out by this many SDs of the number
-# of people beyond them, so that more than 8 of 10 windows, and not half of them, cover what they say (Vovk 2012).
-_LUCK_SD = 1.0
+# of people beyond them, so that about 7 of 10 windows, and not half of them, cover what they say (Vovk 2012).
+_LUCK_SD = 0.5
 
 
 @dataclass(frozen=True)
@@ -163,6 +163,9 @@ class _Windows:
     def near(self, age_years: float) -> tuple[np.ndarray, float]:
         """Corrected PADs (n, L) of people of about this age, each column sorted, and a factor on their spread.
 
+        Among the oldest and the youngest most people in the window lie on one side of this age; what changes with age
+        inside the window (a straight line per column, least squares) is therefore moved to this age, or to that of the
+        nearest person.
         People of one site share an error; what few sites show says little of a new one. With k sites (effective number)
         in the window the error of a new site has a variance larger by the share of variance between sites over k.
         """
@@ -172,7 +175,11 @@ class _Windows:
         near = far <= reach
         shares = np.unique(reference.site[near], return_counts=True)[1] / near.sum()
         widening = float(np.sqrt(1 + self._site_share * (shares**2).sum()))
-        return np.sort(reference.pad_years[near], axis=0), widening
+        pads, ages = reference.pad_years[near], reference.age_years[near]
+        centred = ages - ages.mean()
+        slope = centred @ pads / max(float(centred @ centred), 1e-9)
+        away = ages - np.clip(age_years, ages.min(), ages.max())
+        return np.sort(pads - np.outer(away, slope), axis=0), widening
 
     def bounds(self, age_years: float) -> tuple[np.ndarray, np.ndarray]:
         """Conformal bounds (L,) each."""

@@ -5,16 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from ...anatomy.structures import structure_edges
-from ..features import FLUID_NODES, GRAY_NODES, NODE_NAMES, NODE_SIDES
+from ..features import FLUID_NODES, GRAY_NODES, NODE_NAMES, NODE_SIDES, READ_NODES
 from ..people import People
 
 VIEWS = ("left", "right", "both")
 READ_FROM = ("left hemisphere", "right hemisphere", "both hemispheres")
 # From this volume on a lesion is taken to pull the midline.
 MIDLINE_LESION_ML = 30.0
-_THIRD_VENTRICLE, _FOURTH_VENTRICLE, _OTHER_MIDLINE_FLUID = (
-    np.array(NODE_NAMES) == name for name in ("3rd-Ventricle", "4th-Ventricle", "CSF")
-)
+_THIRD_VENTRICLE = np.array(NODE_NAMES) == "3rd-Ventricle"
 
 
 def _tissue_beside(fluid: np.ndarray) -> np.ndarray:
@@ -25,29 +23,25 @@ def _tissue_beside(fluid: np.ndarray) -> np.ndarray:
     return beside & ~FLUID_NODES
 
 
-_BESIDE_THIRD, _BESIDE_FOURTH = _tissue_beside(_THIRD_VENTRICLE), _tissue_beside(_FOURTH_VENTRICLE)
+_BESIDE_THIRD = _tissue_beside(_THIRD_VENTRICLE)
 
 
 def nodes_in_view(view: str) -> np.ndarray:
     """(K,) boolean: nodes of this view. The midline belongs to all; a hemisphere never sees the other one."""
-    return {"left": NODE_SIDES != "R", "right": NODE_SIDES != "L", "both": np.ones(len(NODE_NAMES), dtype=bool)}[view]
+    return READ_NODES & {"left": NODE_SIDES != "R", "right": NODE_SIDES != "L", "both": True}[view]
 
 
 def fluid_touched(people: People) -> np.ndarray:
-    """(N, K) boolean: spaces of fluid that a lesion may have widened.
+    """(N, K) boolean: spaces of fluid read for age that a lesion may have widened.
 
-    Lost tissue is replaced by fluid (ex vacuo), which is not ageing. The ventricles and the plexus of a lesioned side
-    count as touched by any lesion; the third ventricle by a lesion of 30 ml or more, or one in the thalamus or the
-    ventral diencephalon, which border it; other fluid of the midline by a lesion of 30 ml or more; the fourth ventricle
-    by a lesion in the brain stem or the cerebellum, which border it: what is lost further up does not widen it.
+    Lost tissue is replaced by fluid (ex vacuo), which is not ageing. The ventricles of a lesioned side count as touched
+    by any lesion; the third ventricle by a lesion of 30 ml or more, or one in the thalamus or the ventral diencephalon,
+    which border it.
     """
-    touched = _on_lesioned_sides(people, FLUID_NODES)
     large = np.nan_to_num(people.lesion_volume_ml).sum(axis=1, keepdims=True) >= MIDLINE_LESION_ML
-    lost = people.lesioned_fraction > 0
-    beside_third = lost[:, _BESIDE_THIRD].any(axis=1, keepdims=True)
-    beside_fourth = lost[:, _BESIDE_FOURTH].any(axis=1, keepdims=True)
-    touched |= (large | beside_third) & _THIRD_VENTRICLE
-    return touched | (large & _OTHER_MIDLINE_FLUID) | (beside_fourth & _FOURTH_VENTRICLE)
+    beside_third = (people.lesioned_fraction[:, _BESIDE_THIRD] > 0).any(axis=1, keepdims=True)
+    touched = _on_lesioned_sides(people, FLUID_NODES) | ((large | beside_third) & _THIRD_VENTRICLE)
+    return touched & READ_NODES
 
 
 def changed_by_lesion(people: People) -> np.ndarray:

@@ -3,8 +3,8 @@
 Two sources give the same `Norms`: lifespan charts (Rutherford et al. 2022, eLife: warped Bayesian linear regressions,
 formulas in the charts' own documentation) with the residual correlation of real people, or a table of people alone.
 All values are latent: ``latent = sinh(b * asinh(x) + epsilon * b)`` makes the residuals of a chart Gaussian; norms
-from a table use b = 1, epsilon = 0, so that latent is the measurement itself. A node that neither source knows has a
-scale of NaN: standardised, its values are missing.
+from a table use b = 1, epsilon = 0, so that latent is the measurement itself. A node that neither source knows, or that
+is not read for age, has a scale of NaN: standardised, its values are missing.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...errors import InputError
-from ..features import MIRROR_IMAGES
+from ..features import MIRROR_IMAGES, READ_NODES
 from ..people import People
 from .charts import Charts, spline_basis
 
@@ -87,7 +87,7 @@ class Norms:
 
 def norms_from_charts(charts: Charts, people: People) -> Norms:
     """Means, spread and scanner offsets of charts; correlation of residuals of real people within their sites."""
-    known = np.isfinite(charts.residual_sd) & np.isfinite(people.values).any(axis=0)
+    known = np.isfinite(charts.residual_sd) & np.isfinite(people.values).any(axis=0) & READ_NODES
     charts = charts.of_nodes(known)
     scale = charts.residual_sd
     reference = charts.site_offsets.mean(axis=0)
@@ -123,7 +123,7 @@ def norms_from_people(people: People) -> Norms:
             "differs cannot be learned.",
             "Give people of both sexes at every site, or at enough of them that some remain when sites are held out.",
         )
-    known = np.isfinite(people.values).sum(axis=0) >= _FEWEST_OF_SITE
+    known = (np.isfinite(people.values).sum(axis=0) >= _FEWEST_OF_SITE) & READ_NODES
     measured = people.values[:, known]
     values = np.where(np.isnan(measured), np.nanmean(measured, axis=0), measured)
     basis = spline_basis(people.age_years, _TABLE_KNOTS_YEARS)

@@ -50,7 +50,7 @@ class GlobalAgeResult:
 
     Parameters
     ----------
-    brain_age_without_fluid_years : read without ventricles, choroid plexus and CSF.
+    brain_age_without_fluid_years : read without ventricles.
     read_from : "both hemispheres", "left hemisphere" or "right hemisphere": a lesioned side is left out.
     """
 

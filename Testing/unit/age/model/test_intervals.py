@@ -48,10 +48,10 @@ def test_a_linear_dependence_on_age_is_found_and_taken_off():
 
 
 def test_bounds_are_order_statistics_moved_out_for_luck_and_for_a_site_never_seen():
-    """Of 240 people 5 % are 12, with an SD of 3.38: the 233rd and the 8th value; one site's variance counts double."""
+    """Of 240 people 5 % are 12, with an SD of 3.38: the 231st and the 10th value; one site's variance counts double."""
     low, high = _Windows(people(240, lines=2)).bounds(50.0)
-    np.testing.assert_allclose(high, np.array([119.5, -119.5]) + np.sqrt(2) * 112.5)
-    np.testing.assert_allclose(low, np.array([119.5, -119.5]) - np.sqrt(2) * 112.5)
+    np.testing.assert_allclose(high, np.array([119.5, -119.5]) + np.sqrt(2) * 110.5)
+    np.testing.assert_allclose(low, np.array([119.5, -119.5]) - np.sqrt(2) * 110.5)
 
 
 def test_with_few_people_the_outermost_are_the_bounds():
@@ -62,14 +62,30 @@ def test_with_few_people_the_outermost_are_the_bounds():
 
 def test_the_window_is_seven_and_a_half_years_or_the_nearest_120():
     many = people(2400, age_years=np.repeat(np.arange(20.0, 80.0, 0.5), 20))
-    values, _ = _Windows(many).near(50.0)
     near = np.abs(many.age_years - 50) <= 7.5
     assert near.sum() > 120
-    np.testing.assert_array_equal(values[:, 0], np.sort(many.pad_years[near, 0]))
+    np.testing.assert_allclose(_Windows(many).near(50.0)[0], at_age(many, near, 50.0))
     few = people(200, age_years=np.linspace(20, 80, 200))
-    values, _ = _Windows(few).near(50.0)
     nearest = np.argsort(np.abs(few.age_years - 50))[:120]
-    np.testing.assert_array_equal(values[:, 0], np.sort(few.pad_years[nearest, 0]))
+    np.testing.assert_allclose(_Windows(few).near(50.0)[0], at_age(few, nearest, 50.0))
+
+
+def at_age(reference: Reference, rows: np.ndarray, age_years: float) -> np.ndarray:
+    """Sorted PADs of these people, each column less a line through them (NumPy's polyfit), plus its value at an age."""
+    ages, columns = reference.age_years[rows], reference.pad_years[rows].T
+    lines = [np.polyfit(ages, pads, 1) for pads in columns]
+    moved = [p - np.polyval(line, ages) + np.polyval(line, age_years) for p, line in zip(columns, lines, strict=True)]
+    return np.sort(np.column_stack(moved), axis=0)
+
+
+def test_what_changes_with_age_in_the_window_of_the_oldest_does_not_move_their_bounds():
+    """PADs that bend down after 70: at 85 the median of the nearest 120 would be that of 76, 9 years too high."""
+    age = np.linspace(18, 85, 600)
+    pads = np.where(age > 70, 70 - age, 0.0) + np.random.default_rng(3).normal(0, 1, 600)
+    windows = _Windows(Reference(age, np.repeat(["a", "b"], 300), pads[:, None]))
+    assert np.median(windows.near(85.0)[0]) == pytest.approx(-15, abs=1)
+    # Beyond the oldest person the line is not followed any further.
+    assert np.median(windows.near(98.0)[0]) == pytest.approx(-15, abs=1)
 
 
 def test_many_sites_widen_less_than_one():

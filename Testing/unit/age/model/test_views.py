@@ -18,10 +18,14 @@ def names(mask):
     return {name for name, inside in zip(NODE_NAMES, mask, strict=True) if inside}
 
 
+# Volumes that differ more between scanners than they tell of age: no age depends on them.
+NOT_READ = {"Left-choroid-plexus", "Right-choroid-plexus", "4th-Ventricle", "CSF"}
+
+
 def test_a_hemisphere_never_sees_the_other_one():
     assert not (NODE_SIDES[nodes_in_view("left")] == "R").any()
     assert not (NODE_SIDES[nodes_in_view("right")] == "L").any()
-    assert nodes_in_view("both").all()
+    assert set(NODE_NAMES) - names(nodes_in_view("both")) == NOT_READ
 
 
 def test_a_healthy_brain_keeps_its_ventricles(made_people):
@@ -31,14 +35,13 @@ def test_a_healthy_brain_keeps_its_ventricles(made_people):
 
 def test_a_small_lesion_takes_the_fluid_of_its_side_and_the_other_side_gives_the_global_age(made_people):
     people = lesioned(made_people, 5.0, 0.0)
-    assert names(fluid_touched(people)[0]) == {"Left-Lateral-Ventricle", "Left-Inf-Lat-Vent", "Left-choroid-plexus"}
+    assert names(fluid_touched(people)[0]) == {"Left-Lateral-Ventricle", "Left-Inf-Lat-Vent"}
     assert (global_view(people) == 1).all()
 
 
-def test_a_large_lesion_takes_the_third_ventricle_and_the_fluid_around_it_too(made_people):
+def test_a_large_lesion_takes_the_third_ventricle_too(made_people):
     touched = fluid_touched(lesioned(made_people, 0.0, 40.0))[0]
-    own = {"Right-Lateral-Ventricle", "Right-Inf-Lat-Vent", "Right-choroid-plexus"}
-    assert names(touched) == own | {"3rd-Ventricle", "CSF"}
+    assert names(touched) == {"Right-Lateral-Ventricle", "Right-Inf-Lat-Vent", "3rd-Ventricle"}
 
 
 def in_structure(people, name):
@@ -53,11 +56,11 @@ def in_structure(people, name):
         ("Left-Thalamus", {"3rd-Ventricle"}),
         ("Left-VentralDC", {"3rd-Ventricle"}),
         ("Left-Caudate", set()),
-        ("Left-Cerebellum-Cortex", {"4th-Ventricle"}),
-        ("Brain-Stem", {"4th-Ventricle"}),
+        ("Left-Cerebellum-Cortex", set()),
+        ("Brain-Stem", set()),
     ],
 )
-def test_a_small_lesion_takes_only_the_ventricle_of_the_midline_it_borders(made_people, lesioned_structure, ventricle):
+def test_a_small_lesion_takes_the_third_ventricle_only_where_it_borders_it(made_people, lesioned_structure, ventricle):
     touched = fluid_touched(in_structure(made_people, lesioned_structure))[0]
     assert names(touched & (NODE_SIDES == "M")) == ventricle
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from drawn_people import draw_population
-from RegionalBrainAgeLib.age.features import MIRROR_IMAGES, NODE_NAMES
+from RegionalBrainAgeLib.age.features import MIRROR_IMAGES, NODE_NAMES, READ_NODES
 from RegionalBrainAgeLib.age.norms.charts import read_charts, spline_basis
 from RegionalBrainAgeLib.age.norms.norms import (
     AGE_GRID_YEARS,
@@ -82,7 +82,7 @@ def test_group_means_of_real_people_follow_the_charts(charts, people):
 @pytest.mark.data
 def test_standardising_and_back_changes_nothing(charts, people):
     norms = norms_from_charts(charts, people)
-    some = people.values[:50]
+    some = np.where(READ_NODES, people.values[:50], np.nan)
     back = norms.measurement(norms.standardise(some))
     np.testing.assert_allclose(back[np.isfinite(some)], some[np.isfinite(some)], rtol=1e-9)
     assert np.isnan(back[np.isnan(some)]).all()
@@ -180,3 +180,11 @@ def test_the_grey_matter_of_a_side_is_read_by_the_chart_of_both_as_half_of_it(sh
         by_hand = np.sinh(b * np.arcsinh(2 * side_mm3) + row["warp_epsilon"] * b)
         latent = np.sinh(charts.warp_b[node] * np.arcsinh(side_mm3) + charts.warp_epsilon[node] * charts.warp_b[node])
         assert latent == pytest.approx(by_hand, rel=1e-9)
+
+
+def test_volumes_that_tell_scanners_rather_than_ages_have_no_norm(made_people):
+    norms = norms_from_people(made_people)
+    unread = np.isin(NODE_NAMES, ["Left-choroid-plexus", "Right-choroid-plexus", "4th-Ventricle", "CSF"])
+    assert np.isnan(norms.scale[unread]).all()
+    assert np.isfinite(norms.scale[~unread]).all()
+    assert np.isnan(norms.standardise(made_people.values)[:, unread]).all()
