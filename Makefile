@@ -7,7 +7,7 @@ OUT    ?= demo-output
 .PHONY: demo test lint documented docs wheel coverage fuzz soak sbom notice lock clean
 
 demo: $(VENV)/.installed
-	$(BIN)/regional-brain-age demo --out $(OUT)
+	$(BIN)/regional-brain-age demo --out $(OUT) --threads 2
 
 # The quick ones first, and Qt's event loop apart from everything else. Two files of tests run at a time: a case takes
 # one core for most of its time and up to 3 GB.
