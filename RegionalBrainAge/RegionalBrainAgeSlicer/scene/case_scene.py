@@ -29,7 +29,6 @@ def open_case(case: CaseFolder, t1_volume=None) -> Steps:
     InputError : the label volume is missing.
     """
     volumes = (yield from _read_volumes(case)) if _has_volumes(case) else (None, None)
-    yield _("regions")
     show_table(case)
     if t1_volume is not None:
         case_nodes.adopt(t1_volume, case.case_id, "t1")
@@ -70,7 +69,9 @@ def _read_volumes(case: CaseFolder) -> Generator[str, None, tuple[Labels, Labels
     yield _("regions")
     labels = labels.cut(box)
     yield _("regions")
-    return labels, None if lesion is None else lesion.cut(box)
+    lesion = None if lesion is None else lesion.cut(box)
+    yield _("regions")
+    return labels, lesion
 
 
 def show_overlay(case_id: str, key: str) -> Steps:
