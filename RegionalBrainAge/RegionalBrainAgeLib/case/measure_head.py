@@ -162,7 +162,7 @@ def measure_head(scan: Scan, scheme: RegionScheme, steps: Steps, threads: int, s
         atlas = registration.to_native(load_atlas("destrieux").labels)
         # A lesion has no surfaces of its own; healed from the other side it leaves those around it undisturbed.
         whole = t1 if lesion is None else fill_lesion(t1, brain, lesion, registration.native_from_template)
-        tissue = segment_tissue(whole, brain, lesion, atlas)
+        tissue = segment_tissue(whole, brain, lesion, atlas, threads)
     with steps.step("thickness"):
         cortex = cortical_thickness(tissue, lesion, threads)
         thickness = cortex.thickness_mm

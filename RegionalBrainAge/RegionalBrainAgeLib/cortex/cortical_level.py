@@ -27,6 +27,8 @@ SMOOTHING_MM = 0.7
 # White matter that hangs on nothing (vessels, dura, marrow), and specks within white matter.
 SMALLEST_WHITE_PART_MM3 = 2000.0
 ISLAND_LEVEL = 0.6
+# The grid is worked on in plates, with a margin around each: what boxes and smoothing reach together is 14 voxels.
+PLATE_VOXELS, MARGIN_VOXELS = 96, 14
 
 
 def cortical_level(
@@ -49,15 +51,28 @@ def cortical_level(
     The pial surface lies between grey matter and the darkest spot nearby, the white surface between grey matter and the
     brightest one: half-way up a blurred edge, as the steepest gradient would have it, at any width of the sulcus.
     """
-    fine = cubic(t1, spacing_mm)
-    gm, wm = linear(gm_mean, spacing_mm), linear(wm_mean, spacing_mm)
-    contrast = gm - np.float32(csf)
+    fine, gm, wm = cubic(t1, spacing_mm), linear(gm_mean, spacing_mm), linear(wm_mean, spacing_mm)
+    level = np.empty_like(fine)
+    # Plate by plate: nothing looks further than the margin, and a dozen volumes of the whole size would take gigabytes.
+    for start in range(0, fine.shape[1], PLATE_VOXELS):
+        margin = min(start, MARGIN_VOXELS)
+        around = np.s_[:, start - margin : start + PLATE_VOXELS + MARGIN_VOXELS]
+        found = _level_of_plate(fine[around], np.float32(csf), gm[around], wm[around])
+        level[:, start : start + PLATE_VOXELS] = found[:, margin : margin + PLATE_VOXELS]
+    del fine, gm, wm
+    level[nearest(inside, spacing_mm)] = 1
+    level[nearest(outside, spacing_mm)] = 0
+    return _tidy(level)
+
+
+def _level_of_plate(fine: np.ndarray, csf: np.float32, gm: np.ndarray, wm: np.ndarray) -> np.ndarray:
+    """The level by intensities alone, of volumes on the fine grid."""
+    contrast = gm - csf
     banks = ndimage.minimum_filter(ndimage.maximum_filter(fine, _voxels(BANKS_BOX_MM)), _voxels(BANKS_BOX_MM))
     darkest = ndimage.minimum_filter(fine, _voxels(SULCUS_BOX_MM))
     depth = (gm - darkest) / contrast
     certain = np.clip((depth - DOUBTFUL_DEPTHS[0]) / (DOUBTFUL_DEPTHS[1] - DOUBTFUL_DEPTHS[0]), 0, 1)
     grey = gm + (1 - certain) * (np.minimum(banks, gm) - gm)
-    del banks, depth, certain
     dark = ndimage.gaussian_filter(np.clip(darkest, csf, grey - SHALLOWEST_SULCUS * contrast), SMOOTHING_MM / STEP_MM)
     dark = np.minimum(dark, grey - 0.5 * SHALLOWEST_SULCUS * contrast)
     brightest = ndimage.maximum_filter(fine, _voxels(BLADE_BOX_MM))
@@ -65,12 +80,10 @@ def cortical_level(
     bright = ndimage.gaussian_filter(bright, SMOOTHING_MM / STEP_MM)
     below = np.clip(0.5 * (fine - dark) / (grey - dark), 0, 0.5)
     above = np.clip(0.5 + 0.5 * (fine - gm) / (bright - gm), 0.5, 1)
-    level = np.where(fine <= gm, below, above).astype(np.float32)
+    level = np.where(fine <= gm, below, above)
     near_white = ndimage.maximum_filter(level > WHITE_LEVEL, _voxels(2 * THINNEST_MM + STEP_MM))
     level[near_white & (gm - fine < DOUBTFUL_DEPTHS[1] * contrast) & (level < 0.5)] = 0.5
-    level[nearest(inside, spacing_mm)] = 1
-    level[nearest(outside, spacing_mm)] = 0
-    return _tidy(level)
+    return level
 
 
 def _voxels(box_mm: float) -> int:

@@ -12,7 +12,9 @@ What a pipeline passes, all on the T1's grid:
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -51,12 +53,13 @@ class Tissue:
     right: Image
 
 
-def segment_tissue(t1: Image, brain: Image, lesion: Image | None, structures: Image) -> Tissue:
+def segment_tissue(t1: Image, brain: Image, lesion: Image | None, structures: Image, threads: int = 1) -> Tissue:
     """Partial volumes of the three tissues and the surfaces of the cortex.
 
     Parameters
     ----------
     t1, brain, lesion, structures : see the top of this module.
+    threads : with two, both hemispheres are worked on at once.
 
     A voxel lies between the means of the two tissues around it, where the means of grey and white matter are local:
     they drift over centimetres with residual shading and myelin (Tohka 2004). Noise is taken out first.
@@ -80,7 +83,9 @@ def segment_tissue(t1: Image, brain: Image, lesion: Image | None, structures: Im
     gm_mean, wm_mean = local_means(values, cerebrum, tissues, spacing)
 
     marks = landmarks(codes, mask, spacing)
-    surfaces = [_hemisphere(head.like(values), csf, gm_mean, wm_mean, marks, side) for side in (1, 2)]
+    hemisphere = partial(_hemisphere, head.like(values), csf, gm_mean, wm_mean, marks)
+    with ThreadPoolExecutor(min(threads, 2)) as pool:
+        surfaces = list(pool.map(hemisphere, (1, 2)))
     white = np.clip((values - gm_mean) / (wm_mean - gm_mean), 0, 1) * mask
     fluid = np.clip((gm_mean - values) / (gm_mean - csf), 0, 1) * mask
     brightness = (measured - csf) / (gm_mean - csf) * (mask & ~marks.outside)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from phantoms import CSF, GM, VENTRICLE_CODE, WHITE_CODE, WM, spherical_shell, turned
+from RegionalBrainAgeLib.cortex import cortical_level
 from RegionalBrainAgeLib.cortex.tissue import segment_tissue
 from RegionalBrainAgeLib.cortex.tissue_intensities import (
     brightest_neighbour,
@@ -112,3 +113,12 @@ def test_a_head_in_another_voxel_order_is_refused(sphere):
         segment_tissue(turned(sphere.t1, (2, 0, 1), (1,)), sphere.brain, None, sphere.structures)
     with pytest.raises(ValueError, match="to_canonical"):
         segment_tissue(sphere.t1, sphere.brain, None, turned(sphere.structures, (0, 1, 2), (0,)))
+
+
+@pytest.mark.parametrize("plate_voxels", [20, 33, 1000])
+def test_the_level_is_the_same_in_plates_of_any_size_and_on_two_threads(sphere, tissue, plate_voxels, monkeypatch):
+    monkeypatch.setattr(cortical_level, "PLATE_VOXELS", plate_voxels)
+    found = segment_tissue(sphere.t1, sphere.brain, None, sphere.structures, threads=2)
+    # Oracle: the shipped plates, one thread.
+    np.testing.assert_array_equal(found.left.array, tissue.left.array)
+    np.testing.assert_array_equal(found.right.array, tissue.right.array)
