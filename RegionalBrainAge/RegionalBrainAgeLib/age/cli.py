@@ -25,8 +25,15 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
         "--leave-out", nargs="+", default=[], metavar="NAME", help="data sets or sites of the table not to train on"
     )
     train.add_argument("--scheme", type=Path, help="region scheme (TSV); default: the nine networks")
-    train.add_argument("--seed", type=int, default=0, help="of the draws by which errors are measured (default 0)")
-    train.add_argument("--steps", type=int, help="steps per network (default: the recipe of the shipped model)")
+    train.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        help="of the draws by which errors are measured; with --vertices, of the training (default 0)",
+    )
+    train.add_argument(
+        "--steps", type=int, help="steps per network (default: 600, as the shipped model; with --vertices 2000)"
+    )
     train.add_argument(
         "--folds", type=int, help="groups of sites held out in turn (default 5); with --vertices, by the card"
     )

@@ -42,8 +42,9 @@ def read_people(path: Path | str, *, for_training: bool = False) -> People:
 
     Parameters
     ----------
-    path : CSV (or TSV by its ending) with the columns this module describes.
-    for_training : also refuse what only matters when fitting: empty thickness cells, a single site, few people.
+    path : CSV or TSV (see `files.tables`) with the columns this module describes.
+    for_training : also refuse what only matters when fitting: empty thickness cells, a parcel nobody has, a single
+        site, ages within ten years, fewer than 50 people.
 
     Raises
     ------

@@ -15,7 +15,7 @@ from ..files.atomic_file import write_atomically
 from ..files.tables import read_table, table_text
 from ..files.words import number_of, sex_of
 from ..structures.freesurfer import read_volumes
-from .features import NODE_NAMES, Features, features_of_parcels
+from .features import NODE_NAMES, PARCEL_NODES, Features, features_of_parcels
 from .people import People, people_of_features
 
 _PERSON = ("participant_id", "person", "subject", "subject_id", "case_id", "id")
@@ -113,7 +113,11 @@ def _features(subject: Path) -> Features:
 
 
 def write_people(people: People, path: Path | str) -> None:
-    """Writes people as the CSV that train, evaluate and calibrate read; what is missing is an empty cell."""
+    """Writes people as the CSV that train, evaluate and calibrate read.
+
+    A volume that is missing is an empty cell. A parcel without thickness is 0, as FreeSurfer writes it: for training an
+    empty cell would be a mistake of the table.
+    """
     rows = []
     for number in range(len(people)):
         facts = (
@@ -123,6 +127,10 @@ def write_people(people: People, path: Path | str) -> None:
             float(people.age_years[number]),
             "M" if people.male[number] else "F",
         )
-        values = [None if math.isnan(value) else round(float(value), 4) for value in people.values[number]]
+        absent = [0.0 if parcel else None for parcel in PARCEL_NODES]
+        values = [
+            nothing if math.isnan(value) else round(float(value), 4)
+            for nothing, value in zip(absent, people.values[number], strict=True)
+        ]
         rows.append(dict(zip((*PERSON_COLUMNS, *NODE_NAMES), (*facts, *values), strict=True)))
     write_atomically(Path(path), table_text(rows, [*PERSON_COLUMNS, *NODE_NAMES], csv_file=True))

@@ -240,7 +240,7 @@ def measure_parcels(
     Parameters
     ----------
     thickness : float, mm; NaN where there is no cortex.
-    parcels : from `labelling.individual_parcels`, same grid.
+    parcels : from `cortex.parcel_labels.individual_parcels`, same grid.
     lesion : boolean, same grid, or None.
     area : float, same grid; how much of the cortical surface (mm2) each voxel stands for. None: judged from thickness.
 

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 
-from ..case.cli import DICOM_HELP
+from ..case.cli import DICOM_HELP, SCHEME_HELP
 from ..errors import InputError
 from ..progress import LOG
 from .review.decisions import apply_decisions
@@ -41,7 +41,7 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
     batch.add_argument("--overwrite", action="store_true", help="compute everything again where there are results")
     how = batch.add_argument_group("how")
     how.add_argument("--model", metavar="DIR", type=Path, help="model folder (default: the one shipped)")
-    how.add_argument("--scheme", metavar="TSV", type=Path, help="region scheme (default: the model's)")
+    how.add_argument("--scheme", metavar="TSV", type=Path, help=SCHEME_HELP)
     how.add_argument("--calibration", metavar="FILE", type=Path, help="for cases whose row names none")
     how.add_argument("--require-lesion", action="store_true", help="BIDS: set heads without a lesion mask aside")
     how.add_argument("--derivatives", metavar="NAME", help="BIDS: the folder of derivatives whose masks are used")
@@ -59,7 +59,12 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
     )
     how.add_argument("--dicom", action="store_true", help=DICOM_HELP)
     where = batch.add_argument_group("where")
-    where.add_argument("--workers", metavar="N", type=_positive, help="most cases at a time (default: one per core)")
+    where.add_argument(
+        "--workers",
+        metavar="N",
+        type=_positive,
+        help="most cases at a time (default: cores / threads), or SLURM jobs (default: 1)",
+    )
     where.add_argument("--threads", metavar="N", type=_positive, default=1, help="threads of each case (default: 1)")
     where.add_argument(
         "--memory-per-case",

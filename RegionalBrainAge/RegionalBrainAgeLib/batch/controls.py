@@ -30,7 +30,8 @@ def read_controls(path: Path, *, column: str | None = None, participants: Path |
 
     Raises
     ------
-    InputError : nothing of that kind is there, or the controls were measured by two routes.
+    InputError : nothing of that kind is there, or cases of several sites, of two routes, or with a lesion are among the
+        controls.
     """
     if participants is not None:
         people, _ = read_subjects(path, participants)

@@ -37,10 +37,11 @@ def process_cohort(
 
     Parameters
     ----------
-    source : CSV of cases (`cases`), of parcel tables (`score`), or the folder of a BIDS dataset (`bids`).
+    source : CSV of cases (`lists.case_list`) or of measured people (`lists.parcel_lists`), or the folder of a BIDS
+        dataset (`lists.bids`).
     out_dir : output folder.
     options : how; the defaults if None.
-    progress : called as ``progress(text, fraction)`` about ten times a second.
+    progress : called as ``progress(text, fraction)``, several times a second while cases are computed on this machine.
     cancelled : asked as often; True ends the batch, which can be resumed.
 
     Raises

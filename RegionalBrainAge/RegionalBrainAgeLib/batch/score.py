@@ -157,7 +157,7 @@ def score_list(
     Raises
     ------
     InputError : list, model, scheme, calibration or output folder are not usable.
-    Cancelled : `cancelled` said so, or Ctrl-C; the tables are as before.
+    Cancelled : the `cancelled` callback returned True; the tables are as before.
     """
     start = time.monotonic()
     scorer = make_scorer(options.model, options.scheme)

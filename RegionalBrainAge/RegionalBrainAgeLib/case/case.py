@@ -32,15 +32,17 @@ class Case:
         in whatever capitals, so that one person has one name.
     t1 : T1-weighted head (NIfTI, MGZ, NRRD or DICOM folder); may be None when `freesurfer` is given.
     lesion : mask of the lesion on any grid in the same space; None when the head is healthy.
-    freesurfer : FreeSurfer or FastSurfer subject folder whose thicknesses are used instead of the built-in route.
+    freesurfer : FreeSurfer or FastSurfer subject folder whose thicknesses and volumes are used instead of the built-in
+        route.
     age_years : age at the scan, above 0 and at most 120.
     sex : "F" or "M".
-    site : scanner or hospital; cases of one site are calibrated together.
+    site : scanner or hospital; the controls of a calibration are of one site.
     days_post_stroke : days from stroke to scan.
     motor : motor outcome, 0 (none) to 1 (full), for example Fugl-Meyer upper extremity / 66.
     calibration : file made by ``calibrate`` from local controls.
     tract_left, tract_right : own corticospinal tracts in MNI space instead of the built-in ones; both or none.
-    simulated : what is not real, of "lesion" and "age"; results say so, and no age is read where the age is not known.
+    simulated : what is not real, of "lesion" and "age"; results say so. With "age" the age given only stands in for an
+        unknown one, and no brain age is read.
 
     Raises
     ------

@@ -15,6 +15,7 @@ DICOM_HELP = (
     "also write the report (Encapsulated PDF), lesion and regions (SEG) as DICOM, with name and number of the patient "
     "from the T1's series; needs the T1 as a DICOM folder and regional-brain-age[dicom]"
 )
+SCHEME_HELP = "region scheme the model was trained for (default: the nine networks this software ships)"
 EPILOG = """\
 Everything about the case is written to OUT/sub-<id>/ (tables, volumes in T1 space, report), and one row to
 OUT/processed_cases.csv. Exit codes: 0 ok, 1 failure, 2 bad usage or input, 3 the input was fine but the case failed."""
@@ -32,7 +33,9 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
     given = case.add_argument_group("the patient")
     given.add_argument("--t1", metavar="FILE", help="T1-weighted head: NIfTI, MGZ, NRRD or a DICOM folder")
     given.add_argument("--lesion", metavar="FILE", help="lesion mask, any grid in the T1's space; leave out if healthy")
-    given.add_argument("--freesurfer", metavar="DIR", help="FreeSurfer or FastSurfer subject folder: its thicknesses")
+    given.add_argument(
+        "--freesurfer", metavar="DIR", help="FreeSurfer or FastSurfer subject folder: its thicknesses and volumes"
+    )
     given.add_argument("--age", metavar="YEARS", help="age at the scan")
     given.add_argument("--sex", metavar="F|M", help="sex")
     given.add_argument("--id", metavar="ID", help="case id (default: from the file name)")
@@ -43,7 +46,7 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
     how = case.add_argument_group("how")
     how.add_argument("--calibration", metavar="FILE", help="calibration made by 'calibrate' from local controls")
     how.add_argument("--model", metavar="DIR", help="model folder (default: the one shipped)")
-    how.add_argument("--scheme", metavar="TSV", help="region scheme (default: the model's)")
+    how.add_argument("--scheme", metavar="TSV", help=SCHEME_HELP)
     how.add_argument(
         "--tract",
         metavar=("LEFT", "RIGHT"),
@@ -71,7 +74,9 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
         help="a whole run with no data of yours: a real head with a simulated lesion",
         description="Process the Colin27 head with a lesion drawn by the lesion simulator.",
     )
-    demo.add_argument("--out", metavar="DIR", type=Path, default=Path("demo-output"), help="output folder")
+    demo.add_argument(
+        "--out", metavar="DIR", type=Path, default=Path("demo-output"), help="output folder (default: %(default)s)"
+    )
     demo.add_argument("--threads", metavar="N", type=_positive, default=1, help="threads to use (default: 1)")
     demo.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
     demo.set_defaults(func=run_demo_command)

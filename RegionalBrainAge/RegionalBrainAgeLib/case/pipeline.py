@@ -93,7 +93,7 @@ def run_case(
     ------
     InputError : files, facts or output folder are not usable.
     CaseError : the input was fine but a step failed.
-    Cancelled : `cancelled` said so.
+    Cancelled : the `cancelled` callback returned True.
 
     In each of these nothing is left that looks like a result.
 
@@ -274,7 +274,7 @@ def estimate(
             *advice(case.known_age_years, model.tested_ages_years, case.days_post_stroke, lesion),
         ),
         calibration=ages.calibrated,
-        model={"name": model.name, "version": model.version},
+        model={"name": model.name, "version": model.version, "charts": "charts" in model.about["training_data"]},
         seconds=steps.seconds,
         provenance={
             "inputs": inputs,

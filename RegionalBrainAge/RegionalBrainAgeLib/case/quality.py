@@ -1,4 +1,4 @@
-"""Is this case fit for use? A few checks whose limits are stated, each failing with a sentence."""
+"""Checks whether a case is fit for use: limits are stated here, and each check that fails gives a sentence."""
 
 from __future__ import annotations
 
@@ -25,12 +25,11 @@ THICKNESS_AGES_YEARS = (10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
 THICKNESS_FOR_AGE_MM = (2.70, 2.62, 2.53, 2.49, 2.47, 2.44, 2.39, 2.32, 2.26, 2.20)
 THICKNESS_SPREAD_MM, THICKNESS_REVIEW_SPREADS = 0.125, 3.0
 # Median over regions of the corrected PAD, without calibration: of 2,019 healthy people, read by the networks of the
-# shipped model that did not see their site, 0.9 % lie beyond 22 years (6 % of those over 75) and none beyond 40. An age
-# that is 30 years wrong is seen by the first limit in 54 to 60 % of people.
+# shipped model that did not see their site, 0.8 % lie beyond 22 years (2.4 % of those over 75), and one beyond 40. An
+# age that is 30 years wrong is seen by the first limit in 57 to 65 % of people.
 MEDIAN_PAD_REVIEW_YEARS, MEDIAN_PAD_FAIL_YEARS = 22.0, 40.0
 # Misfit of all features together (`age.norms.reading.Reading`), by route. FreeSurfer: 99 % of the same 2,019 people lie
-# below 2.41. T1: 45 healthy heads at 2 mm reach 0.77, three of other scanners at 1 mm 0.73; two of these averaged to
-# 2 mm have 1.04 and 1.08, and one of those reads 33 years older than before.
+# below 2.42. T1: heads and what blur does to them are in docs/explanation/t1_route.md.
 MISFIT_REVIEW = {FREESURFER: 2.5, T1: 0.9}
 WITHHELD = "The case failed the quality check, so its ages are withheld."
 AGE_NOT_KNOWN = "The person's age is not known, so no age is read."
@@ -75,7 +74,8 @@ def judge(
     pads_years : ndarray, shape (regions,), corrected PADs, NaN where not estimable.
     misfit : of all features together, see `Ages`; NaN where nothing was read. route : that measured them.
     skull_stripped : the head came without skull and skin.
-    not_t1 : thickness was measured on an image that does not look T1-weighted: the case fails. The reading told why.
+    not_t1 : thickness was measured on an image that does not look T1-weighted: the case fails. A warning of the
+        measurement says why already.
     structures : how well the structures fit the image; None where FreeSurfer measured them.
     image_grade : of the image as it was read; None without one.
     """

@@ -163,7 +163,7 @@ def mask_from_values(name: str, array: np.ndarray) -> tuple[np.ndarray, list[str
     """The boolean mask behind the stored values, and warnings where they are not just two.
 
     0 and any one positive number are a mask, and so is a single positive number: a mask cropped to its lesion. Numbers
-    up to 1, or whole numbers up to exactly 100 or 255, are a probability and cut at a half. Other whole numbers, if
+    up to 1, or with a highest value of exactly 100 or 255, are a probability and cut at a half. Other whole numbers, if
     they are few, are labels: all of them are lesion, unless the higher ones lie within the lower ones as the steps of a
     probability do.
     """

@@ -100,13 +100,29 @@ REFERENCES = {
         "54: 313-327",
         "10.1016/j.neuroimage.2010.07.033",
     ),
-    "fischl2000": Reference(
-        "Fischl, Bruce and Dale, Anders M.",
-        2000,
-        "Measuring the thickness of the human cerebral cortex from magnetic resonance images",
-        "Proceedings of the National Academy of Sciences",
-        "97: 11050-11055",
-        "10.1073/pnas.200033797",
+    "dahnke2013": Reference(
+        "Dahnke, Robert and Yotter, Rachel Aine and Gaser, Christian",
+        2013,
+        "Cortical thickness and central surface estimation",
+        "NeuroImage",
+        "65: 336-348",
+        "10.1016/j.neuroimage.2012.09.050",
+    ),
+    "aganj2009": Reference(
+        "Aganj, Iman and Sapiro, Guillermo and Parikshak, Neelroop and Madsen, Sarah K. and Thompson, Paul M.",
+        2009,
+        "Measurement of cortical thickness from MRI by minimum line integrals on soft-classified tissue",
+        "Human Brain Mapping",
+        "30: 3188-3199",
+        "10.1002/hbm.20740",
+    ),
+    "cicek2016": Reference(
+        "Çiçek, Özgün and Abdulkadir, Ahmed and Lienkamp, Soeren S. and Brox, Thomas and Ronneberger, Olaf",
+        2016,
+        "3D U-Net: Learning dense volumetric segmentation from sparse annotation",
+        "Medical Image Computing and Computer-Assisted Intervention",
+        "9901: 424-432",
+        "10.1007/978-3-319-46723-8_49",
     ),
     "fischl2012": Reference(
         "Fischl, Bruce", 2012, "FreeSurfer", "NeuroImage", "62: 774-781", "10.1016/j.neuroimage.2012.01.021"

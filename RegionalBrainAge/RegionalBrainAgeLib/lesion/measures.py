@@ -1,4 +1,4 @@
-"""The lesion: is it usable, how large, which side, and how much of each region it takes."""
+"""The lesion: whether its mask is usable, its volume, its side, and how much of each region it takes."""
 
 from __future__ import annotations
 

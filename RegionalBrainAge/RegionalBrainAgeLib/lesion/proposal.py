@@ -39,7 +39,7 @@ _NOT_JUDGED = (7, 8, 15, 16, 46, 47)
 
 
 def propose_lesion(t1: Image, brain: Image, registration: Registration) -> Image:
-    """Where a head is darker than both the template and its own other side lead to expect.
+    """Where a head is darker than both the template and its own other side predict.
 
     Parameters
     ----------

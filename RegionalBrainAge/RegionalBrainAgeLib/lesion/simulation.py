@@ -1,4 +1,4 @@
-"""Lesions that nobody had: for the demonstration and for tests that need to know the truth."""
+"""Synthetic lesions, for the demonstration and for tests that need to know the truth."""
 
 from __future__ import annotations
 

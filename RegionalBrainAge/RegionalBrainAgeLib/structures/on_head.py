@@ -20,8 +20,8 @@ _SLAB_VOXELS = 400_000
 def aseg_labels(found: StructureMap, brain: Image, threads: int = 1) -> Image:
     """The most probable structure at each voxel of the brain, FreeSurfer's aseg codes, uint8; 0 where there is none.
 
-    Cerebral cortex and white matter are 0: they are drawn by the tissue step. The vermis has the code of the cerebellar
-    cortex of its side.
+    Cerebral cortex and white matter are 0: the cortex has a volume of parcels. The vermis has the code of the
+    cerebellar cortex of its side.
     """
     labels = np.zeros(brain.shape, np.uint8)
     with torch_threads(threads), torch.inference_mode():

@@ -21,7 +21,7 @@ OUTLINE = (0.94, 0.88)
 SIDES_ALIKE = (0.85, 0.70)
 FLUID_TO_GREY = (0.90, 1.0)
 GREY_TO_WHITE = (0.88, 1.0)
-# Nuclei and cerebellum of healthy people differ less between the sides than this (smaller over larger).
+# Whose sides are compared (smaller over larger): nuclei and cerebellum, which are alike on both sides in health.
 _PAIRS = ("Thalamus", "Putamen", "Hippocampus", "Cerebellum-Cortex", "Cerebellum-White-Matter")
 
 

@@ -27,7 +27,7 @@ class StructureVolumes:
     Parameters
     ----------
     volume_mm3 : NaN where more than 15 % of a structure lie in or near the lesion, and for the choroid plexus, which is
-        never measured. A smaller lesioned part counts with what the network expects there.
+        not measured on a T1. A smaller lesioned part counts with what the network expects there.
     lesioned_fraction : share of the structure in the lesion, 0..1.
     intracranial_mm3 : everything inside the skull's inner surface, lesion included.
     """

@@ -8,8 +8,9 @@ import pytest
 from made_up_subject import make_subject
 from regional_brain_age.__main__ import main
 from RegionalBrainAgeLib.age.features import NODE_NAMES
+from RegionalBrainAgeLib.age.people import People
 from RegionalBrainAgeLib.age.people_table import read_people
-from RegionalBrainAgeLib.age.subjects import read_subjects
+from RegionalBrainAgeLib.age.subjects import read_subjects, write_people
 from RegionalBrainAgeLib.errors import InputError
 
 
@@ -43,6 +44,25 @@ def test_the_table_command_writes_what_train_reads(subjects):
     people, _ = read_subjects(subjects / "subjects", subjects / "participants.tsv")
     np.testing.assert_allclose(read.values, people.values, atol=1e-3)
     np.testing.assert_array_equal(read.age_years, people.age_years)
+
+
+def test_a_parcel_that_freesurfer_did_not_find_does_not_keep_a_table_from_training(tmp_path):
+    rng = np.random.default_rng(0)
+    values = np.full((60, len(NODE_NAMES)), np.nan)
+    values[:, :148] = rng.uniform(2, 3, (60, 148))
+    values[3, 7] = np.nan
+    people = People(
+        person=np.array([f"p{n}" for n in range(60)]),
+        site=np.repeat(["A", "B"], 30),
+        age_years=np.linspace(20, 80, 60),
+        male=np.tile([0.0, 1.0], 30),
+        values=values,
+        lesioned_fraction=np.zeros(values.shape),
+        lesion_volume_ml=np.zeros((60, 2)),
+    )
+    write_people(people, tmp_path / "people.csv")
+    read = read_people(tmp_path / "people.csv", for_training=True)
+    np.testing.assert_allclose(read.values, values, atol=1e-3)
 
 
 def test_a_folder_nobody_can_be_read_from_is_refused(subjects):

@@ -106,7 +106,7 @@ def lesion_holes(
     Median absolute changes: contralesional_median_years : of the other side. ipsilesional_median_years : of regions of
     the lesion's side that lost no parcel; ipsilesional_mean_years : their mean change with its sign.
     touched_median_years : of regions that lost some but not too much. not_estimable_share : of regions beyond the
-    damage limit.
+    damage limit. people : their number.
     """
     usable, usable_left = one_sided(holes)
     drawn = np.random.default_rng(seed).integers(0, len(usable), size=len(people))
@@ -136,8 +136,9 @@ def widened_ventricles(model: BrainAgeModel, people: People, seed: int = 0) -> d
 
     Returns
     -------
-    Median and 95th percentile of the absolute change of contralesional and global ages, of ipsilesional ones, and of
-    ipsilesional ones when nothing is said of the lesion.
+    Changes in years. contralesional_median_years, contralesional_largest_years, global_largest_years,
+    ipsilesional_median_years : absolute. ipsilesional_mean_years : with its sign; ipsilesional_untold_mean_years : the
+    same where the model is not told of the lesion.
     """
     left = np.random.default_rng(seed).random(len(people)) < 0.5
     nodes = FLUID_NODES & np.where(left[:, None], NODE_SIDES == "L", NODE_SIDES == "R")

@@ -127,7 +127,7 @@ def resampled(
 ) -> np.ndarray:
     """Values (n,) of a subject's vertices on `count` target vertices: mean, or sum, of those that belong to each.
 
-    A target that nothing belongs to gets the value of the nearest vertex (an equal share of nothing for sums: 0).
+    A target that nothing belongs to gets the value of the nearest vertex; for sums, 0.
     """
     number = np.bincount(owner, minlength=count)
     total = np.bincount(owner, weights=values, minlength=count)

@@ -29,7 +29,7 @@ _FURTHEST_SD = 8.0
 
 @dataclass(frozen=True)
 class VertexRecipe:
-    """Settings of a vertex training; see `training.Recipe`. The card holds `folds` groups of sites out in turn."""
+    """Settings of a vertex training, as `training.train_network.Recipe`; the card holds `folds` groups of sites out."""
 
     steps: int = 2000
     check_every: int = 100

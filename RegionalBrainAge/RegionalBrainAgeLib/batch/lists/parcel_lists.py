@@ -3,7 +3,7 @@
 Two forms of CSV:
 
 * with a column ``parcels``: the parcel table of each case, as ``case`` leaves it (parcel, thickness_mm,
-  lesioned_fraction); facts as in `cases`;
+  lesioned_fraction); facts as in `case_list`;
 * wide, the normative format: one column per parcel with its thickness in mm, optionally ``<parcel>:lesioned_fraction``;
   ``person`` may stand for case_id.
 

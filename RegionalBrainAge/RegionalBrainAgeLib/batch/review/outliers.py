@@ -30,7 +30,7 @@ def case_metrics(summary: Mapping) -> dict[str, float]:
 
     Parameters
     ----------
-    summary : as `case.case.CaseResult.as_dict`.
+    summary : as `case.result.result.CaseResult.as_dict`.
     """
     thickness_mm = _values(summary["parcels"], "thickness_mm")
     known = thickness_mm[np.isfinite(thickness_mm)]

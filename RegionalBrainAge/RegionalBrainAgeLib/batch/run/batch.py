@@ -21,7 +21,7 @@ from .progress import Meter, Progress
 from .tables import FAILED_NAME, QUALITY_PAGE_NAME, write_failed, write_processed
 from .task import Task, make_tasks
 
-# Runs tasks and yields how each ended: `runner.run_local` or `dask_runner.run_on_dask` with its options filled in.
+# Runs tasks and yields how each ended: `local_pool.run_local` or `dask_pool.run_on_dask` with its options filled in.
 Execute = Callable[..., Generator[Record, None, None]]
 _TABLE_INTERVAL_S = 5.0
 _HASHING_THREADS = 2
@@ -95,13 +95,13 @@ def run_batch(
     out_dir : created if needed.
     execute : called as ``execute(tasks, update=, cancelled=)``; yields a record per task.
     columns : header of processed_cases.csv.
-    command : program that computes one case (see `process.Task`).
+    command : program that computes one case (see `task.Task`).
     progress, cancelled : for those who have a window.
 
     Raises
     ------
     InputError : the folder is in use, or has results and the options say neither `resume` nor `overwrite`.
-    Cancelled : Ctrl-C or `cancelled`; finished cases are kept.
+    Cancelled : Ctrl-C, or the `cancelled` callback returned True; finished cases are kept.
     """
     start = time.monotonic()
     out_dir = Path(out_dir)

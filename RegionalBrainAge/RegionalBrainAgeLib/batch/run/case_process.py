@@ -31,7 +31,7 @@ class CaseProcess:
     """A running case.
 
     The standard input of the process is a lifeline: it stays open while this object lives, and the process ends at once
-    when it closes (see `worker`). Its messages go to the case's log.
+    when it closes (see `case_worker`). Its messages go to the case's log.
 
     Parameters
     ----------

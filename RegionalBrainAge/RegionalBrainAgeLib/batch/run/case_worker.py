@@ -34,7 +34,9 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main(run_case: Callable[..., CaseResult] | None = None) -> int:
-    """Compute the case given on stdin. Returns 0 when done, 3 when it failed, 130 when stopped.
+    """Compute the case given on stdin.
+
+    Returns 0 when done, 3 when it failed, 4 when its record could not be written, 130 when stopped.
 
     Parameters
     ----------

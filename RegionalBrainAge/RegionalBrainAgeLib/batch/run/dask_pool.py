@@ -142,12 +142,12 @@ def run_on_dask(
     Parameters
     ----------
     client : of the scheduler; each thread of its workers computes one case at a time.
-    update : called as in `runner.run_local`, without processes: they run elsewhere.
+    update : called as in `local_pool.run_local`, without processes: they run elsewhere.
     cancelled : asked about twice a second; True ends everything.
 
     Raises
     ------
-    Cancelled : `cancelled` said so.
+    Cancelled : the `cancelled` callback returned True.
     """
     if not tasks:
         return

@@ -1,4 +1,4 @@
-"""Has anything changed since a case was done? Contents are compared, not dates or places."""
+"""Tells whether anything a case depends on has changed since it was done, by content and not by date or place."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def run_local(
 
     Raises
     ------
-    Cancelled : `cancelled` said so.
+    Cancelled : the `cancelled` callback returned True.
     """
     waiting = deque((task, True) for task in tasks)
     running: dict[CaseProcess, bool] = {}

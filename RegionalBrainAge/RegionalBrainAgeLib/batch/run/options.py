@@ -18,7 +18,7 @@ class BatchOptions:
     model, scheme : folder and file; None for the shipped ones.
     calibration : from local controls, for cases that name none themselves.
     threads : for each case; its results do not depend on the number.
-    workers : most cases at a time; None for as many as there are cores for.
+    workers : most cases at a time, or SLURM jobs; None for as many as there are cores for (`threads` each), one job.
     memory_per_case_mb : no more cases are started than fit by this.
     resume : skip cases that are complete and unchanged.
     overwrite : compute everything again where there are results.

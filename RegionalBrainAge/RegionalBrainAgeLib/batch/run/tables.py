@@ -30,7 +30,7 @@ def write_processed(
 
     Parameters
     ----------
-    columns : header; see `case.table.processed_columns`.
+    columns : header; see `case.result.tables.processed_columns`.
     case_ids : all cases of the list, in order; those without a row have no result and lose an old row.
     rows : by case id, as text.
 

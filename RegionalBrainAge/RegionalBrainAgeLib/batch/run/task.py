@@ -12,8 +12,6 @@ from typing import Any
 from ...case.case import FILE_FIELDS, Case
 
 EXIT_CANCELLED = 130
-
-
 EXIT_UNRECORDED = 4
 
 
@@ -31,7 +29,7 @@ class Task:
     notes : sentences that go first among the case's warnings.
     report : "static" or "interactive".
     dicom : write DICOM results too.
-    token : of the run that owns the output folder; see `store.Store.owned`.
+    token : of the run that owns the output folder; see `case_records.Store.owned`.
     command : program and arguments that read the task as one line on stdin; this library's worker if empty.
     """
 

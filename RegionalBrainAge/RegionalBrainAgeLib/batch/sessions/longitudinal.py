@@ -55,7 +55,7 @@ _TEMPLATE = Path(__file__).with_name("longitudinal.html")
 
 @dataclass(frozen=True)
 class Session:
-    """One session of a person as its case left it (`case.case.CaseResult.as_dict`)."""
+    """One session of a person as its case left it (`case.result.result.CaseResult.as_dict`)."""
 
     case_id: str
     label: str
@@ -74,7 +74,7 @@ class Session:
 
     @property
     def day(self) -> float:
-        """Days on a scale of the person's own; NaN where neither days since stroke nor age tell."""
+        """Days since the stroke; NaN where they were not given."""
         days = self.summary["case"]["days_post_stroke"]
         return math.nan if days is None else float(days)
 

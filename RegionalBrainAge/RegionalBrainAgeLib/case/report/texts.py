@@ -41,8 +41,8 @@ LIMITS = (
     "An ipsilesional region is estimated from what the lesion left of it and from its neighbours. Where too much is "
     "lost the region is called not estimable instead.",
     "For registration and for the surfaces beside it the lesion is filled with tissue of the mirrored hemisphere, so "
-    "what surrounds the lesion is not quite independent of its mirror. No thickness is measured inside the lesion or "
-    "within 3 mm of it.",
+    "what surrounds the lesion is not quite independent of its mirror. No thickness inside the lesion or within "
+    "3 mm of it counts.",
     "The built-in corticospinal tract is made of anatomical labels and agrees moderately with tractography. "
     "Its loads rank lesions; they do not count fibres.",
     "Brain age has not been shown to predict recovery better than grey-matter volume or lesion size. It says nothing "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from ...files.references import bibtex, reference_lines
@@ -42,6 +43,8 @@ def _sentences(result: CaseResult) -> list[Sentence]:
     if result.provenance.get("registration_similarity") is not None:
         sentences += _image_sentences(result, parameters.get("tract") == "own")
     sentences.append(_thickness(surfaces))
+    if any(math.isfinite(row.volume_mm3) for row in result.structures):
+        sentences.append(_volumes(surfaces))
     return [*sentences, *_age_sentences(result)]
 
 
@@ -90,9 +93,21 @@ def _thickness(surfaces: bool) -> Sentence:
             ("destrieux2010", "fischl2012"),
         )
     return (
-        "After non-local means denoising (Coupé 2008), cortical thickness was measured as the distance between the "
-        "white and the pial border (Fischl 2000), averaged over 148 parcels (Destrieux 2010) outside the lesion.",
-        ("coupe2008", "fischl2000", "destrieux2010"),
+        "The surface of white matter was placed after non-local means denoising (Coupé 2008). Cortical thickness was "
+        "measured as the grey matter along lines from this surface to the middle of the sulcus or to the fluid (after "
+        "Dahnke 2013 and Aganj 2009) and averaged over 148 parcels (Destrieux 2010), which were fitted to the head's "
+        "own folds, leaving out the lesion and 3 mm around it.",
+        ("coupe2008", "dahnke2013", "aganj2009", "destrieux2010"),
+    )
+
+
+def _volumes(surfaces: bool) -> Sentence:
+    if surfaces:
+        return ("Volumes of structures and of grey matter were taken from the same folder.", ())
+    return (
+        "Volumes of ventricles, deep grey matter, cerebellum, brain stem, grey matter and the intracranial space were "
+        "measured with U-Nets (Çiçek 2016).",
+        ("cicek2016",),
     )
 
 
@@ -102,13 +117,13 @@ def _age_sentences(result: CaseResult) -> list[Sentence]:
         "only",
         "local": "The model was calibrated with healthy controls of the same scanner",
     }.get(result.calibration, f"Calibration: {result.calibration}")
-    sha256 = str(result.model.get("sha256", ""))[:12]
+    sha256, charts = str(result.model.get("sha256", ""))[:12], result.model.get("charts", False)
     return [
         (
-            f"Ages came from the graph network '{result.model['name']}' (SHA-256 {sha256 or 'unknown'}...), whose "
-            "norms rest on lifespan charts (Rutherford 2022); damaged parcels counted as missing. PADs (predicted "
-            "age differences) were corrected for age bias (de Lange 2020) and have 90 % prediction intervals. "
-            f"{calibration}.",
-            ("rutherford2022", "delange2020"),
+            f"Ages came from the graph network '{result.model['name']}' (SHA-256 {sha256 or 'unknown'}...)"
+            + (", whose norms rest on lifespan charts (Rutherford 2022)" if charts else "")
+            + "; damaged parcels counted as missing. PADs (predicted age differences) were corrected for age bias "
+            f"(de Lange 2020) and have 90 % prediction intervals. {calibration}.",
+            (*(["rutherford2022"] if charts else []), "delange2020"),
         )
     ]

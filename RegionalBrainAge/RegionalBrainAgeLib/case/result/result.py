@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # the command line's help loads nothing heavy
 
 @dataclass(frozen=True)
 class RegionResult:
-    """One row of the regions table; the fields are the columns of `table.REGION_COLUMNS`. Absent numbers are NaN."""
+    """One row of the regions table; the fields are the columns of `tables.REGION_COLUMNS`. Absent numbers are NaN."""
 
     region: str
     network: str
@@ -68,7 +68,7 @@ class GlobalAgeResult:
 
 @dataclass(frozen=True)
 class ParcelResult:
-    """One row of the parcels table; the fields are the columns of `table.PARCEL_COLUMNS`."""
+    """One row of the parcels table; the fields are the columns of `tables.PARCEL_COLUMNS`."""
 
     parcel: str
     hemisphere: str
@@ -148,7 +148,7 @@ class CaseResult:
     qc : "pass", "review" (look before use) or "fail" (do not use), with the reasons in `warnings`.
     warnings : sentences for the user.
     calibration : "none" or "local" (from local controls).
-    model : name, version and sha256 of the model.
+    model : name, version and sha256 of the model, and whether its norms rest on charts.
     seconds : duration of each step, in order.
     provenance : versions of software, checksums of inputs, parameters, peak memory.
     asymmetries : left minus right of every network beside what healthy people show.
@@ -201,7 +201,7 @@ class CaseResult:
         return _plain(asdict(self))
 
     def processed_row(self, version: str) -> dict[str, Any]:
-        """The case as one row of processed_cases.csv; see `table.processed_columns`."""
+        """The case as one row of processed_cases.csv; see `tables.processed_columns`."""
         ipsi = self.lesion.side if self.one_sided else None
         contra = {"L": "R", "R": "L"}.get(ipsi or "")
 

@@ -1,9 +1,10 @@
 """The tables a case leaves: column names, what each column means, and safe reading and writing.
 
-Three tables (file names in `case.pipeline`):
+Four tables (`write_case` writes the first three, and names their files):
 
 * regions: one row per region, `REGION_COLUMNS`;
 * parcels: one row per cortical parcel, `PARCEL_COLUMNS`;
+* structures: one row per structure beside the cortex, `STRUCTURE_COLUMNS`;
 * processed_cases.csv: one row per case, `processed_columns(networks)`; the networks are read back from the header with
   `networks_of`, so any region scheme fits.
 
@@ -33,13 +34,19 @@ REGION_COLUMNS = {
     "network": ("Functional network.", None),
     "hemisphere": ("L or R; left is the patient's left.", None),
     "side": ("ipsilesional or contralesional for a one-sided lesion; left or right otherwise.", None),
-    "brain_age_years": ("Age estimated by the model from the region's cortex, before age-bias correction.", "years"),
+    "brain_age_years": (
+        "Age estimated by the model: that of the region's hemisphere and how far the region departs from it; raw.",
+        "years",
+    ),
     "pad_years": ("Predicted age difference, raw: brain age minus chronological age.", "years"),
     "pad_corrected_years": ("Predicted age difference after linear age-bias correction; use this one.", "years"),
     "pad_lower_years": ("Lower end of the 90 % prediction interval of the corrected difference.", "years"),
     "pad_upper_years": ("Upper end of the 90 % prediction interval of the corrected difference.", "years"),
     "pad_percentile": ("Percentile of the corrected difference among healthy people of the model.", "percent"),
-    "estimable": ("false where too much of the region is lesioned or was not measured; all ages are then n/a.", None),
+    "estimable": (
+        "false where no age may be read, as with too much of the region lesioned; all ages are then n/a.",
+        None,
+    ),
     "reason": ("Why a region is not estimable.", None),
     "load_fraction": ("Fraction of the region's volume covered by the lesion, 0..1.", "fraction"),
     "lesion_volume_ml": ("Volume of the lesion inside the region.", "ml"),

@@ -1,4 +1,4 @@
-"""Writes a case's files (BIDS-derivatives style) into a folder that nobody sees yet."""
+"""Writes a case's files (BIDS-derivatives style) into a hidden folder, which is renamed when it is complete."""
 
 from __future__ import annotations
 
