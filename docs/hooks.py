@@ -75,6 +75,8 @@ def files_page() -> str:
     """Every file a case, a batch and an analysis leave, and every column of their tables."""
     from RegionalBrainAgeCohortLib.report.result_tables import MEANINGS
     from RegionalBrainAgeLib.anatomy.regions import load_scheme
+    from RegionalBrainAgeLib.batch.run.tables import FAILED_COLUMNS
+    from RegionalBrainAgeLib.batch.sessions import longitudinal
     from RegionalBrainAgeLib.case.result import tables
     from RegionalBrainAgeLib.case.result.write_case import VOLUME_MEANINGS
 
@@ -90,12 +92,15 @@ def files_page() -> str:
                 ("`sub-<id>_parcels.tsv`", "a row per cortical parcel; `_parcels.json` explains the columns"),
                 (
                     "`sub-<id>_structures.tsv`",
-                    "a row per structure beside the cortex (T1 route); `_structures.json` explains the columns",
+                    "a row per structure beside the cortex; `_structures.json` explains the columns",
                 ),
                 ("`sub-<id>_case.json`", "everything with where it came from: checksums, model, versions, times"),
                 ("`sub-<id>_methods.md`, `_references.bib`", "what was done, for a manuscript, with its references"),
                 *((f"`sub-<id>_{name}.nii.gz`", text) for name, text in VOLUME_MEANINGS.items()),
-                ("`sub-<id>_from-*_to-*`", "transforms to MNI space and back"),
+                (
+                    "`sub-<id>_from-*_to-*`, `_xfm.json`",
+                    "transforms to MNI space and back; the T1's grid and similarity",
+                ),
                 ("`figures/`", "the report's pictures"),
                 ("`dicom/`", "with `--dicom`: report, lesion and regions for a PACS; these files name the patient"),
             ],
@@ -127,6 +132,16 @@ def files_page() -> str:
                 ("`calibration`, `tract_left`, `tract_right`", "as the options of `case` (lists only)", "no"),
             ],
         ),
+        "## What a batch leaves beside its cases",
+        "`processed_cases.csv` is described above; what else there is, under [many cases](../cluster.md).",
+        "### `failed_cases.csv`",
+        _columns(FAILED_COLUMNS),
+        "### `longitudinal.tsv`",
+        "Written where a person has several sessions; `longitudinal.html` shows the same.",
+        _columns(longitudinal.COLUMNS),
+        "### `scored_regions.tsv`",
+        "Written for a list of measured people: a row per person and region, with the column `case_id` (identifier of "
+        "the case) and the columns of `regions.tsv`.",
         "## What a group analysis leaves",
     ]
     for name, meanings in MEANINGS.items():

@@ -137,7 +137,7 @@ def write(result: AnalysisResult, out_dir: Path, tell: Progress, started: float 
 
     Parameters
     ----------
-    started : when the analysis began (`time.perf_counter`).
+    started : when the analysis began (``time.perf_counter``).
     """
     from .report.checklists import strobe, tripod_ai
     from .report.figures import draw_all

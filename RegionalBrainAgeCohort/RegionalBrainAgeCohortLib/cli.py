@@ -14,8 +14,8 @@ from .data.motor_scales import SCALES
 from .data.settings import ENGINES, ERROR_CHOICES
 
 EPILOG = """\
-Writes to OUT: mixed_models.tsv, loads.tsv, group_differences.tsv, classifiers.tsv, importance.tsv, sem_paths.tsv,
-sem_fit.tsv (each with a JSON sidecar that explains every column), figures/, report.html, analysis.json.
+Writes to OUT tables (mixed_models.tsv, loads.tsv, group_differences.tsv, classifiers.tsv, sem_paths.tsv and more, each
+with a JSON sidecar that explains every column), figures/, report.html, methods.md, references.bib, analysis.json.
 Messages name settings as a settings file does; motor_scale is the option --motor-scale.
 With --simulate N, OUT is a CSV file to write: a made-up cohort with the published effects, for teaching and tests.
 Exit codes: 0 ok, 1 failure, 2 bad usage or input."""

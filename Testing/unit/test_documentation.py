@@ -12,7 +12,9 @@ import sys
 import pytest
 from pages import PAGES, PROGRAM, blocks, calls, commands, run_by, typed
 from regional_brain_age import __main__ as command_line
-from RegionalBrainAgeLib.case.result.tables import PARCEL_COLUMNS, REGION_COLUMNS
+from RegionalBrainAgeLib.batch.run.tables import FAILED_COLUMNS
+from RegionalBrainAgeLib.batch.sessions import longitudinal
+from RegionalBrainAgeLib.case.result.tables import PARCEL_COLUMNS, REGION_COLUMNS, STRUCTURE_COLUMNS
 from shared_folder import ROOT
 
 NOTEBOOK = ROOT / "docs" / "tutorials" / "python.ipynb"
@@ -129,6 +131,8 @@ def test_generated_pages_hold_every_command_column_and_setting():
     assert all(f"## {name}" in pages["reference/cli.md"] for name in known)
     assert all(f"`{column}`" in pages["reference/files.md"] for column in [*REGION_COLUMNS, *PARCEL_COLUMNS])
     assert "`load_cst_weighted`" in pages["reference/files.md"]
+    batch_columns = [*FAILED_COLUMNS, *longitudinal.COLUMNS, *STRUCTURE_COLUMNS]
+    assert all(f"`{column}`" in pages["reference/files.md"] for column in batch_columns)
     assert "`sem_draws`" in pages["reference/settings.md"]
     assert "::: RegionalBrainAgeLib.case.pipeline.run_case" in pages["reference/python.md"]
 

@@ -28,6 +28,16 @@ _TERMS = {
     "openneuro": "OpenNeuro data sets ds003416, ds003469, ds003826: CC0",
     "aomic-piop2": "AOMIC-PIOP2: CC0",
 }
+# What this project leaves out of its table because they are patients.
+_OF_PATIENTS = {"ds003653", "ds000115", "newyork_a_adhd"}
+_CHART_MEANS = [
+    "- The means of the charts (Rutherford et al. 2022) were fitted by their authors on people of many sites, sites of "
+    "this table among them: leaving a site out here cannot undo that."
+]
+_CHART_NORMS = "- Norms: the average scanner lies half way between the scanners of the charts and those of the table."
+_OASIS = " OASIS-2 people were not all followed as cognitively normal; the table does not tell which."
+_OLD_YEARS, _FEW_SITES = 60, 2
+_NUMBERS = {0: "no", 1: "one", 2: "two"}
 
 
 def model_card(model: BrainAgeModel, found: Measured) -> str:
@@ -62,22 +72,22 @@ def _data(model: BrainAgeModel, found: Measured) -> str:
     old = int((people.age_years >= 40).sum())
     whole = int((np.isfinite(people.values).mean(axis=1) > 0.9).sum())
     sets = [f"{_TERMS.get(name, name)} ({count} people)" for name, count in about.get("data_sets", {}).items()]
+    left_out = set(filter(None, str(about["training_data"].get("left_out", "")).split(", ")))
     lines = [
         "## Data [5a, 5b, 6, 8, 9, 10]",
         f"- Training files: {', '.join(f'{k}: {v}' for k, v in about['training_data'].items())}.",
         f"- Training people: {about['people']} of {about['sites']} sites.",
         *[f"  - {line}" for line in sets],
-        "- Data sets and sites named as left out hold patients.",
+        *(["- Data sets and sites named as left out hold patients."] if left_out and left_out <= _OF_PATIENTS else []),
         f"- Judged: {len(people)} adults, {people.age_years.min():.0f} to {people.age_years.max():.0f} years old, "
         f"{old} aged 40 or more, {int((1 - people.male).sum())} women, {len(np.unique(people.site))} sites, {whole} "
         "with volumes. Every one is read by a network and norms that used neither people nor chart offsets of the "
         "site.",
-        "- The means of the charts (Rutherford et al. 2022) were fitted by their authors on people of many sites, "
-        "sites of this table among them: leaving a site out here cannot undo that.",
+        *(_CHART_MEANS if _has_charts(model) else []),
         "- Outcome: chronological age at scanning. Predictors: thickness, volumes, sex, and how well the "
         "scanner is known.",
         "- The folder holds distributions of errors by age, no person.",
-        "- Norms: the average scanner lies half way between the scanners of the charts and those of the table.",
+        _CHART_NORMS if _has_charts(model) else "- Norms: fitted to the training people, without charts.",
     ]
     return "\n".join(lines)
 
@@ -85,6 +95,8 @@ def _data(model: BrainAgeModel, found: Measured) -> str:
 def _method(model: BrainAgeModel) -> str:
     about, sizes = model.about, model.folds[-1].network.architecture
     recipe = about["recipe"]
+    charts = " and of the scanners of the charts" if _has_charts(model) else ""
+    seen_on = "this table" if set(about.get("data_sets", {})) == set(_TERMS) else "the table of the shipped model"
     lines = [
         "## Model [12a-12g]",
         f"- Graph of {sizes.nodes} nodes (148 parcels, 30 structures, the grey matter of each side, the size of the "
@@ -95,7 +107,7 @@ def _method(model: BrainAgeModel) -> str:
         "out; it is not guessed. Each hemisphere is read without the other one.",
         "- Grey matter of a side is half of TotalGrayVol in charts and tables. On a lesioned side it is not looked at.",
         "- Choroid plexus, fourth ventricle and CSF are nodes without a say: no age is read from them, as their "
-        "volumes differ more between scanners than they tell of age. That was seen on this table, sites held out.",
+        f"volumes differ more between scanners than they tell of age. That was seen on {seen_on}, sites held out.",
         "- Left and right are drawn half way together in how they change with age and vary; what is usual on a side is "
         "its own.",
         f"- A node further than {GATE_SD:g} SD from what all others say of it is drawn to that distance.",
@@ -103,7 +115,7 @@ def _method(model: BrainAgeModel) -> str:
         f"{DEVIATION_SD_YEARS:g} years a priori, reach {DEVIATION_REACH_MM:g} mm). A best guess is smaller than the "
         "truth.",
         "- Training: maximum likelihood, from the norms' own covariances, of the residuals of real people within "
-        f"their sites and of the scanners of the charts; {recipe['steps']} steps of Adam, "
+        f"their sites{charts}; {recipe['steps']} steps of Adam, "
         f"{about['weights_per_network']} weights per network, no random numbers. Fine-tuning on ages of real and "
         "simulated people was tried and left out: on held-out sites it gained nothing.",
         f"- {len(model.folds)} networks: for each of {len(model.folds) - 1} groups of sites one that never saw them, "
@@ -281,15 +293,26 @@ def _limits(model: BrainAgeModel, found: Measured) -> str:
         f'- "{NO_VOLUMES}" and "{NO_FLUID}" in the table say what is left where volumes or fluid are missing.',
         "- The model is scaled to FreeSurfer. "
         + (f"Route models in the folder: {'; '.join(routes)}." if routes else "It knows no other route's errors yet."),
-        "- Old age and few sites go together in the training table: above 60 the judgement rests on two sites.",
-        "- Children are not judged. Healthy people only: no claim is made about any disease. OASIS-2 people were not "
-        "all followed as cognitively normal; the table does not tell which.",
+        _old_age(found),
+        "- Children are not judged. Healthy people only: no claim is made about any disease."
+        + (_OASIS if "oasis2" in model.about.get("data_sets", {}) else ""),
         "- Fairness: the table holds no ethnicity, income or education; performance across such groups is unknown.",
         f"- Measured with: `{found.command}`.",
         *[f"- {note}" for note in found.notes],
         f"- {RESEARCH_USE}",
     ]
     return "\n".join(lines)
+
+
+def _has_charts(model: BrainAgeModel) -> bool:
+    return "charts" in model.about["training_data"]
+
+
+def _old_age(found: Measured) -> str:
+    sites = len(np.unique(found.people.site[found.people.age_years > _OLD_YEARS]))
+    told = f"above {_OLD_YEARS} the judgement rests on {_NUMBERS.get(sites, sites)} site{'s' if sites != 1 else ''}."
+    few = "- Old age and few sites go together in the training table: " if sites <= _FEW_SITES else "- Old age: "
+    return few + told
 
 
 def number_cell(value: float, spread: float = float("nan")) -> str:

@@ -17,7 +17,13 @@ from ..review.decisions import read_decisions, with_decision
 
 FAILED_NAME = "failed_cases.csv"
 QUALITY_PAGE_NAME = "quality.html"
-FAILED_COLUMNS = ("line", "case_id", "stage", "reason", "log")
+FAILED_COLUMNS = {
+    "line": "Line in the list; in a BIDS dataset, number of the session in order.",
+    "case_id": "Identifier of the case, as far as it is known.",
+    "stage": "list: the row is wrong, nothing was tried. case: the computation failed.",
+    "reason": "What happened and what to do.",
+    "log": "Path of the case's log below the output folder; empty without one.",
+}
 
 
 def write_processed(
@@ -115,4 +121,4 @@ def write_failed(out_dir: Path, failed: Iterable[FailedCase]) -> None:
     rows = [
         {name: getattr(case, name) for name in FAILED_COLUMNS} for case in sorted(failed, key=lambda case: case.line)
     ]
-    write_atomically(out_dir / FAILED_NAME, table_text(rows, FAILED_COLUMNS, csv_file=True))
+    write_atomically(out_dir / FAILED_NAME, table_text(rows, list(FAILED_COLUMNS), csv_file=True))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from types import SimpleNamespace
 
 import matplotlib.image
@@ -226,6 +226,36 @@ def test_the_card_says_what_was_measured(tiny_model, measured):
         assert name in card
     value, spread = measured.accuracy[MODEL_METHOD]["regional: MAE 40-90, age-balanced, years, 20 local controls"]
     assert f"{value:.2f} ± {spread:.2f}" in card
+
+
+OF_SHIPPED = (
+    "Rutherford",
+    "scanners of the charts;",
+    "between the scanners of the charts",
+    "hold patients",
+    "OASIS-2 people",
+    "seen on this table",
+)
+
+
+def test_a_card_of_ones_own_model_says_nothing_of_the_shipped_models_data(tiny_model, measured):
+    card = model_card(tiny_model, measured)
+    assert not [words for words in OF_SHIPPED if words in card]
+    people = measured.people
+    assert f"{len(np.unique(people.site[people.age_years > 60]))} sites" in card
+
+
+def test_a_card_of_the_shipped_models_data_says_so(tiny_model, measured):
+    data = {"charts": "charts.csv", "left_out": "ds003653, ds000115, newyork_a_adhd"}
+    sets = dict.fromkeys(("fcon1000", "nki-rockland", "oasis2", "openneuro", "aomic-piop2"), 9)
+    about = {**tiny_model.about, "data_sets": sets, "training_data": {"table": "t.csv", **data}}
+    sites = np.where(
+        measured.people.age_years > 60, np.where(np.arange(len(measured.people)) % 2, "nki", "oasis2"), "x"
+    )
+    found = replace(measured, people=replace(measured.people, site=sites))
+    card = model_card(replace(tiny_model, about=about), found)
+    assert not [words for words in OF_SHIPPED if words not in card]
+    assert "above 60 the judgement rests on two sites" in card
 
 
 def test_the_card_names_every_line_on_which_the_network_is_not_best():
