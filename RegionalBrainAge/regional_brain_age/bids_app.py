@@ -12,6 +12,7 @@ from typing import Any
 
 from RegionalBrainAgeCohortLib import cli as cohort_commands
 from RegionalBrainAgeLib.batch.run.local_pool import PEAK_MEMORY_MB
+from RegionalBrainAgeLib.case.cli import SCHEME_HELP
 from RegionalBrainAgeLib.errors import InputError
 from RegionalBrainAgeLib.progress import LOG
 
@@ -55,10 +56,10 @@ def build_parser() -> argparse.ArgumentParser:
     which.add_argument("--require-lesion", action="store_true", help="set heads without a lesion mask aside")
     how = parser.add_argument_group("how, at the level participant")
     how.add_argument("--model", metavar="DIR", type=Path, help="model folder (default: the one shipped)")
-    how.add_argument("--scheme", metavar="TSV", type=Path, help="region scheme (default: the model's)")
+    how.add_argument("--scheme", metavar="TSV", type=Path, help=SCHEME_HELP)
     how.add_argument("--calibration", metavar="FILE", type=Path, help="made by 'calibrate' from local controls")
     how.add_argument(
-        "--n-cpus", "--workers", metavar="N", type=int, help="most cases at a time (default: one per core)"
+        "--n-cpus", "--workers", metavar="N", type=int, help="most cases at a time (default: cores / threads)"
     )
     how.add_argument("--threads", metavar="N", type=int, default=1, help="threads of each case (default: 1)")
     how.add_argument("--mem-gb", metavar="GB", type=float, default=PEAK_MEMORY_MB / 1000, help="memory of one case")

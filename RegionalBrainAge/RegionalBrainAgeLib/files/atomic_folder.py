@@ -29,6 +29,7 @@ def case_folder(out_dir: Path, name: str, overwrite: bool = False) -> Iterator[P
     Raises
     ------
     InputError : the folder exists and `overwrite` is false, or `out_dir` cannot be written to or is full.
+    RegionalBrainAgeError : another process is writing this case.
     """
     out_dir = Path(out_dir)
     created = not out_dir.exists()

@@ -1,4 +1,4 @@
-"""Shows a finished case: volumes, overlay, regions in 3D, lesion, table and plot. Piece by piece; see `turns`."""
+"""Shows a finished case piece by piece (`chunked_work`): volumes, overlay, regions in 3D, lesion, table and plot."""
 
 from __future__ import annotations
 

@@ -248,7 +248,7 @@ def forest_groups(table: pd.DataFrame, most: int = 16) -> Picture:
 
 
 def forest_group_thickness(table: pd.DataFrame) -> Picture:
-    """The same for the thickness (mm) of the regions of either side: what the PADs are read from."""
+    """The same for the thickness (mm) of the regions of either side, on which PADs rest among other things."""
     kinds = [
         ("Ipsilesional thickness (mm)", "thickness_ipsi_", ORANGE, 3),
         ("Contralesional thickness (mm)", "thickness_contra_", BLUE, 3),

@@ -73,7 +73,7 @@ def methods(result: AnalysisResult) -> list[tuple[str, str]]:
                 "one choice changed at a time (sensitivity.tsv)."
                 + (
                     " The same models were fitted to the regions' plain thickness (mm), corrected as families of their "
-                    "own: PADs are read from that cortex."
+                    "own: PADs rest on that cortex, among other things."
                     if cohort.thicknesses
                     else " The table has no thicknesses, so PADs stand here without the baseline of plain thickness."
                 ),

@@ -80,7 +80,7 @@ MEANINGS: dict[str, dict[str, str]] = {
     },
     "thickness_models": {
         "model": "volume: thickness ~ log(lesion volume) + covariates + (1|site); volume_days adds days_post_stroke.",
-        "outcome": "Thickness column (mm): the plain cortex from which PADs are read.",
+        "outcome": "Thickness column (mm): the plain cortex, on which PADs rest among other things.",
         "term": "As in mixed_models.",
         **_TEST,
     },
