@@ -165,5 +165,5 @@ decisions.
   and the report (`*_report.html`), whose names BIDS does not know yet (see `.bidsignore`).
 - `group/`: the table of all cases (`processed_cases.csv`, columns in `processed_cases.json`), the quality page and the
   group analysis.
-- `work/`: what is needed to go on after a stop. It may be deleted when the level `group` has run.
+- `work/`: what `participant` goes on from and `group` gathers. It may be deleted when no more cases will be added.
 """
