@@ -1,1 +1,1 @@
-"""Volumes of ventricles, deep grey matter, cerebellum, brain stem and the intracranial space from a T1."""
+"""Volumes of ventricles, deep grey matter, cerebellum, brain stem, all grey matter and the intracranial space."""

@@ -26,8 +26,9 @@ def model_card(
         "",
         f"**{RESEARCH_USE}**",
         "",
-        "Volumes of ventricles, deep grey matter, cerebellum, brain stem and the intracranial space from a T1-weighted "
-        "head of any resolution up to 2 mm. Written by `regional-brain-age train-structures`.",
+        "Volumes of ventricles, deep grey matter, cerebellum, brain stem, all grey matter of each side and the "
+        "intracranial space from a T1-weighted head of any resolution up to 2 mm. Written by `regional-brain-age "
+        "train-structures`.",
         "",
         "## Data",
         f"- {heads} heads. {data}",
