@@ -28,7 +28,7 @@ STEPS = 10
 output.SPACE_NEEDED_MB = 1
 
 
-def run_case(case: Case, out_dir: Path, *, progress, overwrite, notes, **_: object) -> CaseResult:
+def run_case(case: Case, out_dir: Path, *, progress, overwrite, notes, dicom, **_: object) -> CaseResult:
     """As `case.pipeline.run_case`."""
     words = case.t1.read_text(encoding="utf-8").split()
     print("a library prints something")
@@ -37,6 +37,9 @@ def run_case(case: Case, out_dir: Path, *, progress, overwrite, notes, **_: obje
             progress(f"step {step}", step / STEPS)
             time.sleep(float(words[1]) / STEPS if words[0] == "wait" else 0.01)
             (folder / f"part{step}.txt").write_text("x" * 1000, encoding="utf-8")
+        if dicom:
+            (folder / "dicom").mkdir()
+            (folder / "dicom" / "report.dcm").write_text("x", encoding="utf-8")
         if words[0] == "fill":
             (folder / "large.bin").write_bytes(b"x" * (int(words[1]) << 20))
         if words[0] == "fail":

@@ -84,6 +84,14 @@ def test_resume_skips_what_is_unchanged_and_redoes_what_is_not(tmp_path):
     assert quick_batch(cases, out, resume=True).done == 6
 
 
+def test_dicom_results_that_are_asked_for_later_are_made(tmp_path):
+    cases, out = make_cohort(tmp_path / "in", ["ok", "ok"]), tmp_path / "out"
+    assert quick_batch(cases, out).done == 2
+    assert quick_batch(cases, out, resume=True, dicom=True).done == 2
+    assert quick_batch(cases, out, resume=True, dicom=True).unchanged == 2
+    assert quick_batch(cases, out, resume=True).unchanged == 2
+
+
 def test_a_case_that_comes_to_fail_loses_its_old_row(tmp_path):
     cases = make_cohort(tmp_path / "in", ["wait 0.01"] * 2)
     quick_batch(cases, tmp_path / "out")

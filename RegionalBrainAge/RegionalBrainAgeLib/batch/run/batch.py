@@ -260,6 +260,8 @@ def _finished(store: Store, tasks: Sequence[Task], columns: Sequence[str]) -> di
         record = store.read(task.name)
         if record is None or not store.is_complete(record):
             return None
+        if task.dicom and not any(name.startswith("dicom/") for name in record.files):
+            return None
         if not set(record.row) <= set(columns) or record.row.get("case_id") != task.case.case_id:
             return None
         try:

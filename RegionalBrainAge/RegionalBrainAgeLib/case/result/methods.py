@@ -42,7 +42,7 @@ def _sentences(result: CaseResult) -> list[Sentence]:
     surfaces = parameters.get("thickness_from") == "FreeSurfer"
     if result.provenance.get("registration_similarity") is not None:
         sentences += _image_sentences(result, parameters.get("tract") == "own")
-    sentences.append(_thickness(surfaces))
+    sentences.append(_thickness(surfaces, result.lesion.volume_ml > 0))
     if any(math.isfinite(row.volume_mm3) for row in result.structures):
         sentences.append(_volumes(surfaces))
     return [*sentences, *_age_sentences(result)]
@@ -85,7 +85,7 @@ def _image_sentences(result: CaseResult, own_tract: bool) -> list[Sentence]:
     return sentences
 
 
-def _thickness(surfaces: bool) -> Sentence:
+def _thickness(surfaces: bool, lesioned: bool) -> Sentence:
     if surfaces:
         return (
             "Cortical thickness of 148 parcels (Destrieux 2010) was taken from a FreeSurfer or FastSurfer folder "
@@ -96,7 +96,7 @@ def _thickness(surfaces: bool) -> Sentence:
         "The surface of white matter was placed after non-local means denoising (Coupé 2008). Cortical thickness was "
         "measured as the grey matter along lines from this surface to the middle of the sulcus or to the fluid (after "
         "Dahnke 2013 and Aganj 2009) and averaged over 148 parcels (Destrieux 2010), which were fitted to the head's "
-        "own folds, leaving out the lesion and 3 mm around it.",
+        f"own folds{', leaving out the lesion and 3 mm around it' if lesioned else ''}.",
         ("coupe2008", "dahnke2013", "aganj2009", "destrieux2010"),
     )
 

@@ -43,11 +43,11 @@ def test_the_text_names_version_build_and_model():
     [
         (
             {},
-            ("N4", "Coupé 2008", "Oishi 2009", "Nachev 2008", "Dahnke 2013", "Çiçek 2016"),
+            ("N4", "Coupé 2008", "Oishi 2009", "Nachev 2008", "Dahnke 2013", "Çiçek 2016", "leaving out the lesion"),
             ("FreeSurfer or", "the same folder", "distance between"),
         ),
         ({"volumes": False}, ("Dahnke 2013",), ("Volumes", "Çiçek 2016")),
-        ({"lesion": False}, ("N4",), ("Nachev 2008", "Zhu 2010", "Oishi 2009")),
+        ({"lesion": False}, ("N4",), ("Nachev 2008", "Zhu 2010", "Oishi 2009", "leaving out the lesion")),
         ({"tract": "own"}, ("Zhu 2010", "given by the user"), ("Oishi 2009",)),
         (
             {"thickness_from": "FreeSurfer", "image": False},
