@@ -12,11 +12,6 @@ from shared_folder import ROOT
 FOLDERS = ("RegionalBrainAge", "RegionalBrainAgeCohort")
 SOURCES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 REFERENCE = re.compile(r"(?<!`)`([a-z_]\w*(?:\.\w+)+)`(?!`)")
-# Files that others were changing when this test was written; take them out with their old names.
-STILL_TO_MEND = {
-    "cortical_level.py": {"intensities.local_means", "ribbon.Landmarks"},
-    "tissue.py": {"filling.fill_lesion"},
-}
 FILE_ENDINGS = ("py", "json", "tsv", "csv", "html", "md", "npy", "safetensors")
 
 
@@ -64,8 +59,7 @@ def references(path: Path) -> list[str]:
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_modules_that_a_docstring_names_are_there(path):
-    lost = {name for name in references(path) if not is_there(name)}
-    assert not lost - STILL_TO_MEND.get(path.name, set())
+    assert not {name for name in references(path) if not is_there(name)}
 
 
 @pytest.mark.parametrize("name", ["case.table.processed_columns", "runner.run_local", "tables.NO_SUCH_COLUMNS"])

@@ -1,7 +1,7 @@
 """From a head's files to its anatomy: what is measured before any age is estimated.
 
 All volumes are worked on in canonical voxel order (right, anterior, superior), so every storage order of a head gives
-the same numbers; `writing` takes results back to the file's own order.
+the same numbers; `write_case` takes results back to the file's own order.
 """
 
 from __future__ import annotations

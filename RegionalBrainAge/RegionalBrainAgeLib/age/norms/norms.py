@@ -24,6 +24,9 @@ _TABLE_KNOTS_YEARS = np.linspace(0.0, 100.0, 4)
 # Shrinkage of the correlation of residuals towards none, and of the covariance of site offsets towards its diagonal.
 _CORRELATION_SHRINKAGE = 0.05
 _SITE_SHRINKAGE = 0.1
+# Half of the people of most tables are in their twenties. People of rare ages count more, by this power of how many are
+# of about their age (SD of the window, years).
+_RARITY_POWER, _RARITY_WINDOW_YEARS = 0.4, 6.0
 # Where a table has few sites, their covariance is filled up with this one, in residual SDs: a part common to all
 # parcels and one of each parcel (the mean size over the 82 sites of the charts).
 _PRIOR_SITE_SD_COMMON, _PRIOR_SITE_SD_OWN = 0.44, 0.38
@@ -252,11 +255,18 @@ def residual_statistics(
     used = np.isfinite(size)
     growth = _smooth_growth(age_years[used], size[used])
     scaled = centred / np.interp(age_years, AGE_GRID_YEARS, growth)[:, None]
-    filled = np.where(known, scaled, 0.0)
-    pairs = np.maximum(known.T.astype(float) @ known.astype(float), 1.0)
-    covariance = filled.T @ filled / pairs
+    weight = np.sqrt(_weight_by_rarity(age_years))[:, None]
+    filled, counted = np.where(known, scaled, 0.0) * weight, known * weight
+    covariance = filled.T @ filled / np.maximum(counted.T @ counted, 1.0)
     values, vectors = np.linalg.eigh(_shrink(covariance, _CORRELATION_SHRINKAGE))
     return (vectors * np.maximum(values, 1e-3)) @ vectors.T, growth
+
+
+def _weight_by_rarity(age_years: np.ndarray) -> np.ndarray:
+    """(N,) what each person counts, 1 on the mean: the more, the fewer others are of about that age."""
+    near = np.exp(-0.5 * ((AGE_GRID_YEARS[:, None] - age_years) / _RARITY_WINDOW_YEARS) ** 2).sum(axis=1)
+    weight = np.interp(age_years, AGE_GRID_YEARS, near) ** -_RARITY_POWER
+    return weight / weight.mean()
 
 
 def _smooth_growth(age_years: np.ndarray, size: np.ndarray) -> np.ndarray:

@@ -1,4 +1,8 @@
-"""Trains a graph network by maximum likelihood, from where the norms stand."""
+"""Trains a graph network, from where the norms stand, by the likelihood of brains and of the ages read from them.
+
+The likelihood of brains weighs everything alike: a network of few hubs spends itself on what tells nothing of age. The
+likelihood of ages asks for what a reading needs.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +13,24 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from ...anatomy.parcels import PARCEL_NAMES, PARCELS_PER_HEMISPHERE
+from ..model.graph import parcel_centres_mm
 from ..model.network import AgeNetwork, Architecture
+from ..model.views import VIEWS, nodes_in_view
 from ..norms.norms import Norms
+from ..norms.reading import READ_AGES_YEARS, age_curves, deviation_loads
+from ..norms.scanner import remaining_covariance
 
 # Share of what the hubs leave of a node's variance that starts as noise of its own; the rest is the field's.
 _NOISE_SHARE = 0.3
 _HUB_SHARE = 0.9
 _SCANNER_WEIGHT = 0.3
 _WARM_UP_STEPS = 10
+# What ages and deviations weigh beside the brains; read at these ages, by a scanner nothing is known of and by one
+# calibrated with this many controls.
+_AGE_WEIGHT, _DEVIATION_WEIGHT = 1000.0, 100.0
+_READ_AT_YEARS = np.arange(20.0, 91.0, 5.0)
+_CONTROLS = (0, 20)
 
 
 @dataclass(frozen=True)
@@ -49,9 +63,9 @@ def train_network(
     recipe: Recipe,
     progress: Callable[[int, float], None] | None = None,
 ) -> AgeNetwork:
-    """The network under which residuals of real people and offsets of scanners are most likely.
+    """The network under which residuals of real people, offsets of scanners and the ages read are most likely.
 
-    Both enter by their covariance, which is all a Gaussian field needs to know of them: of people within their sites,
+    All enter by their covariances, which are all a Gaussian field needs to know of them: of people within their sites,
     and of the scanners of the charts. Edges, hubs and noise are learned together. No random numbers: the same norms
     give the same weights on the same machine.
 
@@ -62,13 +76,16 @@ def train_network(
     network = AgeNetwork(recipe.architecture(len(norms.scale)), edges if recipe.neighbours else edges[:0])
     start_at_norms(network, norms)
     people, scanners = torch.as_tensor(norms.residual_covariance), torch.as_tensor(norms.site_covariance)
+    readings = _readings(norms)
     optimiser = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
     for step in range(recipe.steps):
         warm = min(1.0, (step + 1) / _WARM_UP_STEPS)
         for group in optimiser.param_groups:
             group["lr"] = recipe.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * step / recipe.steps))
-        loss = surprise(network.residual_covariance(), people)
-        loss = loss + _SCANNER_WEIGHT * surprise(network.scanner_covariance(), scanners)
+        found = network.residual_covariance()
+        loss = surprise(found, people) + _SCANNER_WEIGHT * surprise(network.scanner_covariance(), scanners)
+        ages, deviations = torch.stack([reading.losses(found) for reading in readings]).mean(dim=0)
+        loss = loss + _AGE_WEIGHT * ages + _DEVIATION_WEIGHT * deviations
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -81,6 +98,69 @@ def surprise(covariance: torch.Tensor, observed: torch.Tensor) -> torch.Tensor:
     """Mean of ``-2 log p`` of people with this observed covariance under a Gaussian, without its constant."""
     root = torch.linalg.cholesky(covariance)
     return 2 * torch.log(torch.diagonal(root)).sum() + torch.trace(torch.cholesky_solve(observed, root))
+
+
+@dataclass(frozen=True)
+class ReadNodes:
+    """What is read of people by some of the nodes: their age, and how places of the cortex deviate from it.
+
+    Parameters
+    ----------
+    nodes : (v,) numbers of the nodes in view.
+    unknown : (v, v) covariance of what is not known of the scanner.
+    observed : (v, v) covariance of people and scanner together, as observed.
+    slope : (v, A) how the nodes change per year, at each age.
+    loads : (v, D) covariance of the nodes with D deviations, see `norms.reading.deviation_loads`.
+    """
+
+    nodes: torch.Tensor
+    unknown: torch.Tensor
+    observed: torch.Tensor
+    slope: torch.Tensor
+    loads: torch.Tensor
+
+    def losses(self, people: torch.Tensor) -> torch.Tensor:
+        """(2,) what is lost by reading ages and deviations under the network; 0 where nothing is.
+
+        Under the precision P of the network an age is read as ``slope' P x / i`` with the variance ``1 / i``, where
+        ``i = slope' P slope``; under the observed covariance S its variance is ``v = slope' P S P slope / i^2``. The
+        mean log score of the age, ``(log i - i v) / 2``, is best where P is the inverse of S; the first loss is twice
+        what is missing, mean over ages. A deviation is read as ``loads' P x``. The second loss is what that adds to its
+        squared error, as a share of what can be explained of it, mean over deviations.
+
+        Parameters
+        ----------
+        people : (K, K) covariance of people of one scanner under the network.
+        """
+        root = torch.linalg.cholesky(people[self.nodes][:, self.nodes] + self.unknown)
+        read = torch.cholesky_solve(self.slope, root)
+        information = (self.slope * read).sum(dim=0)
+        spread = (read * (self.observed @ read)).sum(dim=0) / information
+        best = (self.slope * torch.linalg.solve(self.observed, self.slope)).sum(dim=0)
+        ages = (torch.log(best / information) + spread - 1).mean()
+        read = torch.cholesky_solve(self.loads, root)
+        explained = (self.loads * torch.linalg.solve(self.observed, self.loads)).sum(dim=0)
+        added = (read * (self.observed @ read)).sum(dim=0) - 2 * (self.loads * read).sum(dim=0) + explained
+        return torch.stack([ages, (added / explained).mean()])
+
+
+def _readings(norms: Norms) -> list[ReadNodes]:
+    """What is read of people: every view, without and with controls."""
+    slope = age_curves(norms).slope.mean(axis=0)[np.isin(READ_AGES_YEARS, _READ_AT_YEARS)].T
+    side = np.arange(len(PARCEL_NAMES)) >= PARCELS_PER_HEMISPHERE
+    loads = deviation_loads(norms, np.eye(len(PARCEL_NAMES)), parcel_centres_mm(), side)
+    readings = []
+    for view in VIEWS:
+        nodes = np.nonzero(nodes_in_view(view) & np.isfinite(norms.scale))[0]
+        if len(nodes) == 0:
+            continue
+        here = np.ix_(nodes, nodes)
+        deviating = loads[nodes][:, (loads[nodes] != 0).any(axis=0)]
+        for controls in _CONTROLS:
+            unknown = remaining_covariance(norms, controls)[here]
+            arrays = nodes, unknown, norms.residual_covariance[here] + unknown, slope[nodes], deviating
+            readings.append(ReadNodes(*(torch.as_tensor(np.ascontiguousarray(array)) for array in arrays)))
+    return readings
 
 
 @torch.no_grad()

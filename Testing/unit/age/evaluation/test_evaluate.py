@@ -230,7 +230,7 @@ def test_the_card_says_what_was_measured(tiny_model, measured):
 
 OF_SHIPPED = (
     "Rutherford",
-    "scanners of the charts;",
+    "scanners of the charts,",
     "between the scanners of the charts",
     "hold patients",
     "OASIS-2 people",

@@ -123,6 +123,19 @@ def test_residual_statistics_recover_a_known_covariance_under_site_offsets():
     assert np.ptp(growth) < 0.1
 
 
+def test_people_of_rare_ages_count_more_in_how_nodes_go_together():
+    rng = np.random.default_rng(2)
+    age_years = np.repeat([25.0, 70.0], [3800, 200])
+    together, apart = np.array([[1.0, 0], [0.8, 0.6]]), np.eye(2)
+    draws = rng.standard_normal((4000, 2))
+    residuals = np.where(age_years[:, None] > 50, draws @ together.T, draws @ apart)
+    covariance, _ = residual_statistics(residuals, np.repeat("here", 4000), age_years)
+    # Each group counts by its size to the power 1 - 0.4, and correlations are drawn to none by 5 %.
+    share = 200**0.6 / (200**0.6 + 3800**0.6)
+    assert covariance[0, 1] / covariance[0, 0] == pytest.approx(0.95 * share * 0.8, abs=0.03)
+    assert share * 0.8 > 2 * 0.8 * 200 / 4000
+
+
 def test_norms_of_a_table_find_its_age_and_sex_effects(made_people):
     norms = norms_from_people(made_people)
     difference = norms.expected(np.array([70.0]), np.array([0])) - norms.expected(np.array([30.0]), np.array([0]))

@@ -1,4 +1,4 @@
-"""Training: folds, repeatability, and what maximum likelihood finds."""
+"""Training: folds, repeatability, and what the likelihoods of brains and ages find."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from RegionalBrainAgeLib.age.evaluation.metrics import mean_correlation
 from RegionalBrainAgeLib.age.model.graph import brain_edges
 from RegionalBrainAgeLib.age.model.model_files import save_model
 from RegionalBrainAgeLib.age.norms.norms import norms_from_people
+from RegionalBrainAgeLib.age.training import train_network as training
 from RegionalBrainAgeLib.age.training.site_folds import same_site, site_folds, stopping_sites
 from RegionalBrainAgeLib.age.training.train_model import (
     Sources,
@@ -17,7 +18,7 @@ from RegionalBrainAgeLib.age.training.train_model import (
     out_of_fold_ages,
     train_model,
 )
-from RegionalBrainAgeLib.age.training.train_network import Recipe, surprise, train_network
+from RegionalBrainAgeLib.age.training.train_network import ReadNodes, Recipe, surprise, train_network
 from RegionalBrainAgeLib.anatomy.regions import load_scheme
 
 SMALL = Recipe(steps=5, folds=2, hubs=4, scanner_hubs=3)
@@ -52,30 +53,58 @@ def test_the_same_table_gives_the_same_folder_byte_for_byte(made_people, tmp_pat
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes(), name
 
 
-def test_training_makes_real_people_and_scanners_more_likely(made_people):
+def test_training_makes_real_people_more_likely_and_their_ages_more_than_people_alone_would(made_people, monkeypatch):
     norms = norms_from_people(made_people)
     people = torch.as_tensor(norms.residual_covariance)
-    losses = []
-    network = train_network(
-        norms, brain_edges(), Recipe(steps=40, hubs=6, scanner_hubs=4), lambda _, loss: losses.append(loss)
+    seen = np.nonzero(np.isfinite(norms.scale))[0]
+    slope = norms.expected(np.array([60.0]), np.array([0.0])) - norms.expected(np.array([50.0]), np.array([0.0]))
+    every_node = ReadNodes(
+        torch.as_tensor(seen),
+        torch.zeros(len(seen), len(seen), dtype=torch.float64),
+        people[seen][:, seen],
+        torch.as_tensor(slope[:, seen].T / 10),
+        torch.eye(len(seen), 1, dtype=torch.float64),
     )
-    assert losses[-1] < losses[0] - 5
-    with torch.no_grad():
-        found = network.residual_covariance()
-    off = ~np.eye(len(found), dtype=bool)
-    assert np.corrcoef(found.numpy()[off], people.numpy()[off])[0, 1] > 0.9
+    found = []
+    for steps, weight in ((1, 0.0), (40, 0.0), (40, 1000.0)):
+        monkeypatch.setattr(training, "_AGE_WEIGHT", weight)
+        network = train_network(norms, brain_edges(), Recipe(steps=steps, hubs=6, scanner_hubs=4))
+        with torch.no_grad():
+            covariance = network.residual_covariance()
+            found.append((float(surprise(covariance, people)), float(every_node.losses(covariance)[0])))
+    start, people_alone, both = found
+    assert people_alone[0] < start[0] - 5
+    assert both[0] < start[0] - 1
+    assert both[1] < people_alone[1] / 2
 
 
-def test_surprise_is_smallest_at_the_truth():
-    rng = np.random.default_rng(0)
-    root = rng.standard_normal((5, 5))
-    truth = torch.as_tensor(root @ root.T + np.eye(5))
-    at_truth = surprise(truth, truth)
-    assert at_truth < surprise(1.2 * truth, truth)
-    assert at_truth < surprise(0.8 * truth, truth)
-    sign, log_determinant = np.linalg.slogdet(truth.numpy())
-    assert sign == 1
-    assert float(at_truth) == pytest.approx(log_determinant + 5)
+def test_the_losses_of_reading_are_what_simulated_people_lose():
+    rng = np.random.default_rng(3)
+    root = rng.standard_normal((3, 3))
+    truth, believed, unknown = root @ root.T + np.eye(3), np.diag([1.0, 3.0, 2.0]), 0.5 * np.eye(3)
+    observed = truth + unknown
+    slope, loads = np.array([0.2, -0.4, 0.1]), np.array([0.5, 0.3, -0.6])
+    # Deviations of SD 1 and people's values, drawn together.
+    joint = np.block([[observed, loads[:, None]], [loads[None], np.eye(1)]])
+    *values, deviation = np.linalg.cholesky(joint) @ rng.standard_normal((4, 400_000))
+
+    def mean_log_score(covariance):
+        read = np.linalg.solve(covariance, slope)
+        information = slope @ read
+        return np.mean(np.log(information) - information * (read @ values / information) ** 2) / 2
+
+    def squared_error(covariance):
+        return np.mean((np.linalg.solve(covariance, loads) @ values - deviation) ** 2)
+
+    tensors = map(torch.as_tensor, (np.arange(3), unknown, observed, slope[:, None], loads[:, None]))
+    reading = ReadNodes(*tensors)
+    lost, added = reading.losses(torch.as_tensor(believed)).numpy()
+    score_lost = mean_log_score(observed) - mean_log_score(believed + unknown)
+    error_added = squared_error(believed + unknown) - squared_error(observed)
+    assert lost / 2 == pytest.approx(score_lost, abs=0.01)
+    assert added * (1 - squared_error(observed)) == pytest.approx(error_added, rel=0.05)
+    assert min(score_lost, error_added) > 0.05
+    np.testing.assert_allclose(reading.losses(torch.as_tensor(truth)), 0, atol=1e-9)
 
 
 def test_norms_without_a_site_do_not_know_its_people(made_people):
