@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -118,6 +120,14 @@ def test_a_head_without_cortex_has_no_thickness():
 def test_the_ribbon_holds_the_area_of_the_white_surface(sphere):
     tissue = segment_tissue(sphere.t1, sphere.brain, None, sphere.structures)
     assert cortical_thickness(tissue).area_mm2.array.sum() == pytest.approx(4 * np.pi * 20.0**2, rel=0.03)
+
+
+def test_two_hemispheres_measured_at_once_give_what_they_give_one_after_the_other(sphere):
+    left = segment_tissue(sphere.t1, sphere.brain, None, sphere.structures)
+    both = replace(left, right=left.left.like(np.flip(left.left.array, 0).copy()))
+    one, other = (surface_thickness(both, threads) for threads in (1, 4))
+    for alone, together in zip(one, other, strict=True):
+        np.testing.assert_array_equal(together.thickness_mm, alone.thickness_mm)
 
 
 @pytest.mark.slow
