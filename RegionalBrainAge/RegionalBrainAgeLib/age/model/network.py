@@ -9,7 +9,7 @@ conjugate gradients, and each of its steps is one graph convolution with the lea
 iterative inference as a graph network: Gu et al. 2020, implicit graph neural networks). Hubs are then accounted for
 exactly (Woodbury's identity).
 
-Training is by the likelihood of brains and of the ages read from them (see `training.train_network`); it starts at the
+Training is by the likelihood of brains and by what is read of them (see `training.train_network`); it starts at the
 norms' own covariances.
 """
 

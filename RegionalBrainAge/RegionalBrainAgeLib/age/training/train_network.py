@@ -1,7 +1,7 @@
-"""Trains a graph network, from where the norms stand, by the likelihood of brains and of the ages read from them.
+"""Trains a graph network, from where the norms stand, by the likelihood of brains and by what is read of them.
 
-The likelihood of brains weighs everything alike: a network of few hubs spends itself on what tells nothing of age. The
-likelihood of ages asks for what a reading needs.
+The likelihood of brains weighs everything alike: a network of few hubs spends itself on what tells nothing of age. So
+the likelihood of the ages read, and the error of the deviations, are asked for beside it.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def train_network(
     recipe: Recipe,
     progress: Callable[[int, float], None] | None = None,
 ) -> AgeNetwork:
-    """The network under which residuals of real people, offsets of scanners and the ages read are most likely.
+    """The network under which people, scanners and ages are most likely, and deviations nearest the truth.
 
     All enter by their covariances, which are all a Gaussian field needs to know of them: of people within their sites,
     and of the scanners of the charts. Edges, hubs and noise are learned together. No random numbers: the same norms
