@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TypeVar
 
 import SimpleITK as sitk
 import torch
+
+Item = TypeVar("Item")
+Found = TypeVar("Found")
+
+
+def at_once(function: Callable[[Item], Found], items: Sequence[Item], threads: int) -> list[Found]:
+    """What a function gives for every item, in order; up to `threads` of them are worked on at a time."""
+    with ThreadPoolExecutor(min(threads, len(items))) as pool:
+        return list(pool.map(function, items))
 
 
 @contextmanager

@@ -118,6 +118,7 @@ def write_people(people: People, path: Path | str) -> None:
     A volume that is missing is an empty cell. A parcel without thickness is 0, as FreeSurfer writes it: for training an
     empty cell would be a mistake of the table.
     """
+    absent = [0.0 if parcel else None for parcel in PARCEL_NODES]
     rows = []
     for number in range(len(people)):
         facts = (
@@ -127,7 +128,6 @@ def write_people(people: People, path: Path | str) -> None:
             float(people.age_years[number]),
             "M" if people.male[number] else "F",
         )
-        absent = [0.0 if parcel else None for parcel in PARCEL_NODES]
         values = [
             nothing if math.isnan(value) else round(float(value), 4)
             for nothing, value in zip(absent, people.values[number], strict=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +9,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from ..geometry.image import Image, check_canonical
+from ..threads import at_once
 from .cortical_level import WHITE_LEVEL
 from .surface_mesh import Mesh, unit
 from .tissue import Tissue
@@ -109,20 +109,19 @@ def surface_thickness(tissue: Tissue, threads: int = 2) -> tuple[SurfaceThicknes
     """
     brightness = tissue.brightness
     check_canonical(brightness)
-    with ThreadPoolExecutor(min(threads, 2)) as pool:
-        surfaces = list(pool.map(lambda level: _placed(level, brightness), (tissue.left, tissue.right)))
-        found = [surface for surface in surfaces if surface is not None]
-        if not found:
-            return None, None
-        white = cKDTree(np.concatenate([s.vertices for s in found]), balanced_tree=False, compact_nodes=False)
-        coefficients = ndimage.spline_filter(brightness.array, order=3, output=np.float32)
+    surfaces = at_once(lambda level: _placed(level, brightness), (tissue.left, tissue.right), threads)
+    found = [surface for surface in surfaces if surface is not None]
+    if not found:
+        return None, None
+    white = cKDTree(np.concatenate([s.vertices for s in found]), balanced_tree=False, compact_nodes=False)
+    coefficients = ndimage.spline_filter(brightness.array, order=3, output=np.float32)
 
-        def lines_of(surface: Mesh | None) -> _Lines | None:
-            if surface is None:
-                return None
-            return _Lines.of(surface, white, coefficients, brightness.spacing_mm, max(threads // 2, 1))
+    def lines_of(surface: Mesh | None) -> _Lines | None:
+        if surface is None:
+            return None
+        return _Lines.of(surface, white, coefficients, brightness.spacing_mm, max(threads // len(found), 1))
 
-        lines = list(pool.map(lines_of, surfaces))
+    lines = at_once(lines_of, surfaces, threads)
     grey = _brightness_of_grey([line for line in lines if line is not None])
     left, right = (None if line is None else line.measured(grey) for line in lines)
     return left, right

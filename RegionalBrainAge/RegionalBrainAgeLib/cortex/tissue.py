@@ -12,7 +12,6 @@ What a pipeline passes, all on the T1's grid:
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
@@ -22,6 +21,7 @@ from ..anatomy.freesurfer_codes import BELOW_TENTORIUM, VENTRICLES
 from ..geometry.half_millimetre_grid import fine_affine
 from ..geometry.image import Image, bounding_box, check_canonical, cropped
 from ..head.denoising import denoise, noise_sd
+from ..threads import at_once
 from .cortical_level import cortical_level
 from .landmarks import Landmarks, landmarks
 from .tissue_intensities import brightest_neighbour, fit_head, local_means, near_ventricles
@@ -84,8 +84,7 @@ def segment_tissue(t1: Image, brain: Image, lesion: Image | None, structures: Im
 
     marks = landmarks(codes, mask, spacing)
     hemisphere = partial(_hemisphere, head.like(values), csf, gm_mean, wm_mean, marks)
-    with ThreadPoolExecutor(min(threads, 2)) as pool:
-        surfaces = list(pool.map(hemisphere, (1, 2)))
+    surfaces = at_once(hemisphere, (1, 2), threads)
     white = np.clip((values - gm_mean) / (wm_mean - gm_mean), 0, 1) * mask
     fluid = np.clip((gm_mean - values) / (gm_mean - csf), 0, 1) * mask
     brightness = (measured - csf) / (gm_mean - csf) * (mask & ~marks.outside)

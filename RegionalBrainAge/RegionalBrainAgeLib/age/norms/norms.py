@@ -264,14 +264,19 @@ def residual_statistics(
 
 def _weight_by_rarity(age_years: np.ndarray) -> np.ndarray:
     """(N,) what each person counts, 1 on the mean: the more, the fewer others are of about that age."""
-    near = np.exp(-0.5 * ((AGE_GRID_YEARS[:, None] - age_years) / _RARITY_WINDOW_YEARS) ** 2).sum(axis=1)
+    near = _nearness(age_years, _RARITY_WINDOW_YEARS).sum(axis=1)
     weight = np.interp(age_years, AGE_GRID_YEARS, near) ** -_RARITY_POWER
     return weight / weight.mean()
 
 
+def _nearness(age_years: np.ndarray, sd_years: float) -> np.ndarray:
+    """(A, N) Gaussian window around every grid age."""
+    return np.exp(-0.5 * ((AGE_GRID_YEARS[:, None] - age_years) / sd_years) ** 2)
+
+
 def _smooth_growth(age_years: np.ndarray, size: np.ndarray) -> np.ndarray:
     """Root mean square of residual sizes around every grid age (Gaussian window, 8 years)."""
-    weights = np.exp(-0.5 * ((AGE_GRID_YEARS[:, None] - age_years) / 8.0) ** 2)
+    weights = _nearness(age_years, 8.0)
     # a pull of 20 people towards the overall size keeps ages without data tame
     overall = np.mean(size**2)
     return np.sqrt((weights @ size**2 + 20 * overall) / (weights.sum(axis=1) + 20))

@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 
 from ...anatomy.parcels import PARCEL_NAMES, PARCELS_PER_HEMISPHERE
+from ..model.brain_age_model import REFERENCE_CONTROLS
 from ..model.graph import parcel_centres_mm
 from ..model.network import AgeNetwork, Architecture
 from ..model.views import VIEWS, nodes_in_view
@@ -27,10 +29,10 @@ _HUB_SHARE = 0.9
 _SCANNER_WEIGHT = 0.3
 _WARM_UP_STEPS = 10
 # What ages and deviations weigh beside the brains; read at these ages, by a scanner nothing is known of and by one
-# calibrated with this many controls.
+# calibrated with as many controls as the model's errors are measured with.
 _AGE_WEIGHT, _DEVIATION_WEIGHT = 1000.0, 100.0
 _READ_AT_YEARS = np.arange(20.0, 91.0, 5.0)
-_CONTROLS = (0, 20)
+_CONTROLS = (0, REFERENCE_CONTROLS)
 
 
 @dataclass(frozen=True)
@@ -136,12 +138,20 @@ class ReadNodes:
         read = torch.cholesky_solve(self.slope, root)
         information = (self.slope * read).sum(dim=0)
         spread = (read * (self.observed @ read)).sum(dim=0) / information
-        best = (self.slope * torch.linalg.solve(self.observed, self.slope)).sum(dim=0)
-        ages = (torch.log(best / information) + spread - 1).mean()
+        ages = (torch.log(self._best_information / information) + spread - 1).mean()
         read = torch.cholesky_solve(self.loads, root)
-        explained = (self.loads * torch.linalg.solve(self.observed, self.loads)).sum(dim=0)
-        added = (read * (self.observed @ read)).sum(dim=0) - 2 * (self.loads * read).sum(dim=0) + explained
-        return torch.stack([ages, (added / explained).mean()])
+        added = (read * (self.observed @ read)).sum(dim=0) - 2 * (self.loads * read).sum(dim=0) + self._explained
+        return torch.stack([ages, (added / self._explained).mean()])
+
+    @cached_property
+    def _best_information(self) -> torch.Tensor:
+        """(A,) information on age under the observed covariance."""
+        return (self.slope * torch.linalg.solve(self.observed, self.slope)).sum(dim=0)
+
+    @cached_property
+    def _explained(self) -> torch.Tensor:
+        """(D,) variance of each deviation that can be explained under the observed covariance."""
+        return (self.loads * torch.linalg.solve(self.observed, self.loads)).sum(dim=0)
 
 
 def _readings(norms: Norms) -> list[ReadNodes]:
@@ -150,14 +160,12 @@ def _readings(norms: Norms) -> list[ReadNodes]:
     side = np.arange(len(PARCEL_NAMES)) >= PARCELS_PER_HEMISPHERE
     loads = deviation_loads(norms, np.eye(len(PARCEL_NAMES)), parcel_centres_mm(), side)
     readings = []
+    unknown_of_scanner = [remaining_covariance(norms, controls) for controls in _CONTROLS]
     for view in VIEWS:
         nodes = np.nonzero(nodes_in_view(view) & np.isfinite(norms.scale))[0]
-        if len(nodes) == 0:
-            continue
         here = np.ix_(nodes, nodes)
         deviating = loads[nodes][:, (loads[nodes] != 0).any(axis=0)]
-        for controls in _CONTROLS:
-            unknown = remaining_covariance(norms, controls)[here]
+        for unknown in (covariance[here] for covariance in unknown_of_scanner):
             arrays = nodes, unknown, norms.residual_covariance[here] + unknown, slope[nodes], deviating
             readings.append(ReadNodes(*(torch.as_tensor(np.ascontiguousarray(array)) for array in arrays)))
     return readings

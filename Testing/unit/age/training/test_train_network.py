@@ -53,7 +53,23 @@ def test_the_same_table_gives_the_same_folder_byte_for_byte(made_people, tmp_pat
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes(), name
 
 
-def test_training_makes_real_people_more_likely_and_their_ages_more_than_people_alone_would(made_people, monkeypatch):
+def test_training_makes_real_people_and_scanners_more_likely(made_people, monkeypatch):
+    for weight in ("_AGE_WEIGHT", "_DEVIATION_WEIGHT"):
+        monkeypatch.setattr(training, weight, 0.0)
+    norms = norms_from_people(made_people)
+    people = torch.as_tensor(norms.residual_covariance)
+    losses = []
+    network = train_network(
+        norms, brain_edges(), Recipe(steps=40, hubs=6, scanner_hubs=4), lambda _, loss: losses.append(loss)
+    )
+    assert losses[-1] < losses[0] - 5
+    with torch.no_grad():
+        found = network.residual_covariance()
+    off = ~np.eye(len(found), dtype=bool)
+    assert np.corrcoef(found.numpy()[off], people.numpy()[off])[0, 1] > 0.9
+
+
+def test_asking_for_ages_makes_them_more_likely_than_people_alone_would(made_people, monkeypatch):
     norms = norms_from_people(made_people)
     people = torch.as_tensor(norms.residual_covariance)
     seen = np.nonzero(np.isfinite(norms.scale))[0]
@@ -76,6 +92,18 @@ def test_training_makes_real_people_more_likely_and_their_ages_more_than_people_
     assert people_alone[0] < start[0] - 5
     assert both[0] < start[0] - 1
     assert both[1] < people_alone[1] / 2
+
+
+def test_surprise_is_smallest_at_the_truth():
+    rng = np.random.default_rng(0)
+    root = rng.standard_normal((5, 5))
+    truth = torch.as_tensor(root @ root.T + np.eye(5))
+    at_truth = surprise(truth, truth)
+    assert at_truth < surprise(1.2 * truth, truth)
+    assert at_truth < surprise(0.8 * truth, truth)
+    sign, log_determinant = np.linalg.slogdet(truth.numpy())
+    assert sign == 1
+    assert float(at_truth) == pytest.approx(log_determinant + 5)
 
 
 def test_the_losses_of_reading_are_what_simulated_people_lose():
