@@ -275,7 +275,7 @@ def estimate(
             *advice(case.known_age_years, model.tested_ages_years, case.days_post_stroke, lesion),
         ),
         calibration=ages.calibrated,
-        model={"name": model.name, "version": model.version, "charts": "charts" in model.about["training_data"]},
+        model={"name": model.name, "version": model.version, "charts": model.rests_on_charts},
         seconds=steps.seconds,
         provenance={
             "inputs": inputs,

@@ -83,11 +83,11 @@ def _data(model: BrainAgeModel, found: Measured) -> str:
         f"{old} aged 40 or more, {int((1 - people.male).sum())} women, {len(np.unique(people.site))} sites, {whole} "
         "with volumes. Every one is read by a network and norms that used neither people nor chart offsets of the "
         "site.",
-        *(_CHART_MEANS if _has_charts(model) else []),
+        *(_CHART_MEANS if model.rests_on_charts else []),
         "- Outcome: chronological age at scanning. Predictors: thickness, volumes, sex, and how well the "
         "scanner is known.",
         "- The folder holds distributions of errors by age, no person.",
-        _CHART_NORMS if _has_charts(model) else "- Norms: fitted to the training people, without charts.",
+        _CHART_NORMS if model.rests_on_charts else "- Norms: fitted to the training people, without charts.",
     ]
     return "\n".join(lines)
 
@@ -95,7 +95,7 @@ def _data(model: BrainAgeModel, found: Measured) -> str:
 def _method(model: BrainAgeModel) -> str:
     about, sizes = model.about, model.folds[-1].network.architecture
     recipe = about["recipe"]
-    charts = " and of the scanners of the charts" if _has_charts(model) else ""
+    charts = " and of the scanners of the charts" if model.rests_on_charts else ""
     seen_on = "this table" if set(about.get("data_sets", {})) == set(_TERMS) else "the table of the shipped model"
     lines = [
         "## Model [12a-12g]",
@@ -304,10 +304,6 @@ def _limits(model: BrainAgeModel, found: Measured) -> str:
         f"- {RESEARCH_USE}",
     ]
     return "\n".join(lines)
-
-
-def _has_charts(model: BrainAgeModel) -> bool:
-    return "charts" in model.about["training_data"]
 
 
 def _old_age(found: Measured) -> str:

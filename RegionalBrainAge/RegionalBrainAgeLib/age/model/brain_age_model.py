@@ -93,6 +93,11 @@ class BrainAgeModel:
         return tuple((network, index[f"{network}_L"], index[f"{network}_R"]) for network in networks)
 
     @property
+    def rests_on_charts(self) -> bool:
+        """Whether the norms come from lifespan charts, and not from the table of people alone."""
+        return "charts" in self.about["training_data"]
+
+    @property
     def tested_ages_years(self) -> tuple[float, float]:
         """Youngest and oldest healthy person the errors were measured on."""
         table = self.folds[-1].errors["none"]
