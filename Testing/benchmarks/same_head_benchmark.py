@@ -1,13 +1,15 @@
 """The same head in another form, with planted thinning, a painted lesion, or parcels left out: what the ages do.
 
     python Testing/benchmarks/same_head_benchmark.py DATA [--parts forms thinning lesions missing] [--heads NAME ...]
+        [--tables FOLDER]
 
 DATA is the folder of the fixture `shared_data`; heads are those of `real_heads` or ids of
 `heads_with_age`. Everything is measured as `case` does, without pictures, and read without calibration. The parts:
 
-forms : mirrored, padded, noisy, turned, shaded, of other contrast, with the dark white matter of old age, stripped, in
-    thicker slices, reduced to 1.5 and 2 mm (averaged, and sampled without averaging). Ages should not move; a mirrored
-    head's left minus right should change its sign.
+forms : mirrored, padded, noisy, turned, shaded, of other contrast, blurred, with the dark white matter of old age,
+    stripped, in thicker slices, reduced to 1.5 and 2 mm (averaged, and sampled without averaging). Ages should not
+    move; a mirrored head's left minus right should change its sign. With --tables FOLDER, what was measured is written
+    there, one table per form, for ``regional-brain-age route --forms``; the sides of a mirrored head are changed back.
 thinning : the outer 0.2 and 0.4 mm of one region's cortex turned into fluid, by FreeSurfer's labels of the head; the
     slope is over what the image could lose of it.
     Baseline of the slope: 0 is no measurement, 1 is what was planted.
@@ -18,6 +20,7 @@ missing : no new measurement; the parcels of one region after the other are left
 from __future__ import annotations
 
 import argparse
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,6 +28,7 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 from changed_heads import (
+    blurred,
     in_thick_slices,
     mirrored,
     noisy,
@@ -40,9 +44,11 @@ from changed_heads import (
 from lesions_into_heads import SOOP_EXAMPLES, lesion_in_head, paint_lesion, soop_lesion
 from real_heads import RealHead, real_heads
 from RegionalBrainAgeLib.age.ages import Ages
-from RegionalBrainAgeLib.age.features import Features
+from RegionalBrainAgeLib.age.features import MIRROR_IMAGES, Features
 from RegionalBrainAgeLib.age.model.brain_age_model import BrainAgeModel
 from RegionalBrainAgeLib.age.model.model_files import load_model
+from RegionalBrainAgeLib.age.people import people_of_features
+from RegionalBrainAgeLib.age.subjects import write_people
 from RegionalBrainAgeLib.anatomy.atlases import load_atlas
 from RegionalBrainAgeLib.anatomy.parcels import PARCEL_NAMES
 from RegionalBrainAgeLib.anatomy.regions import load_scheme
@@ -58,6 +64,8 @@ from threadpoolctl import threadpool_limits
 
 THINNING_MM = (0.2, 0.4)
 THINNED_REGIONS = ("SMN_L", "DMN_R")
+# Forms that a head of 2 mm has already, or is too coarse for.
+FINE_ONLY = ("slices of 1.5 mm", "averaged to 1.5 mm", "averaged to 2 mm", "sampled at 2 mm")
 
 
 @dataclass(frozen=True)
@@ -79,16 +87,17 @@ class Measured:
 
 @dataclass(frozen=True)
 class Bench:
-    """One head, its image, and the model."""
+    """One head, its image, the model, and what was measured of all heads by form."""
 
     head: RealHead
     t1: Image
     model: BrainAgeModel
+    measured: dict[str, list[tuple[RealHead, Features]]]
 
     @classmethod
-    def of(cls, head: RealHead, model: BrainAgeModel) -> Bench:
+    def of(cls, head: RealHead, model: BrainAgeModel, measured: dict) -> Bench:
         t1 = to_canonical(read_t1(head.t1)[0])
-        return cls(head, t1.like(t1.array.astype(np.float32)), model)
+        return cls(head, t1.like(t1.array.astype(np.float32)), model, measured)
 
     @property
     def name(self) -> str:
@@ -141,6 +150,7 @@ def forms(bench: Bench, plain: Measured, _: Path) -> None:
         "dark white matter": lambda t1: with_dark_white_matter(t1, plain.head.volumes.structures),
         "brighter grey matter": lambda t1: of_other_contrast(t1, 0.9),
         "darker grey matter": lambda t1: of_other_contrast(t1, 1.1),
+        "blurred by 2 mm": lambda t1: blurred(t1, 2.0),
         "without skull": lambda t1: without_skull(t1, plain.head.volumes.brain),
         "slices of 1.5 mm": lambda t1: in_thick_slices(t1, 1.5),
         "averaged to 1.5 mm": lambda t1: reduced(t1, 1.5, average=True),
@@ -148,9 +158,10 @@ def forms(bench: Bench, plain: Measured, _: Path) -> None:
         "sampled at 2 mm": lambda t1: reduced(t1, 2.0, average=False),
     }
     for word, change in changes.items():
-        if "mm" in word and min(bench.t1.spacing_mm) > 1.4:
+        if word in FINE_ONLY and min(bench.t1.spacing_mm) > 1.4:
             continue
         found = bench.measure(change(bench.t1))
+        bench.measured.setdefault(word, []).append((bench.head, found.features))
         moved = found.regional_years - plain.regional_years
         if word == "mirrored":
             left, right = np.array([(left, right) for _, left, right in bench.model.pairs]).T
@@ -228,20 +239,39 @@ def missing(bench: Bench, plain: Measured, _: Path) -> None:
     )
 
 
+def write_tables(measured: dict[str, list[tuple[RealHead, Features]]], folder: Path) -> None:
+    """One table of people per form."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for word, heads in measured.items():
+        about = [head for head, _ in heads]
+        people = people_of_features(
+            [features for _, features in heads],
+            [head.name for head in about],
+            [head.age_years for head in about],
+            [head.sex for head in about],
+        )
+        if word == "mirrored":
+            people = people.with_values(people.values[:, MIRROR_IMAGES])
+        write_people(people, folder / (re.sub(r"\W+", "_", word) + ".csv"))
+
+
 def main() -> None:
     parts = {"forms": forms, "thinning": thinning, "lesions": lesions, "missing": missing}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--parts", nargs="+", choices=parts, default=list(parts))
     parser.add_argument("--heads", nargs="+", default=["sub-0001", "sub-0002"])
+    parser.add_argument("--tables", type=Path, help="folder for one table per form")
     args = parser.parse_args()
     torch.set_num_threads(1)
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     threadpool_limits(1)
     model, known = load_model(), heads_at_hand(args.data)
+    measured: dict[str, list[tuple[RealHead, Features]]] = {"plain": []}
     for name in args.heads:
-        bench = Bench.of(known[name], model)
+        bench = Bench.of(known[name], model, measured)
         plain = bench.measure(bench.t1)
+        measured["plain"].append((bench.head, plain.features))
         print(
             f"{name}: true age {bench.head.age_years}, reads {plain.global_years:.1f}, left minus right "
             f"{bench.left_minus_right(plain):+.1f} y, thickness {np.nanmean(plain.features.thickness_mm):.3f} mm",
@@ -249,6 +279,8 @@ def main() -> None:
         )
         for part in args.parts:
             parts[part](bench, plain, args.data)
+    if args.tables:
+        write_tables(measured, args.tables)
 
 
 if __name__ == "__main__":

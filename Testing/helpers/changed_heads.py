@@ -49,10 +49,10 @@ def of_other_contrast(t1: Image, gamma: float) -> Image:
 def in_thick_slices(t1: Image, slice_mm: float) -> Image:
     """In coronal slices of this thickness."""
     step = slice_mm / t1.spacing_mm[1]
-    blurred = ndimage.gaussian_filter1d(t1.array, 0.9 * step / FULL_WIDTH_OF_SIGMA, axis=1)
+    smooth = ndimage.gaussian_filter1d(t1.array, 0.9 * step / FULL_WIDTH_OF_SIGMA, axis=1)
     shape = (t1.shape[0], int(t1.shape[1] / step), t1.shape[2])
     stretch = np.diag([1.0, step, 1.0])
-    slices = ndimage.affine_transform(blurred, stretch, output_shape=shape, order=1)
+    slices = ndimage.affine_transform(smooth, stretch, output_shape=shape, order=1)
     return Image(slices, t1.ras_from_ijk @ np.diag([1.0, step, 1.0, 1.0]))
 
 
@@ -75,6 +75,11 @@ def with_dark_white_matter(t1: Image, structures: Image) -> Image:
     cortex = float(np.median(t1.array[codes > FIRST_CORTEX_CODE]))
     share = ndimage.gaussian_filter(rim.astype(np.float32), 0.7 / t1.spacing_mm) * rim
     return t1.like(t1.array * (1 - share) + np.minimum(t1.array, cortex) * share)
+
+
+def blurred(t1: Image, width_mm: float) -> Image:
+    """Blurred by a Gaussian of this full width at half maximum."""
+    return t1.like(ndimage.gaussian_filter(t1.array, width_mm / FULL_WIDTH_OF_SIGMA / t1.spacing_mm))
 
 
 def mirrored(t1: Image) -> Image:

@@ -108,6 +108,14 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
     route.add_argument("model", type=Path, help="model folder, or 'default' for the shipped one")
     route.add_argument("people", type=Path, help="healthy people measured by the route: a table, or a folder of cases")
     route.add_argument("--freesurfer", type=Path, help="table of the same people by FreeSurfer; without it, ages tell")
+    route.add_argument(
+        "--forms",
+        type=Path,
+        nargs="+",
+        metavar="TABLE",
+        help="heads measured in several forms (noisier, blurred, of another contrast, mirrored): first a table or "
+        "folder of cases in the form of the people, then one per other form",
+    )
     route.add_argument("--name", default="T1", choices=("T1",), help="name of the route (default T1)")
     route.add_argument("--measured-on", required=True, help="the people, in words")
     route.add_argument("--out", type=Path, required=True, help="route model to write (JSON)")
@@ -248,7 +256,7 @@ def run_route(args: argparse.Namespace) -> int:
     """Writes a route model."""
     from ..age.model.model_files import load_model
     from ..age.model.model_folder import ROUTE_FILES, add_file
-    from ..age.model.route import fit_route, fit_route_by_age, route_text
+    from ..age.model.route import fit_route, fit_route_by_age, route_text, with_forms
     from ..age.people_table import matched_people, read_people
     from ..files.atomic_file import write_atomically
     from ..resources import model_folder
@@ -262,6 +270,9 @@ def run_route(args: argparse.Namespace) -> int:
         found = fit_route(args.name, args.measured_on, by_route, by_freesurfer)
     else:
         found = fit_route_by_age(args.name, args.measured_on, norms, people)
+    if args.forms:
+        plain, *others = (read_controls(path) for path in args.forms)
+        found = with_forms(found, norms, plain, others)
     write_atomically(args.out, route_text(found))
     if args.install:
         add_file(model_folder(args.model), ROUTE_FILES[args.name], route_text(found))

@@ -3,19 +3,24 @@
 ``z_route = bias + gain * z_freesurfer + error``, all in residual SDs of the norms. Read backwards, a measurement
 becomes one on FreeSurfer's scale with an error of known covariance, which is added to that of healthy people: an
 unreliable feature weighs little, and the interval of an age is honest without local controls.
+
+The people are of few scanners, so errors that differ from scanner to scanner show in none of them. The same heads in
+other forms (noisier, blurred, of another contrast, mirrored) show some of it: the head stayed what it is, so whatever
+changes is error (`with_forms`).
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from ...errors import InputError
 from ...files.input_file import parsing, read_json
-from ..features import MIRROR_IMAGES, NODE_NAMES
+from ..features import MIRROR_IMAGES, NODE_NAMES, PARCEL_NODES
 from ..norms.norms import Norms
 from ..people import People
 
@@ -29,6 +34,8 @@ _FEWEST_PAIRS = 8
 _FEWEST_BY_AGE, _AGE_SPAN_YEARS, _PRIOR_PEOPLE_BY_AGE = 20, 30.0, 20.0
 # No route measures better than this share of the variance of healthy people.
 _LEAST_ERROR = 0.05
+# From heads in several forms: the fewest changes, and how many components of their covariance are kept.
+_FEWEST_CHANGES, _FORM_LOADS = 10, 3
 
 
 @dataclass(frozen=True)
@@ -98,15 +105,9 @@ def fit_route(route: str, measured_on: str, by_route: np.ndarray, by_freesurfer:
     error = np.nan_to_num(error) * np.sqrt(count[used] / np.maximum(count[used] - 2, 1))
     covariance = error.T @ error / count[used].mean()
     covariance = (covariance + covariance[np.ix_(mirror, mirror)]) / 2
-    values, vectors = np.linalg.eigh(0.5 * covariance + 0.5 * np.diag(np.diag(covariance)))
-    loads = vectors[:, -_LOADS:] * np.sqrt(np.maximum(values[-_LOADS:], 0.0))
+    loads = _strongest(covariance, _LOADS)
     own = np.sqrt(np.maximum(np.diag(covariance) - (loads**2).sum(axis=1), 0.05 * np.diag(covariance)))
-    nodes = len(used)
-    result = {name: np.full(nodes, np.nan) for name in ("bias", "gain", "error_sd")}
-    result["bias"][used], result["gain"][used], result["error_sd"][used] = y_mean - gain * x_mean, gain, own
-    all_loads = np.zeros((nodes, loads.shape[1]))
-    all_loads[used] = loads
-    return RouteModel(route, measured_on, error_loads=all_loads, **result)
+    return _of_all_nodes(route, measured_on, used, y_mean - gain * x_mean, gain, own, loads)
 
 
 def fit_route_by_age(route: str, measured_on: str, norms: Norms, people: People) -> RouteModel:
@@ -141,19 +142,94 @@ def fit_route_by_age(route: str, measured_on: str, norms: Norms, people: People)
     spread = np.nanmedian(np.abs(residual), axis=0) / 0.6745
     residual = np.clip(residual, -4 * spread, 4 * spread)
     healthy = norms.residual_covariance[np.ix_(used, used)] * np.outer(gain, gain)
-    excess = residual.T @ residual / (count[used].mean() - 2) - healthy
+    known = np.isfinite(y).astype(float)
+    excess = residual.T @ residual / np.maximum(known.T @ known - 2, 1) - healthy
     excess = (excess + excess[np.ix_(mirror, mirror)]) / 2
     own = np.maximum(np.diag(excess), _LEAST_ERROR * np.diag(healthy))
-    values, vectors = np.linalg.eigh(0.5 * excess + 0.5 * np.diag(own))
-    # Few people: only the strongest common error is more than chance.
-    loads = vectors[:, -1:] * np.sqrt(max(values[-1] - np.median(values), 0.0))
-    loads *= np.minimum(1.0, np.sqrt(0.5 * own) / np.maximum(np.abs(loads[:, 0]), 1e-9))[:, None]
+    # Thickness and volumes are measured in different ways: their errors have nothing in common.
+    loads = np.zeros((len(own), 2))
+    for number, kind in enumerate((PARCEL_NODES[used], ~PARCEL_NODES[used])):
+        if kind.any():
+            loads[kind, number] = _common_error(excess[np.ix_(kind, kind)], own[kind])
     sd = np.sqrt(own - (loads**2).sum(axis=1))
-    result = {name: np.full(len(used), np.nan) for name in ("bias", "gain", "error_sd")}
-    result["bias"][used], result["gain"][used], result["error_sd"][used] = y_mean - gain * x_mean, gain, sd
-    all_loads = np.zeros((len(used), 1))
+    return _of_all_nodes(route, measured_on, used, y_mean - gain * x_mean, gain, sd, loads)
+
+
+def with_forms(model: RouteModel, norms: Norms, plain: People, others: Sequence[People]) -> RouteModel:
+    """The route model with the errors that heads show which were measured again in other forms.
+
+    A scan is of another form than those the route was fitted to; how far a head's numbers then go is the mean square of
+    their changes, alike for both sides. What changes together is kept as the strongest components.
+
+    Parameters
+    ----------
+    plain : heads in the form of the people the route was fitted to, measured by the route.
+    others : the same heads in other forms, under the same names (`People.person`), one item per form. A mirrored head
+        has its sides changed back.
+
+    Raises
+    ------
+    InputError : fewer than 10 measurements of heads that are in `plain`.
+    """
+    row_of = {name: row for row, name in enumerate(plain.person)}
+    before = norms.standardise(plain.values)
+    changes = [
+        values - before[row_of[name]]
+        for people in others
+        for name, values in zip(people.person, norms.standardise(people.values), strict=True)
+        if name in row_of
+    ]
+    if len(changes) < _FEWEST_CHANGES:
+        raise InputError(
+            f"{len(changes)} measurements of heads in another form are too few to tell what a form changes.",
+            f"Give at least {_FEWEST_CHANGES}, each head under the name it has in the first table.",
+        )
+    change = np.nan_to_num(np.array(changes))
+    known = np.isfinite(changes).astype(float)
+    covariance = change.T @ change / np.maximum(known.T @ known, 1)
+    covariance = (covariance + covariance[np.ix_(MIRROR_IMAGES, MIRROR_IMAGES)]) / 2
+    loads = _strongest(covariance, _FORM_LOADS)
+    own = np.maximum(np.diag(covariance) - (loads**2).sum(axis=1), 0.0)
+    return replace(
+        model,
+        error_loads=np.hstack([model.error_loads, loads]),
+        error_sd=np.sqrt(model.error_sd**2 + own),
+    )
+
+
+def _of_all_nodes(
+    route: str,
+    measured_on: str,
+    used: np.ndarray,
+    bias: np.ndarray,
+    gain: np.ndarray,
+    sd: np.ndarray,
+    loads: np.ndarray,
+) -> RouteModel:
+    """The route model of all K nodes from what was fitted to the used ones (K boolean)."""
+    all_bias, all_gain, all_sd = (np.full(len(used), np.nan) for _ in range(3))
+    all_bias[used], all_gain[used], all_sd[used] = bias, gain, sd
+    all_loads = np.zeros((len(used), loads.shape[1]))
     all_loads[used] = loads
-    return RouteModel(route, measured_on, error_loads=all_loads, **result)
+    return RouteModel(route, measured_on, all_bias, all_gain, all_loads, all_sd)
+
+
+def _common_error(excess: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """(K,) load of the strongest common error; of few people, only that one is more than chance.
+
+    Parameters
+    ----------
+    excess : (K, K) covariance beyond that of healthy people. own : (K,) variance of the errors, common ones included.
+    """
+    values, vectors = np.linalg.eigh(0.5 * excess + 0.5 * np.diag(own))
+    load = vectors[:, -1] * np.sqrt(max(values[-1] - np.median(values), 0.0))
+    return load * np.minimum(1.0, np.sqrt(0.5 * own) / np.maximum(np.abs(load), 1e-9))
+
+
+def _strongest(covariance: np.ndarray, count: int) -> np.ndarray:
+    """(K, count) strongest components of a covariance drawn half way to its diagonal."""
+    values, vectors = np.linalg.eigh(0.5 * covariance + 0.5 * np.diag(np.diag(covariance)))
+    return vectors[:, -count:] * np.sqrt(np.maximum(values[-count:], 0.0))
 
 
 def _mirror_among(used: np.ndarray) -> np.ndarray:

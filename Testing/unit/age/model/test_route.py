@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from drawn_people import draw_population
-from RegionalBrainAgeLib.age.features import MIRROR_IMAGES, NODE_NAMES, NODE_SIDES
-from RegionalBrainAgeLib.age.model.route import fit_route, fit_route_by_age, read_route, route_text
+from RegionalBrainAgeLib.age.features import MIRROR_IMAGES, NODE_NAMES, NODE_SIDES, PARCEL_NODES
+from RegionalBrainAgeLib.age.model.route import fit_route, fit_route_by_age, read_route, route_text, with_forms
 from RegionalBrainAgeLib.age.norms.norms import norms_from_people
 from RegionalBrainAgeLib.errors import InputError
 
@@ -102,3 +102,59 @@ def test_too_few_people_or_years_are_refused(made_people):
     norms = norms_from_people(made_people)
     with pytest.raises(InputError, match="cannot tell a route"):
         fit_route_by_age("T1", "x", norms, made_people.take(np.arange(12)))
+
+
+def heads_in_forms(people, norms, heads: int, forms: int):
+    """Heads as they are, and in forms that add an error of .5 SD to every node and a common one of .4 to thickness."""
+    rng = np.random.default_rng(3)
+    values, age_years, male = draw_population(norms, heads, rng)
+    plain = replace(people.take(np.arange(heads)), age_years=age_years, male=male, values=norms.measurement(values))
+    others = []
+    for _ in range(forms):
+        common = 0.4 * rng.standard_normal((heads, 1)) * PARCEL_NODES
+        changed = values + common + 0.5 * rng.standard_normal(values.shape)
+        # Forms come in any order.
+        others.append(plain.with_values(norms.measurement(changed)).take(rng.permutation(heads)))
+    return plain, others
+
+
+def test_what_changes_between_forms_of_a_head_is_error(made_people):
+    """Simulated: an error of each node and one that all parcels share are found beside those of the people."""
+    norms = norms_from_people(made_people)
+    truth, by_route = measured_twice()
+    before = fit_route("T1", "made people", by_route, truth)
+    after = with_forms(before, norms, *heads_in_forms(made_people, norms, 40, 20))
+    np.testing.assert_array_equal(after.bias, before.bias)
+    np.testing.assert_array_equal(after.gain, before.gain)
+    known = ~np.isin(np.arange(NODES), [5, MIRROR_IMAGES[5]])
+    added = (after.error_covariance - before.error_covariance) * np.outer(before.gain, before.gain)
+    parcels = np.ix_(known & PARCEL_NODES, known & PARCEL_NODES)
+    mirrored = np.ix_(MIRROR_IMAGES[known & PARCEL_NODES], MIRROR_IMAGES[known & PARCEL_NODES])
+    assert np.median(np.diag(added)[known & PARCEL_NODES]) == pytest.approx(0.25 + 0.16, rel=0.1)
+    assert np.median(np.diag(added)[~PARCEL_NODES]) == pytest.approx(0.25, rel=0.1)
+    # Half of what forms change together is kept: the rest counts as each node's own.
+    assert np.median(added[parcels][np.triu_indices(parcels[0].size, 1)]) == pytest.approx(0.5 * 0.16, rel=0.25)
+    np.testing.assert_allclose(added[mirrored], added[parcels], atol=1e-9)
+    assert np.isnan(after.error_sd[5])
+
+
+def test_a_node_that_no_head_shows_in_another_form_keeps_its_error(made_people):
+    norms = norms_from_people(made_people)
+    truth, by_route = measured_twice()
+    before = fit_route("T1", "made people", by_route, truth)
+    plain, others = heads_in_forms(made_people, norms, 12, 2)
+    unmeasured = [form.with_values(np.where(PARCEL_NODES, form.values, np.nan)) for form in others]
+    after = with_forms(before, norms, plain, unmeasured)
+    np.testing.assert_array_equal(after.error_sd[~PARCEL_NODES], before.error_sd[~PARCEL_NODES])
+    assert (after.error_sd[PARCEL_NODES] > before.error_sd[PARCEL_NODES])[np.arange(148) != 5].all()
+
+
+def test_too_few_changed_heads_are_refused(made_people):
+    norms = norms_from_people(made_people)
+    truth, by_route = measured_twice()
+    before = fit_route("T1", "made people", by_route, truth)
+    plain, others = heads_in_forms(made_people, norms, 12, 2)
+    strangers = [replace(form, person=np.char.add(form.person, "x")) for form in others]
+    for forms in ([], [others[0].take(np.arange(9))], strangers):
+        with pytest.raises(InputError, match="too few to tell what a form changes"):
+            with_forms(before, norms, plain, forms)
