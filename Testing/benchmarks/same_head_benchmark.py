@@ -250,6 +250,8 @@ def write_tables(measured: dict[str, list[tuple[RealHead, Features]]], folder: P
             [head.age_years for head in about],
             [head.sex for head in about],
         )
+        # A table of people names a site; that of a changed head is nowhere.
+        people = replace(people, site=np.full(len(people), "changed"))
         if word == "mirrored":
             people = people.with_values(people.values[:, MIRROR_IMAGES])
         write_people(people, folder / (re.sub(r"\W+", "_", word) + ".csv"))

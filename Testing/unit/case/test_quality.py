@@ -38,7 +38,7 @@ def test_a_usual_head_passes_without_a_word():
         ({"pads_years": np.array([22.0, 30.0, 51.0, 35.0])}, "look 32 years older"),
         ({"pads_years": np.array([-30.0, -28.0, 0.0])}, "look 28 years younger"),
         ({"skull_stripped": True}, "skull"),
-        ({"misfit": 1.07}, "misfit 1.1, usual below 0.9"),
+        ({"misfit": 0.94}, "misfit 0.9, usual below 0.7"),
         ({"misfit": 2.6, "route": "FreeSurfer"}, "misfit 2.6, usual below 2.5"),
     ],
 )
@@ -51,6 +51,12 @@ def test_what_is_unusual_is_named_for_review(changed, said):
 def test_what_freesurfer_often_gives_is_usual_for_it_and_nothing_read_has_no_misfit():
     assert judge(**USUAL | {"misfit": 1.07, "route": "FreeSurfer"}).verdict == "pass"
     assert judge(**USUAL | {"misfit": np.nan}).verdict == "pass"
+
+
+def test_measurements_that_fit_no_brain_at_all_fail_from_a_t1_alone():
+    """As slices of 5 mm gave; FreeSurfer's measurements of healthy people lie that far out."""
+    assert judge(**USUAL | {"misfit": 1.6}).verdict == "fail"
+    assert judge(**USUAL | {"misfit": 6.0, "route": "FreeSurfer"}).verdict == "review"
 
 
 def test_an_image_of_another_contrast_fails_whatever_its_numbers():

@@ -15,7 +15,8 @@ from ..model.calibration import CAUTION_CONTROLS, MINIMUM_CONTROLS
 from ..model.intervals import COVERAGE
 from ..model.model_folder import FIGURE_FILES
 from ..model.views import MIDLINE_LESION_ML
-from ..norms.reading import DEVIATION_REACH_MM, DEVIATION_SD_YEARS, GATE_SD
+from ..norms.deviations import DEVIATION_REACH_MM, DEVIATION_SD_YEARS, NETWORK_SD_YEARS
+from ..norms.reading import GATE_SD
 from .evaluate import CLOSED_FORM_METHOD, CONTROL_DRAWS, MODEL_METHOD
 from .measure_for_card import NO_FLUID, NO_MESSAGES, NO_NEIGHBOURS, NO_VOLUMES, Measured, methods_where_network_loses
 from .perturbations import EX_VACUO_GROWTH, THINNING_SD
@@ -111,9 +112,9 @@ def _method(model: BrainAgeModel) -> str:
         "- Left and right are drawn half way together in how they change with age and vary; what is usual on a side is "
         "its own.",
         f"- A node further than {GATE_SD:g} SD from what all others say of it is drawn to that distance.",
-        "- Regional age: global age of the hemisphere plus the best guess of a smooth deviation (SD "
-        f"{DEVIATION_SD_YEARS:g} years a priori, reach {DEVIATION_REACH_MM:g} mm). A best guess is smaller than the "
-        "truth.",
+        "- Regional age: global age of the hemisphere plus the best guess of a deviation that is smooth over the "
+        f"cortex (SD {DEVIATION_SD_YEARS:g} years a priori, reach {DEVIATION_REACH_MM:g} mm) or shared by a network "
+        f"(SD {NETWORK_SD_YEARS:g} years). A best guess is smaller than the truth.",
         "- Training: the likelihood, from the norms' own covariances, of the residuals of real people within their "
         f"sites{charts}, and of the ages read from either side and from both, and the squared error of deviations, by "
         f"an unknown scanner and by one with local controls; {recipe['steps']} steps of Adam, "

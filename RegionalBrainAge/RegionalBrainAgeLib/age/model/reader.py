@@ -7,6 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..norms.deviations import (
+    deviation_factor,
+    deviation_loads,
+    network_deviations,
+    smooth_deviations,
+    with_deviations,
+)
 from ..norms.norms import Norms
 from ..norms.reading import (
     READ_AGES_YEARS,
@@ -14,7 +21,6 @@ from ..norms.reading import (
     Field,
     age_curves,
     by_visible_nodes,
-    deviation_loads,
     read_ages,
     regions_to_shield,
     standard_errors,
@@ -57,9 +63,10 @@ class Reader:
 
     Parameters
     ----------
-    field : precision of nodes.
+    field : precision of nodes, nothing said of deviations.
     norms : of the same nodes.
-    curves, loads : see `norms.reading`.
+    curves : see `norms.reading`. deviating, loads : (K, P) and (K, R), see `norms.deviations.deviation_factor` and
+        `norms.deviations.deviation_loads`.
     region_view : (R,) 0 for regions of the left hemisphere, 1 for those of the right one.
     shared : (K, R) residual SD of the parcels of every region, 0 elsewhere.
     shielded : (R,) boolean, see `norms.reading.regions_to_shield`.
@@ -68,6 +75,7 @@ class Reader:
     field: Field
     norms: Norms
     curves: AgeCurves
+    deviating: np.ndarray
     loads: np.ndarray
     region_view: np.ndarray
     shared: np.ndarray
@@ -96,7 +104,7 @@ class Reader:
             for rows, nodes in by_visible_nodes(visible & nodes_in_view(view)):
                 if not nodes.any():
                     continue
-                precision = self.field.precision(nodes, controls, error_covariance)
+                precision = self._precision(nodes, controls, error_covariance)
                 curves = self.curves.of_nodes(nodes)
                 values = standardised[rows][:, nodes]
                 own = np.nonzero(self.region_view == number)[0]
@@ -110,11 +118,17 @@ class Reader:
                 ages.widening[rows, number] = np.maximum(errors[np.asarray(male[rows], dtype=int), at], 1.0)
         return ages
 
+    def _precision(
+        self, nodes: np.ndarray, controls: int = 0, error_covariance: np.ndarray | None = None
+    ) -> np.ndarray:
+        """(v, v) inverse covariance of the nodes in view, whose regions may deviate."""
+        return with_deviations(self.field.precision(nodes, controls, error_covariance), self.deviating[nodes])
+
     def _complete_errors(self, view: int, controls: int) -> np.ndarray:
         """(2, A) standard errors with every known node of a view measured by FreeSurfer."""
         if (view, controls) not in self._errors:
             nodes = nodes_in_view(VIEWS[view]) & np.isfinite(self.norms.scale)
-            precision = self.field.precision(nodes, controls)
+            precision = self._precision(nodes, controls)
             self._errors[view, controls] = standard_errors(precision, self.curves.of_nodes(nodes))
         return self._errors[view, controls]
 
@@ -128,7 +142,9 @@ def make_reader(field_: Field, norms: Norms, membership: np.ndarray, region_side
     """
     parcels = membership.shape[1]
     side = (np.arange(parcels) >= parcels // 2).astype(int)
-    loads, curves = deviation_loads(norms, membership, parcel_centres_mm(), side), age_curves(norms)
+    deviations = smooth_deviations(parcel_centres_mm(), side) + network_deviations(membership)
+    deviating, loads = deviation_factor(norms, deviations), deviation_loads(norms, deviations, membership)
+    curves = age_curves(norms)
     region_view = (np.asarray(region_sides) == "R").astype(int)
     spread = np.sqrt(np.diag(norms.residual_covariance))
     shared = np.zeros_like(loads)
@@ -136,9 +152,10 @@ def make_reader(field_: Field, norms: Norms, membership: np.ndarray, region_side
     shielded = np.zeros(len(membership), dtype=bool)
     for number in (0, 1):
         nodes = nodes_in_view(VIEWS[number]) & np.isfinite(norms.scale)
-        low = regions_to_shield(field_.precision(nodes), curves.of_nodes(nodes), loads[nodes], shared[nodes])
+        precision = with_deviations(field_.precision(nodes), deviating[nodes])
+        low = regions_to_shield(precision, curves.of_nodes(nodes), shared[nodes])
         shielded |= low & (region_view == number)
     # Both sides of a network are read alike.
     mirrored = np.roll(membership, parcels // 2, axis=1)
     shielded |= shielded[(membership @ mirrored.T).argmax(axis=0)]
-    return Reader(field_, norms, curves, loads, region_view, shared, shielded)
+    return Reader(field_, norms, curves, deviating, loads, region_view, shared, shielded)

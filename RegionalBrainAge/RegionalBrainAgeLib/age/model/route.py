@@ -264,7 +264,7 @@ def read_route(path: Path | str) -> RouteModel:
     ------
     InputError : not such a file, other features, or impossible numbers.
     """
-    remedy = "Make one with: regional-brain-age route PAIRS.csv --out FILE"
+    remedy = "Make one with: regional-brain-age route MODEL PEOPLE --measured-on WORDS --out FILE"
     name = f"The route model {path}"
     content = read_json(path, name, remedy)
     if not isinstance(content, dict) or content.get("format") != FORMAT:

@@ -4,9 +4,9 @@ Standardised features x of the nodes in view have the mean m(a) at age a and the
 
     log p(a | x) = m(a)' C^-1 x - m(a)' C^-1 m(a) / 2 + const.
 
-The global age is the mean of this posterior. A region that deviates by d years moves the nodes around it by d times
-their slope on age; with a smooth prior field of deviations over the cortex, its best guess is linear in what the global
-age leaves unexplained: ``d = loads' C^-1 (x - m(a))`` (best linear unbiased prediction, Robinson 1991).
+The global age is the mean of this posterior. C holds people, scanner, route, and how regions may deviate from the age
+of their brain (`deviations`). The deviation of a region is linear in what the global age leaves unexplained:
+``d = loads' C^-1 (x - m(a))``.
 
 The age of a region is the global age plus its deviation. Where cortex thinned in one region would make the whole brain
 look younger (visual cortex hardly thins with age, and tells a scanner's contrast from thin cortex), that region is
@@ -28,9 +28,6 @@ from .norms import Norms
 
 READ_AGES_YEARS = np.arange(15.0, 100.0)
 GATE_SD = 2.0
-# The deviation of a place: its SD a priori, and how far it reaches over the cortex.
-DEVIATION_SD_YEARS, DEVIATION_REACH_MM = 9.0, 10.0
-_SLOPE_AGES_YEARS = np.arange(25.0, 90.0)
 
 
 class Field(Protocol):
@@ -83,25 +80,6 @@ def age_curves(norms: Norms) -> AgeCurves:
     return AgeCurves(mean, np.gradient(mean, READ_AGES_YEARS, axis=1))
 
 
-def deviation_loads(norms: Norms, membership: np.ndarray, centres_mm: np.ndarray, side: np.ndarray) -> np.ndarray:
-    """(K, R) covariance of every node with the deviation of every region, a priori.
-
-    Parameters
-    ----------
-    membership : (R, P) weights of the parcels in the regions; parcels are the first P nodes.
-    centres_mm : (P, 3) RAS. side : (P,) hemisphere; deviations of two hemispheres are unrelated.
-    """
-    distance_mm = np.linalg.norm(centres_mm[:, None] - centres_mm[None], axis=-1)
-    kernel = np.where(np.equal.outer(side, side), np.exp(-distance_mm / DEVIATION_REACH_MM), 0.0)
-    ages = len(_SLOPE_AGES_YEARS)
-    expected = np.mean([norms.expected(_SLOPE_AGES_YEARS, np.full(ages, sex)) for sex in (0, 1)], axis=0)
-    slope = np.polyfit(_SLOPE_AGES_YEARS, expected, 1)[0]
-    parcels = len(centres_mm)
-    loads = np.zeros((len(slope), len(membership)))
-    loads[:parcels] = DEVIATION_SD_YEARS**2 * slope[:parcels, None] * (kernel @ membership.T)
-    return loads
-
-
 def read_ages(
     values: np.ndarray,
     male: np.ndarray,
@@ -142,18 +120,16 @@ def read_ages(
     return Reading(age_years, region_years, misfit)
 
 
-def regions_to_shield(precision: np.ndarray, curves: AgeCurves, loads: np.ndarray, shared: np.ndarray) -> np.ndarray:
-    """(R,) boolean: regions that would not look older when their own parcels get thinner.
+def regions_to_shield(precision: np.ndarray, curves: AgeCurves, shared: np.ndarray) -> np.ndarray:
+    """(R,) boolean: regions that make the whole brain look younger when their parcels get thinner.
 
     Parameters
     ----------
-    precision, curves, loads : of the nodes in view, all of them measured.
+    precision, curves : of the nodes in view, all of them measured.
     shared : (v, R) residual SD of the parcels of every region, 0 elsewhere.
     """
     slope = curves.slope.mean(axis=(0, 1))
-    information = slope @ precision @ slope
-    rise_of_all = -(slope @ precision @ shared) / information
-    return rise_of_all - np.einsum("vr,vw,wr->r", loads, precision, shared) < 0
+    return slope @ precision @ shared > 0
 
 
 def standard_errors(precision: np.ndarray, curves: AgeCurves) -> np.ndarray:

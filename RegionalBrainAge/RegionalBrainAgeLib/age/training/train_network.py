@@ -19,8 +19,9 @@ from ..model.brain_age_model import REFERENCE_CONTROLS
 from ..model.graph import parcel_centres_mm
 from ..model.network import AgeNetwork, Architecture
 from ..model.views import VIEWS, nodes_in_view
+from ..norms.deviations import deviation_loads, smooth_deviations
 from ..norms.norms import Norms
-from ..norms.reading import READ_AGES_YEARS, age_curves, deviation_loads
+from ..norms.reading import READ_AGES_YEARS, age_curves
 from ..norms.scanner import remaining_covariance
 
 # Share of what the hubs leave of a node's variance that starts as noise of its own; the rest is the field's.
@@ -112,7 +113,7 @@ class ReadNodes:
     unknown : (v, v) covariance of what is not known of the scanner.
     observed : (v, v) covariance of people and scanner together, as observed.
     slope : (v, A) how the nodes change per year, at each age.
-    loads : (v, D) covariance of the nodes with D deviations, see `norms.reading.deviation_loads`.
+    loads : (v, D) covariance of the nodes with D deviations, see `norms.deviations.deviation_loads`.
     """
 
     nodes: torch.Tensor
@@ -158,7 +159,7 @@ def _readings(norms: Norms) -> list[ReadNodes]:
     """What is read of people: every view, without and with controls."""
     slope = age_curves(norms).slope.mean(axis=0)[np.isin(READ_AGES_YEARS, _READ_AT_YEARS)].T
     side = np.arange(len(PARCEL_NAMES)) >= PARCELS_PER_HEMISPHERE
-    loads = deviation_loads(norms, np.eye(len(PARCEL_NAMES)), parcel_centres_mm(), side)
+    loads = deviation_loads(norms, smooth_deviations(parcel_centres_mm(), side), np.eye(len(PARCEL_NAMES)))
     readings = []
     unknown_of_scanner = [remaining_covariance(norms, controls) for controls in _CONTROLS]
     for view in VIEWS:

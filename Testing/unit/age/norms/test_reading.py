@@ -96,7 +96,7 @@ def test_a_region_whose_thinning_would_make_the_brain_younger_is_shielded():
     curves = AgeCurves(np.stack([curve, curve]), np.stack([slope, slope]))
     precision = np.linalg.inv(np.array([[1.0, 0.8], [0.8, 1.0]]))
     loads = -0.01 * np.eye(2)
-    assert regions_to_shield(precision, curves, loads, np.eye(2)).tolist() == [False, True]
+    assert regions_to_shield(precision, curves, np.eye(2)).tolist() == [False, True]
     values = np.array([[-5.0, 0.0]])
     thin = values - np.array([0.0, 0.5])
     ages = [read_ages(x, np.zeros(1), precision, curves, loads, {1: np.array([0.0, 1.0])}) for x in (values, thin)]
