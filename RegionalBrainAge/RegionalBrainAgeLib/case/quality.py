@@ -30,8 +30,8 @@ THICKNESS_SPREAD_MM, THICKNESS_REVIEW_SPREADS = 0.125, 3.0
 # that is 30 years wrong is seen by the first limit in 57 to 64 % of people.
 MEDIAN_PAD_REVIEW_YEARS, MEDIAN_PAD_FAIL_YEARS = 22.0, 40.0
 # Misfit of all features together (`age.norms.reading.Reading`), by route. FreeSurfer: 99 % of the same 2,019 people lie
-# below 2.23. T1: 74 healthy heads, by route models without them, reach 0.59, calibrated 0.68; what blur
-# does to heads is in docs/explanation/t1_route.md. Beyond twice that, ages are withheld: slices of 5 mm, resampled to 1 mm, give 1.6 and
+# below 2.23. T1: 74 healthy heads, by route models without them, reach 0.59, calibrated 0.68; what blur does to them is
+# in docs/explanation/t1_route.md. Beyond twice that, ages are withheld: slices of 5 mm, resampled to 1 mm, give 1.6 and
 # take 10 years off. By FreeSurfer some healthy people lie far out (up to 7), so there no misfit is a failure.
 MISFIT_REVIEW, MISFIT_FAIL = {FREESURFER: 2.5, T1: 0.7}, {FREESURFER: math.inf, T1: 1.4}
 WITHHELD = "The case failed the quality check, so its ages are withheld."

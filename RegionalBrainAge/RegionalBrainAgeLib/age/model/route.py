@@ -32,6 +32,8 @@ _GAIN = (0.25, 1.5)
 _FEWEST_PAIRS = 8
 # From people of known age alone: the fewest, their span, and how firmly a gain is held at 1 (in squared residual SDs).
 _FEWEST_BY_AGE, _AGE_SPAN_YEARS, _PRIOR_PEOPLE_BY_AGE = 20, 30.0, 20.0
+# How far the bias of each side is drawn to that of both where one scanner may be what makes them differ.
+_SIDES_SHARED = 0.5
 # No route measures better than this share of the variance of healthy people.
 _LEAST_ERROR = 0.05
 # From heads in several forms: the fewest changes, and how many components of their covariance are kept.
@@ -115,9 +117,9 @@ def fit_route_by_age(route: str, measured_on: str, norms: Norms, people: People)
 
     What the norms expect at a person's age stands for FreeSurfer's value. Bias and gain per node are a regression on
     it, the gain drawn towards 1, which a node that hardly changes with age keeps. What varies more than healthy people
-    do is the route's error. Gain and error are those of both sides together, the bias is of each side. The people's
-    scanner cannot be told from the route: its offset is in the bias, and the norms' doubt about a scanner stays as it
-    is.
+    do is the route's error. Gain and error are those of both sides together. The people's scanner cannot be told from
+    the route: its offset is in the bias, and the norms' doubt about a scanner stays as it is. What differs between the
+    sides may be the scanner's too, so the bias of each side is drawn half way to that of both.
 
     Raises
     ------
@@ -152,7 +154,9 @@ def fit_route_by_age(route: str, measured_on: str, norms: Norms, people: People)
         if kind.any():
             loads[kind, number] = _common_error(excess[np.ix_(kind, kind)], own[kind])
     sd = np.sqrt(own - (loads**2).sum(axis=1))
-    return _of_all_nodes(route, measured_on, used, y_mean - gain * x_mean, gain, sd, loads)
+    bias = y_mean - gain * x_mean
+    bias += _SIDES_SHARED * ((bias + bias[mirror]) / 2 - bias)
+    return _of_all_nodes(route, measured_on, used, bias, gain, sd, loads)
 
 
 def with_forms(model: RouteModel, norms: Norms, plain: People, others: Sequence[People]) -> RouteModel:

@@ -98,6 +98,24 @@ def test_people_of_known_age_tell_a_route_without_freesurfer(made_people):
     assert error_sd == pytest.approx(0.6, abs=0.1)
 
 
+def test_without_freesurfer_half_of_what_the_sides_differ_by_counts_as_the_scanners(made_people):
+    """The same people measured by a route that reads the left .4 SD higher: .2 of it is bias of the left alone."""
+    norms = norms_from_people(made_people)
+    values, age_years, male = draw_population(norms, 200, np.random.default_rng(0))
+    models = []
+    for higher in (0.0, 0.4):
+        by_route = values + higher * (NODE_SIDES == "L")
+        people = replace(
+            made_people.take(np.arange(200)), age_years=age_years, male=male, values=norms.measurement(by_route)
+        )
+        models.append(fit_route_by_age("T1", "made people", norms, people))
+    moved = models[1].bias - models[0].bias
+    read = np.isfinite(moved)
+    assert read[NODE_SIDES != "M"].mean() > 0.9
+    np.testing.assert_allclose(moved[read & (NODE_SIDES == "L")], 0.3, atol=1e-6)
+    np.testing.assert_allclose(moved[read & (NODE_SIDES == "R")], 0.1, atol=1e-6)
+
+
 def test_too_few_people_or_years_are_refused(made_people):
     norms = norms_from_people(made_people)
     with pytest.raises(InputError, match="cannot tell a route"):
