@@ -7,9 +7,10 @@ DATA is the folder of the fixture `shared_data`; heads are those of `real_heads`
 `heads_with_age`. Everything is measured as `case` does, without pictures, and read without calibration. The parts:
 
 forms : mirrored, padded, noisy, turned, shaded, of other contrast, blurred, with the dark white matter of old age,
-    stripped, in thicker slices, reduced to 1.5 and 2 mm (averaged, and sampled without averaging). Ages should not
-    move; a mirrored head's left minus right should change its sign. With --tables FOLDER, what was measured is written
-    there, one table per form, for ``regional-brain-age route --forms``; the sides of a mirrored head are changed back.
+    stripped, in thicker slices (also resampled to the head's own grid), reduced to 1.5 and 2 mm (averaged, and sampled
+    without averaging). Ages should not move; a mirrored head's left minus right should change its sign. With --tables
+    FOLDER, what was measured is written there, one table per form, for ``regional-brain-age route --forms``; the sides
+    of a mirrored head are changed back.
 thinning : the outer 0.2 and 0.4 mm of one region's cortex turned into fluid, by FreeSurfer's labels of the head; the
     slope is over what the image could lose of it.
     Baseline of the slope: 0 is no measurement, 1 is what was planted.
@@ -65,7 +66,14 @@ from threadpoolctl import threadpool_limits
 THINNING_MM = (0.2, 0.4)
 THINNED_REGIONS = ("SMN_L", "DMN_R")
 # Forms that a head of 2 mm has already, or is too coarse for.
-FINE_ONLY = ("slices of 1.5 mm", "averaged to 1.5 mm", "averaged to 2 mm", "sampled at 2 mm")
+FINE_ONLY = (
+    "slices of 1.5 mm",
+    "slices of 3 mm, resampled",
+    "slices of 5 mm, resampled",
+    "averaged to 1.5 mm",
+    "averaged to 2 mm",
+    "sampled at 2 mm",
+)
 
 
 @dataclass(frozen=True)
@@ -152,7 +160,9 @@ def forms(bench: Bench, plain: Measured, _: Path) -> None:
         "darker grey matter": lambda t1: of_other_contrast(t1, 1.1),
         "blurred by 2 mm": lambda t1: blurred(t1, 2.0),
         "without skull": lambda t1: without_skull(t1, plain.head.volumes.brain),
-        "slices of 1.5 mm": lambda t1: in_thick_slices(t1, 1.5),
+        "slices of 1.5 mm": lambda t1: in_thick_slices(t1, 1.5, axis=1),
+        "slices of 3 mm, resampled": lambda t1: resample(in_thick_slices(t1, 3.0, axis=2), t1),
+        "slices of 5 mm, resampled": lambda t1: resample(in_thick_slices(t1, 5.0, axis=2), t1),
         "averaged to 1.5 mm": lambda t1: reduced(t1, 1.5, average=True),
         "averaged to 2 mm": lambda t1: reduced(t1, 2.0, average=True),
         "sampled at 2 mm": lambda t1: reduced(t1, 2.0, average=False),

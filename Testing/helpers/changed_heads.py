@@ -46,14 +46,14 @@ def of_other_contrast(t1: Image, gamma: float) -> Image:
     return t1.like((bright * (np.clip(t1.array, 0, None) / bright) ** gamma).astype(np.float32))
 
 
-def in_thick_slices(t1: Image, slice_mm: float) -> Image:
-    """In coronal slices of this thickness."""
-    step = slice_mm / t1.spacing_mm[1]
-    smooth = ndimage.gaussian_filter1d(t1.array, 0.9 * step / FULL_WIDTH_OF_SIGMA, axis=1)
-    shape = (t1.shape[0], int(t1.shape[1] / step), t1.shape[2])
-    stretch = np.diag([1.0, step, 1.0])
-    slices = ndimage.affine_transform(smooth, stretch, output_shape=shape, order=1)
-    return Image(slices, t1.ras_from_ijk @ np.diag([1.0, step, 1.0, 1.0]))
+def in_thick_slices(t1: Image, slice_mm: float, axis: int) -> Image:
+    """In slices of this thickness: coronal along axis 1, axial along axis 2."""
+    stretch = np.ones(3)
+    stretch[axis] = step = slice_mm / t1.spacing_mm[axis]
+    smooth = ndimage.gaussian_filter1d(t1.array, 0.9 * step / FULL_WIDTH_OF_SIGMA, axis=axis)
+    shape = tuple(int(size / each) for size, each in zip(t1.shape, stretch, strict=True))
+    slices = ndimage.affine_transform(smooth, np.diag(stretch), output_shape=shape, order=1)
+    return Image(slices, t1.ras_from_ijk @ np.diag([*stretch, 1.0]))
 
 
 def without_skull(t1: Image, brain: Image) -> Image:

@@ -48,7 +48,7 @@ class Reading:
     age_years : (n,) mean of the posterior of the age of all nodes in view.
     region_years : (n, R) of the regions: a global age plus their deviation.
     misfit : (n,) how unlike a healthy brain of that age the nodes in view are together: mean squared distance per node
-        under the norms' covariance (Mahalanobis), about 1 or less in health.
+        under C (Mahalanobis), about 1 or less in health.
     """
 
     age_years: np.ndarray
