@@ -39,7 +39,7 @@ def read_controls(path: Path, *, column: str | None = None, participants: Path |
     if path.is_file():
         return read_people(path)
     if not path.is_dir():
-        raise InputError(f"There is nothing at {path}.", "Give a table, a folder of cases or a SUBJECTS_DIR.")
+        raise InputError(f"There is nothing at {path}.", "Give a table or a folder of cases.")
     return _read_cases(path, column)
 
 
@@ -65,8 +65,10 @@ def _read_cases(folder: Path, column: str | None) -> People:
             sites.add(str(case.get("site") or ""))
     if not features:
         raise InputError(
-            f"The folder {folder} holds no case of a control.",
-            "Give the folder that `case` or `batch` wrote; with --controls, the column that is true for controls.",
+            f"The folder {folder} holds no case without a lesion."
+            if column is None
+            else f"No case in {folder} has a true cell in the column '{column}'.",
+            "Give the folder that `case` or `batch` wrote; `calibrate` reads a SUBJECTS_DIR with --participants.",
         )
     if len({found.route for found in features}) > 1:
         raise InputError(

@@ -109,8 +109,8 @@ def judge(
         )
     if misfit > MISFIT_REVIEW[route]:
         reasons.append(
-            f"Thickness and volumes together are unlike those of a healthy brain of any age (misfit {misfit:.1f}, "
-            f"usual below {MISFIT_REVIEW[route]:.1f}): a blurred or noisy image gives this, and so may disease. Check "
+            f"Thickness and volumes together are unlike those of a healthy brain of any age (misfit {misfit:.2f}, "
+            f"usual below {MISFIT_REVIEW[route]:g}): a blurred or noisy image gives this, and so may disease. Check "
             "borders before using the numbers."
         )
     if image_grade is not None:

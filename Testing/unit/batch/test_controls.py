@@ -67,5 +67,8 @@ def test_two_routes_or_two_sites_are_refused(tmp_path):
 
 
 def test_a_folder_without_cases_is_refused(tmp_path):
-    with pytest.raises(InputError, match="no case of a control"):
+    with pytest.raises(InputError, match=r"no case without a lesion.*SUBJECTS_DIR with --participants"):
         read_controls(tmp_path)
+    (tmp_path / "processed_cases.csv").write_text("case_id,healthy\na,no\n", encoding="utf-8")
+    with pytest.raises(InputError, match="true cell in the column 'healthy'"):
+        read_controls(tmp_path, column="healthy")

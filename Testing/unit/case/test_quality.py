@@ -38,8 +38,8 @@ def test_a_usual_head_passes_without_a_word():
         ({"pads_years": np.array([22.0, 30.0, 51.0, 35.0])}, "look 32 years older"),
         ({"pads_years": np.array([-30.0, -28.0, 0.0])}, "look 28 years younger"),
         ({"skull_stripped": True}, "skull"),
-        ({"misfit": 0.94}, "misfit 0.9, usual below 0.7"),
-        ({"misfit": 2.6, "route": "FreeSurfer"}, "misfit 2.6, usual below 2.5"),
+        ({"misfit": 0.94}, "misfit 0.94, usual below 0.7"),
+        ({"misfit": 2.6, "route": "FreeSurfer"}, "misfit 2.60, usual below 2.5"),
     ],
 )
 def test_what_is_unusual_is_named_for_review(changed, said):
