@@ -254,25 +254,35 @@ def run_calibrate(args: argparse.Namespace) -> int:
 
 def run_route(args: argparse.Namespace) -> int:
     """Writes a route model."""
+    from dataclasses import replace
+
     from ..age.model.model_files import load_model
     from ..age.model.model_folder import ROUTE_FILES, add_file
-    from ..age.model.route import fit_route, fit_route_by_age, route_text, with_forms
+    from ..age.model.route import RouteModel, fit_route, fit_route_by_age, route_text, with_forms
+    from ..age.model.route_spread import contrast_spread
+    from ..age.people import People
     from ..age.people_table import matched_people, read_people
     from ..files.atomic_file import write_atomically
     from ..resources import model_folder
     from .controls import read_controls
 
-    norms = load_model(args.model).folds[-1].norms
-    people = read_controls(args.people)
+    model = load_model(args.model)
+    norms = model.folds[-1].norms
+    people = replace(read_controls(args.people), route=args.name)
+    forms = [read_controls(path) for path in args.forms or []]
+
+    def with_all_forms(fitted: RouteModel) -> RouteModel:
+        return with_forms(fitted, norms, forms[0], forms[1:]) if forms else fitted
+
+    def by_age(people: People) -> RouteModel:
+        return with_all_forms(fit_route_by_age(args.name, args.measured_on, norms, people))
+
     if args.freesurfer:
         one, people = matched_people(read_people(args.freesurfer), people)
         by_route, by_freesurfer = norms.standardise(people.values), norms.standardise(one.values)
-        found = fit_route(args.name, args.measured_on, by_route, by_freesurfer)
+        found = with_all_forms(fit_route(args.name, args.measured_on, by_route, by_freesurfer))
     else:
-        found = fit_route_by_age(args.name, args.measured_on, norms, people)
-    if args.forms:
-        plain, *others = (read_controls(path) for path in args.forms)
-        found = with_forms(found, norms, plain, others)
+        found = replace(by_age(people), contrast_spread=contrast_spread(model, by_age, people))
     write_atomically(args.out, route_text(found))
     if args.install:
         add_file(model_folder(args.model), ROUTE_FILES[args.name], route_text(found))

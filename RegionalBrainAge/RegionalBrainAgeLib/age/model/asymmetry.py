@@ -49,7 +49,8 @@ def asymmetries(
 ) -> tuple[Asymmetry, ...]:
     """Differences between the hemispheres of one person beside those of healthy people (split conformal bounds).
 
-    Where nodes are missing, or the route measures them less well than FreeSurfer, the bounds are wider.
+    Where nodes are missing, or the route measures them less well than FreeSurfer, the bounds are wider. By a route
+    whose healthy people differ less from side to side they are narrower (`RouteModel.contrast_spread`).
 
     Parameters
     ----------
@@ -62,6 +63,7 @@ def asymmetries(
     table = model.folds[-1].errors[ages.calibrated].of_lines(np.array([line_of[pair] for pair in pairs]))
     raw = np.array([[ages.brain_age_years[left] - ages.brain_age_years[right] for _, left, right in pairs]])
     # The two hemispheres are read apart, so their errors add as squares.
-    wider = [np.sqrt((ages.widening[left] ** 2 + ages.widening[right] ** 2) / 2) for _, left, right in pairs]
+    reach = model.contrast_reach(ages.route, ages.calibrated)
+    wider = [reach * np.sqrt((ages.widening[left] ** 2 + ages.widening[right] ** 2) / 2) for _, left, right in pairs]
     numbers = np.concatenate(table.judge(raw, np.array([age_years]), np.array([wider])))
     return tuple(Asymmetry(network, *map(float, row)) for (network, _, _), row in zip(pairs, numbers.T, strict=True))

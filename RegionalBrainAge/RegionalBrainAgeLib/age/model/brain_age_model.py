@@ -158,7 +158,7 @@ class BrainAgeModel:
             for one in range(len(VIEWS))
         ]
         judged = [np.full((len(people), 2 * count + 1), np.nan) for _ in range(4)]
-        widening = self._widening(raw, view)
+        widening = self._widening(raw, view, self.contrast_reach(people.route, state))
         for index, one in {*zip(fold_of.tolist(), view.tolist(), strict=True)}:
             rows = np.nonzero((fold_of == index) & (view == one))[0]
             table = self.folds[index].errors[state].of_lines(wanted[one])
@@ -255,6 +255,32 @@ class BrainAgeModel:
         of_site = {name: index for index, fold in enumerate(self.folds) for name in fold.held_out_sites}
         return np.array([of_site.get(name, len(self.folds) - 1) for name in site], dtype=int)
 
+    @property
+    def known_scanner_share(self) -> float:
+        """Share of the variance of deviations by an unknown scanner that is left when the scanner is known."""
+        count = len(self.region_names)
+        of_deviations = slice(count, count * (1 + len(VIEWS)))
+        unknown, known = (
+            (table.highest - table.lowest)[:, of_deviations]
+            for table in (self.folds[-1].errors["none"], self.folds[-1].errors["local"])
+        )
+        return float(min(np.mean(known / unknown) ** 2, 1.0))
+
+    def contrast_reach(self, route: str, state: str) -> float:
+        """Factor on the healthy range of contrasts within a brain, which the error tables hold of FreeSurfer's people.
+
+        Parameters
+        ----------
+        state : "none", or "local" with a calibration.
+        """
+        model = self.route_of(route)
+        if model is None:
+            return 1.0
+        if state == "local":
+            return model.contrast_spread
+        known = self.known_scanner_share
+        return float(np.sqrt(model.contrast_spread**2 * known + 1.0 - known))
+
     def check_calibration(self, calibration: Calibration | None, route: str | None = None) -> None:
         """Raises InputError when a calibration belongs to another model, or to another route than this one."""
         if calibration is None:
@@ -297,11 +323,11 @@ class BrainAgeModel:
                 values[rows] = found
         return whole
 
-    def _widening(self, raw: RawAges, view: np.ndarray) -> np.ndarray:
+    def _widening(self, raw: RawAges, view: np.ndarray, contrast_reach: float) -> np.ndarray:
         """(N, 2R + 1) growth of the intervals of regions, deviations and global age by what is missing or noisy."""
         own = raw.widening[:, self._view_of_regions]
         whole = np.take_along_axis(raw.widening, view[:, None], axis=1)
-        return np.column_stack([own, np.maximum(own, whole), whole])
+        return np.column_stack([own, contrast_reach * np.maximum(own, whole), whole])
 
     def _answer(
         self,

@@ -50,6 +50,8 @@ class RouteModel:
     measured_on : the people it was estimated on, in words.
     bias, gain : (K,) in the order of `NODE_NAMES`; NaN for a node the route does not measure.
     error_loads, error_sd : (K, s) and (K,): the covariance of errors is ``loads loads' + diag(sd^2)``.
+    contrast_spread : how far contrasts within a brain (deviations, left-right differences) of healthy people reach by
+        this route, as a multiple of their reach by FreeSurfer on one scanner; see `route_spread`.
     """
 
     route: str
@@ -58,6 +60,7 @@ class RouteModel:
     gain: np.ndarray
     error_loads: np.ndarray
     error_sd: np.ndarray
+    contrast_spread: float = 1.0
 
     def as_freesurfer(self, standardised: np.ndarray) -> np.ndarray:
         """Standardised measurements (N, K) of the route on FreeSurfer's scale; NaN where it does not measure."""
@@ -252,6 +255,7 @@ def route_text(model: RouteModel) -> str:
         "format": FORMAT,
         "route": model.route,
         "measured_on": model.measured_on,
+        "contrast_spread": round(model.contrast_spread, 3),
         "features": list(NODE_NAMES),
         "bias": plain(model.bias),
         "gain": plain(model.gain),
@@ -277,9 +281,11 @@ def read_route(path: Path | str) -> RouteModel:
         if tuple(content["features"]) != NODE_NAMES:
             raise InputError(f"The route model {path} has other features than this software.", remedy)
         arrays = {name: np.array(content[name], dtype=float) for name in ("bias", "gain", "error_sd", "error_loads")}
-        model = RouteModel(str(content["route"]), str(content["measured_on"]), **arrays)
+        spread = float(content.get("contrast_spread", 1.0))
+        model = RouteModel(str(content["route"]), str(content["measured_on"]), **arrays, contrast_spread=spread)
     shapes = [model.bias.shape, model.gain.shape, model.error_sd.shape, model.error_loads.shape[:1]]
     measured = np.isfinite(model.gain)
-    if any(shape != (len(NODE_NAMES),) for shape in shapes) or not (model.gain[measured] > 0).all():
+    sound = (model.gain[measured] > 0).all() and 0 < spread < np.inf
+    if any(shape != (len(NODE_NAMES),) for shape in shapes) or not sound:
         raise InputError(f"The route model {path} holds impossible numbers.", remedy)
     return model

@@ -8,6 +8,7 @@ from RegionalBrainAgeLib.age.model.asymmetry import Asymmetry, asymmetries
 from RegionalBrainAgeLib.age.model.intervals import Reference, error_table
 
 PAIRS = (("SMN", 0, 1), ("VIS", 2, 3))
+REACH = {"FreeSurfer": 1.0, "T1": 0.5}
 
 
 @pytest.fixture(scope="module")
@@ -21,12 +22,19 @@ def made_up_model():
     differences = np.stack([pads[:, left] - pads[:, right] for _, left, right in PAIRS], axis=1)
     table = error_table(Reference(age, random.integers(0, 40, count).astype(str), differences))
     fold = SimpleNamespace(errors={"none": table})
-    return SimpleNamespace(folds=(fold,), pairs=PAIRS, difference_lines=np.arange(2))
-
-
-def ages_with(left: float, right: float, widening: tuple[float, float] = (1.0, 1.0)) -> SimpleNamespace:
     return SimpleNamespace(
-        brain_age_years=np.array([left, right, 1.0, 1.0]), calibrated="none", widening=np.array([*widening, 1.0, 1.0])
+        folds=(fold,), pairs=PAIRS, difference_lines=np.arange(2), contrast_reach=lambda route, _: REACH[route]
+    )
+
+
+def ages_with(
+    left: float, right: float, widening: tuple[float, float] = (1.0, 1.0), route: str = "FreeSurfer"
+) -> SimpleNamespace:
+    return SimpleNamespace(
+        brain_age_years=np.array([left, right, 1.0, 1.0]),
+        calibrated="none",
+        route=route,
+        widening=np.array([*widening, 1.0, 1.0]),
     )
 
 
@@ -55,6 +63,15 @@ def test_what_is_measured_less_well_must_differ_more_to_be_unusual(made_up_model
     assert blurred.difference_years < blurred.upper_years
     assert sharp.percentile > 98
     assert 70 < blurred.percentile < 90
+
+
+def test_by_a_route_whose_healthy_people_differ_half_as_much_half_the_difference_is_unusual(made_up_model):
+    wide, narrow = (
+        asymmetries(made_up_model, ages_with(12.0, -3.0, route=route), 60.0, PAIRS)[0] for route in ("FreeSurfer", "T1")
+    )
+    assert narrow.upper_years == pytest.approx(wide.upper_years / 2)
+    assert narrow.lower_years == pytest.approx(wide.lower_years / 2)
+    assert narrow.difference_years == wide.difference_years
 
 
 def test_a_network_without_both_ages_has_no_difference(made_up_model):

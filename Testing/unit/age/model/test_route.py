@@ -56,13 +56,20 @@ def test_each_side_has_its_own_bias_and_both_share_gain_and_error():
 
 def test_a_route_file_comes_back_and_a_broken_one_is_refused(tmp_path):
     truth, by_route = measured_twice(40)
-    model = fit_route("T1", "made people", by_route, truth)
+    model = replace(fit_route("T1", "made people", by_route, truth), contrast_spread=0.7)
     path = tmp_path / "route.json"
     path.write_text(route_text(model), encoding="utf-8")
     again = read_route(path)
     np.testing.assert_allclose(again.error_covariance, model.error_covariance, atol=1e-3)
+    assert again.contrast_spread == 0.7
     content = json.loads(path.read_text(encoding="utf-8"))
-    for change in ({"format": "x"}, {"features": ["a"]}, {"gain": [-1.0] * NODES}, {"bias": "x"}):
+    for change in (
+        {"format": "x"},
+        {"features": ["a"]},
+        {"gain": [-1.0] * NODES},
+        {"bias": "x"},
+        {"contrast_spread": 0},
+    ):
         path.write_text(json.dumps(content | change), encoding="utf-8")
         with pytest.raises(InputError, match="route"):
             read_route(path)
