@@ -78,7 +78,7 @@ class RouteModel:
 def fit_route(route: str, measured_on: str, by_route: np.ndarray, by_freesurfer: np.ndarray) -> RouteModel:
     """A route model from people measured twice.
 
-    Bias and gain per node are a regression on FreeSurfer's value, the gain drawn towards the mean gain of its kind.
+    Bias and gain per node are a regression on FreeSurfer's value, the gain drawn towards that of all nodes.
     Gain and error are those of both sides together, the bias is of each side. Errors that go together across nodes are
     kept as their strongest components.
 
@@ -106,9 +106,9 @@ def fit_route(route: str, measured_on: str, by_route: np.ndarray, by_freesurfer:
     gain = np.clip((sxy + _PRIOR_PEOPLE * common) / (sxx + _PRIOR_PEOPLE), *_GAIN)
     gain = (gain + gain[mirror]) / 2
     error = (y - y_mean) - gain * (x - x_mean)
+    error, known = np.nan_to_num(error), both[:, used].astype(float)
     # Two numbers per node were fitted.
-    error = np.nan_to_num(error) * np.sqrt(count[used] / np.maximum(count[used] - 2, 1))
-    covariance = error.T @ error / count[used].mean()
+    covariance = error.T @ error / np.maximum(known.T @ known - 2, 1)
     covariance = (covariance + covariance[np.ix_(mirror, mirror)]) / 2
     loads = _strongest(covariance, _LOADS)
     own = np.sqrt(np.maximum(np.diag(covariance) - (loads**2).sum(axis=1), 0.05 * np.diag(covariance)))
@@ -176,7 +176,7 @@ def with_forms(model: RouteModel, norms: Norms, plain: People, others: Sequence[
 
     Raises
     ------
-    InputError : fewer than 10 measurements of heads that are in `plain`.
+    InputError : fewer than 10 measurements of heads that are in `plain`, or one that is that of the plain head.
     """
     row_of = {name: row for row, name in enumerate(plain.person)}
     before = norms.standardise(plain.values)
@@ -191,15 +191,23 @@ def with_forms(model: RouteModel, norms: Norms, plain: People, others: Sequence[
             f"{len(changes)} measurements of heads in another form are too few to tell what a form changes.",
             f"Give at least {_FEWEST_CHANGES}, each head under the name it has in the first table.",
         )
-    change = np.nan_to_num(np.array(changes))
-    known = np.isfinite(changes).astype(float)
-    covariance = change.T @ change / np.maximum(known.T @ known, 1)
-    covariance = (covariance + covariance[np.ix_(MIRROR_IMAGES, MIRROR_IMAGES)]) / 2
+    change, known = np.nan_to_num(changes), np.isfinite(changes).astype(float)
+    if not change.any(axis=1).all():
+        raise InputError(
+            "A head of another form has the very numbers it has in the first table.",
+            "Give the first table once, and no form that changes nothing.",
+        )
+    count = known.T @ known
+    covariance = change.T @ change / np.maximum(count, 1)
+    # What heads show on one side alone is said of both.
+    mirror = np.ix_(MIRROR_IMAGES, MIRROR_IMAGES)
+    sides = np.add(count > 0, count[mirror] > 0, dtype=int)
+    covariance = (covariance + covariance[mirror]) / np.maximum(sides, 1)
     loads = _strongest(covariance, _FORM_LOADS)
     own = np.maximum(np.diag(covariance) - (loads**2).sum(axis=1), 0.0)
     return replace(
         model,
-        error_loads=np.hstack([model.error_loads, loads]),
+        error_loads=np.hstack([model.error_loads, np.where(np.isfinite(model.gain)[:, None], loads, 0.0)]),
         error_sd=np.sqrt(model.error_sd**2 + own),
     )
 

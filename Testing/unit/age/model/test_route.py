@@ -40,6 +40,18 @@ def test_bias_gain_and_error_are_found():
     assert abs(np.nanmean(back - truth)) < 0.05
 
 
+def test_a_feature_of_few_pairs_has_errors_as_large_as_one_of_many():
+    """Simulated: 1 SD of error everywhere, one feature of both sides measured in 60 of 400 people."""
+    truth, _ = measured_twice()
+    by_route = truth + np.random.default_rng(2).standard_normal(truth.shape)
+    few = [7, MIRROR_IMAGES[7]]
+    by_route[60:, few] = np.nan
+    model = fit_route("T1", "made people", by_route, truth)
+    errors = np.diag(model.error_covariance) * model.gain**2
+    assert np.median(errors) == pytest.approx(1.0, abs=0.05)
+    assert errors[few].mean() == pytest.approx(1.0, abs=0.25)
+
+
 def test_each_side_has_its_own_bias_and_both_share_gain_and_error():
     truth, _ = measured_twice()
     left, right = NODE_SIDES == "L", NODE_SIDES == "R"
@@ -172,6 +184,41 @@ def test_a_node_that_no_head_shows_in_another_form_keeps_its_error(made_people):
     after = with_forms(before, norms, plain, unmeasured)
     np.testing.assert_array_equal(after.error_sd[~PARCEL_NODES], before.error_sd[~PARCEL_NODES])
     assert (after.error_sd[PARCEL_NODES] > before.error_sd[PARCEL_NODES])[np.arange(148) != 5].all()
+
+
+def test_a_parcel_that_forms_show_on_one_side_has_that_error_on_both(made_people):
+    norms = norms_from_people(made_people)
+    truth, by_route = measured_twice()
+    before = fit_route("T1", "made people", by_route, truth)
+    plain, others = heads_in_forms(made_people, norms, 40, 20)
+    right = MIRROR_IMAGES[7]
+    one_sided = [form.with_values(np.where(np.arange(NODES) == right, np.nan, form.values)) for form in others]
+    after = with_forms(before, norms, plain, one_sided)
+    added = np.diag(after.error_covariance - before.error_covariance) * before.gain**2
+    assert added[7] == pytest.approx(0.25 + 0.16, rel=0.1)
+    assert added[right] == pytest.approx(added[7])
+
+
+def test_what_forms_do_to_a_node_the_route_does_not_measure_is_no_error_of_the_route(made_people):
+    """Its mirror image, which is measured, keeps its own."""
+    norms = norms_from_people(made_people)
+    truth, by_route = measured_twice()
+    after = with_forms(
+        fit_route("T1", "made people", by_route, truth), norms, *heads_in_forms(made_people, norms, 40, 20)
+    )
+    alone = np.zeros(NODES)
+    alone[5] = 1.0
+    np.testing.assert_allclose(after.error_covariance[5], alone, atol=1e-6)
+    assert after.error_covariance[MIRROR_IMAGES[5], MIRROR_IMAGES[5]] > 1.0
+
+
+def test_the_first_table_is_not_another_form_of_itself(made_people):
+    norms = norms_from_people(made_people)
+    truth, by_route = measured_twice()
+    before = fit_route("T1", "made people", by_route, truth)
+    plain, others = heads_in_forms(made_people, norms, 12, 1)
+    with pytest.raises(InputError, match="very numbers it has in the first table"):
+        with_forms(before, norms, plain, [*others, plain])
 
 
 def test_too_few_changed_heads_are_refused(made_people):
