@@ -17,7 +17,7 @@ from ..norms.norms import Norms
 from ..norms.reading import Field
 from ..people import People, people_of_features
 from .calibration import Calibration, offset_of, read_calibration
-from .intervals import ErrorTable
+from .intervals import ErrorTable, share_of_variance
 from .network import AgeNetwork, GraphField
 from .reader import RawAges, Reader, make_reader
 from .route import RouteModel
@@ -258,13 +258,9 @@ class BrainAgeModel:
     @property
     def known_scanner_share(self) -> float:
         """Share of the variance of deviations by an unknown scanner that is left when the scanner is known."""
-        count = len(self.region_names)
-        of_deviations = slice(count, count * (1 + len(VIEWS)))
-        unknown, known = (
-            (table.highest - table.lowest)[:, of_deviations]
-            for table in (self.folds[-1].errors["none"], self.folds[-1].errors["local"])
-        )
-        return float(min(np.mean(known / unknown) ** 2, 1.0))
+        count, errors = len(self.region_names), self.folds[-1].errors
+        deviations = np.arange(count, count * (1 + len(VIEWS)))
+        return share_of_variance(errors["local"].of_lines(deviations), errors["none"].of_lines(deviations))
 
     def contrast_reach(self, route: str, state: str) -> float:
         """Factor on the healthy range of contrasts within a brain, which the error tables hold of FreeSurfer's people.

@@ -145,6 +145,11 @@ def error_table(reference: Reference) -> ErrorTable:
     )
 
 
+def share_of_variance(part: ErrorTable, whole: ErrorTable) -> float:
+    """Share of the variance of one table's errors in that of another's, at most 1; by the width of their bounds."""
+    return float(min(np.mean((part.highest - part.lowest) / (whole.highest - whole.lowest)) ** 2, 1.0))
+
+
 def _between_ages(values: np.ndarray, age_years: np.ndarray) -> np.ndarray:
     """Rows of a table by age (A, ...) at these ages (N,), linear between rows."""
     place = np.interp(age_years, TABLE_AGES_YEARS, np.arange(len(TABLE_AGES_YEARS)))
