@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ...errors import InputError
 from ..people import People
 from .brain_age_model import BrainAgeModel
 from .intervals import COVERAGE
@@ -23,7 +24,7 @@ _FEWEST_PEOPLE = 30
 
 
 def contrast_spread(model: BrainAgeModel, fit: Callable[[People], RouteModel], people: People) -> float:
-    """`RouteModel.contrast_spread` of a route, 1 where fewer than 30 people were measured by it.
+    """`RouteModel.contrast_spread` of a route; 1 for fewer than 30 people, or where five sixths of them tell no route.
 
     Each sixth of the people is read by the route fitted to the others. Ninety percent of their deviations shall lie
     within the healthy range; what the scanner adds to the range is taken off.
@@ -38,7 +39,10 @@ def contrast_spread(model: BrainAgeModel, fit: Callable[[People], RouteModel], p
     reach = []
     for fold in range(_FOLDS):
         held_out = np.isin(np.arange(len(people)), by_age[fold::_FOLDS])
-        route = replace(fit(people.take(~held_out)), contrast_spread=1.0)
+        try:
+            route = replace(fit(people.take(~held_out)), contrast_spread=1.0)
+        except InputError:  # without the youngest or the oldest the ages are too close together
+            return 1.0
         ages = replace(model, routes={**model.routes, route.route: route}).predict_people(people.take(held_out))
         half_range = (ages.deviation_upper_years - ages.deviation_lower_years) / 2
         reach.append(np.abs(ages.deviation_corrected_years) / half_range)

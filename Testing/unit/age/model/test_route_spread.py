@@ -9,7 +9,7 @@ import pytest
 from drawn_people import draw_population
 from RegionalBrainAgeLib.age.features import NODE_NAMES
 from RegionalBrainAgeLib.age.model.model_files import load_model
-from RegionalBrainAgeLib.age.model.route import RouteModel
+from RegionalBrainAgeLib.age.model.route import RouteModel, fit_route_by_age
 from RegionalBrainAgeLib.age.model.route_spread import contrast_spread
 from RegionalBrainAgeLib.age.people import People
 
@@ -48,6 +48,19 @@ def test_people_who_vary_half_as_much_give_half_the_spread(shipped_model):
 def test_few_people_tell_no_spread(shipped_model):
     few = people_varying(shipped_model.folds[-1].norms, 0.5, 29)
     assert contrast_spread(shipped_model, lambda _: LIKE_FREESURFER, few) == 1.0
+
+
+def test_people_whose_ages_just_tell_a_route_tell_no_spread(shipped_model):
+    """Without the youngest or the oldest the ages span less than a route needs."""
+    norms = shipped_model.folds[-1].norms
+    people = people_varying(norms, 0.5, 36)
+    people = replace(people, age_years=np.array([30.0, *np.linspace(34, 56, 34), 60.5]))
+
+    def by_age(some: People) -> RouteModel:
+        return fit_route_by_age("T1", "made", norms, some)
+
+    assert by_age(people).contrast_spread == 1.0
+    assert contrast_spread(shipped_model, by_age, people) == 1.0
 
 
 def test_the_spread_scales_what_is_left_when_the_scanner_is_known(shipped_model):
