@@ -235,7 +235,7 @@ class BrainAgeModel:
         return make_reader(field_, self.folds[fold].norms, self.membership, self.region_sides)
 
     def without_messages(self) -> BrainAgeModel:
-        """The same model with every message switched off: each node in view counts by its own variance alone."""
+        """The same model, every message switched off: nodes have nothing in common but how regions may deviate."""
         readers = {
             index: self.reader_with(index, NaiveBayes(GraphField(fold.network)))
             for index, fold in enumerate(self.folds)
