@@ -105,10 +105,7 @@ def fit_route(route: str, measured_on: str, by_route: np.ndarray, by_freesurfer:
     mirror = _mirror_among(used)
     gain = np.clip((sxy + _PRIOR_PEOPLE * common) / (sxx + _PRIOR_PEOPLE), *_GAIN)
     gain = (gain + gain[mirror]) / 2
-    error = (y - y_mean) - gain * (x - x_mean)
-    error, known = np.nan_to_num(error), both[:, used].astype(float)
-    # Two numbers per node were fitted.
-    covariance = error.T @ error / np.maximum(known.T @ known - 2, 1)
+    covariance = _products((y - y_mean) - gain * (x - x_mean))
     covariance = (covariance + covariance[np.ix_(mirror, mirror)]) / 2
     loads = _strongest(covariance, _LOADS)
     own = np.sqrt(np.maximum(np.diag(covariance) - (loads**2).sum(axis=1), 0.05 * np.diag(covariance)))
@@ -143,12 +140,10 @@ def fit_route_by_age(route: str, measured_on: str, norms: Norms, people: People)
     mirror = _mirror_among(used)
     gain = np.clip((sxy + _PRIOR_PEOPLE_BY_AGE) / (sxx + _PRIOR_PEOPLE_BY_AGE), *_GAIN)
     gain = (gain + gain[mirror]) / 2
-    residual = np.nan_to_num(y - y_mean - gain * (x - x_mean))
+    residual = y - y_mean - gain * (x - x_mean)
     spread = np.nanmedian(np.abs(residual), axis=0) / 0.6745
-    residual = np.clip(residual, -4 * spread, 4 * spread)
     healthy = norms.residual_covariance[np.ix_(used, used)] * np.outer(gain, gain)
-    known = np.isfinite(y).astype(float)
-    excess = residual.T @ residual / np.maximum(known.T @ known - 2, 1) - healthy
+    excess = _products(np.clip(residual, -4 * spread, 4 * spread)) - healthy
     excess = (excess + excess[np.ix_(mirror, mirror)]) / 2
     own = np.maximum(np.diag(excess), _LEAST_ERROR * np.diag(healthy))
     # Thickness and volumes are measured in different ways: their errors have nothing in common.
@@ -227,6 +222,13 @@ def _of_all_nodes(
     all_loads = np.zeros((len(used), loads.shape[1]))
     all_loads[used] = loads
     return RouteModel(route, measured_on, all_bias, all_gain, all_loads, all_sd)
+
+
+def _products(residual: np.ndarray) -> np.ndarray:
+    """(K, K) covariance of residuals (n, K; NaN where not measured) of nodes with two fitted numbers each."""
+    known = np.isfinite(residual).astype(float)
+    residual = np.nan_to_num(residual)
+    return residual.T @ residual / np.maximum(known.T @ known - 2, 1)
 
 
 def _common_error(excess: np.ndarray, own: np.ndarray) -> np.ndarray:
