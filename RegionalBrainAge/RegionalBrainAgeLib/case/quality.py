@@ -107,11 +107,12 @@ def judge(
             f"Half of the regions look {abs(median_years):.0f} years {'older' if median_years > 0 else 'younger'} or "
             "more than the patient is, which hardly any healthy brain does: check age, image quality and borders."
         )
+    unlike_any = misfit > MISFIT_FAIL[route]
     if misfit > MISFIT_REVIEW[route]:
         reasons.append(
             f"Thickness and volumes together are unlike those of a healthy brain of any age (misfit {misfit:.2f}, "
-            f"usual below {MISFIT_REVIEW[route]:g}): a blurred or noisy image gives this, and so may disease. Check "
-            "borders before using the numbers."
+            f"usual below {MISFIT_REVIEW[route]:g}): thick slices, blur or noise give this, and so may disease. "
+            + ("No age can be read from them." if unlike_any else "Check borders before using the numbers.")
         )
     if image_grade is not None:
         reasons += [
@@ -123,7 +124,7 @@ def judge(
         reasons.append("The head came without skull and skin: the ages of such heads differ by some years.")
     doubtful = doubts(structures) if structures is not None else []
     reasons += [sentence for _, sentence in doubtful]
-    unusable = not_t1 or impossible or misfit > MISFIT_FAIL[route] or any(unusable for unusable, _ in doubtful)
+    unusable = not_t1 or impossible or unlike_any or any(unusable for unusable, _ in doubtful)
     verdict = "fail" if unusable else "review" if reasons else "pass"
     return Quality(verdict, tuple(reasons))
 

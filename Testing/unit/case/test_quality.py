@@ -55,7 +55,9 @@ def test_what_freesurfer_often_gives_is_usual_for_it_and_nothing_read_has_no_mis
 
 def test_measurements_that_fit_no_brain_at_all_fail_from_a_t1_alone():
     """As slices of 5 mm gave; FreeSurfer's measurements of healthy people lie that far out."""
-    assert judge(**USUAL | {"misfit": 1.6}).verdict == "fail"
+    failed = judge(**USUAL | {"misfit": 1.6})
+    assert failed.verdict == "fail"
+    assert failed.reasons[0].endswith("No age can be read from them.")
     assert judge(**USUAL | {"misfit": 6.0, "route": "FreeSurfer"}).verdict == "review"
 
 
