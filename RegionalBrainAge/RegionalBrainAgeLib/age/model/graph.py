@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +29,9 @@ _GAP_MM = 2.5
 _MINIMUM_FACES = 20
 
 
+@lru_cache(maxsize=1)
 def parcel_edges() -> np.ndarray:
-    """Pairs of neighbouring parcels of one hemisphere, (E, 2) int, each pair once with the lower index first.
+    """Pairs of neighbouring parcels of one hemisphere, (E, 2) int, each pair once, the lower index first; read-only.
 
     Computed from the Destrieux volume: every parcel grows into the gap around it by up to 2.5 mm; parcels that then
     share at least 20 voxel faces are neighbours.
@@ -51,7 +53,7 @@ def parcel_edges() -> np.ndarray:
             touching = (one > 0) & (other > 0) & (one != other)
             np.add.at(faces, (one[touching] - 1, other[touching] - 1), 1)
         edges.append(np.argwhere(np.triu(faces + faces.T) >= _MINIMUM_FACES))
-    return np.concatenate(edges)
+    return _read_only(np.concatenate(edges))
 
 
 def brain_edges() -> np.ndarray:
@@ -65,14 +67,21 @@ def brain_edges() -> np.ndarray:
     return np.concatenate([parcel_edges(), structure_edges(), mirrored_pairs(), scaled])
 
 
+@lru_cache(maxsize=1)
 def parcel_centres_mm() -> np.ndarray:
-    """(148, 3) centres of gravity of the parcels in MNI space, RAS mm."""
+    """(148, 3) centres of gravity of the parcels in MNI space, RAS mm; read-only."""
     atlas = destrieux_atlas()
     ijk = np.argwhere(atlas.array > 0)
     label = atlas.array[tuple(ijk.T)].astype(int) - 1
     sums = np.stack([np.bincount(label, ijk[:, axis], minlength=len(PARCEL_NAMES)) for axis in range(3)], axis=1)
     centres = sums / np.bincount(label, minlength=len(PARCEL_NAMES))[:, None]
-    return coordinates_mm(atlas, centres)
+    return _read_only(coordinates_mm(atlas, centres))
+
+
+def _read_only(values: np.ndarray) -> np.ndarray:
+    """The array itself, which many share."""
+    values.setflags(write=False)
+    return values
 
 
 @dataclass(frozen=True)
