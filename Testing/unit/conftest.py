@@ -74,3 +74,10 @@ def tiny_model(made_people):
     recipe = Recipe(steps=40, folds=2, hubs=6, scanner_hubs=4)
     torch.set_num_threads(1)
     return train_model(Sources(made_people), load_scheme(), recipe, "tiny", {"table": "made"})
+
+
+@pytest.fixture(scope="session")
+def shipped_model():
+    from RegionalBrainAgeLib.age.model.model_files import load_model
+
+    return load_model()

@@ -11,6 +11,7 @@ from ..norms.deviations import (
     deviation_factor,
     deviation_loads,
     network_deviations,
+    slope_on_age,
     smooth_deviations,
     with_deviations,
 )
@@ -143,7 +144,8 @@ def make_reader(field_: Field, norms: Norms, membership: np.ndarray, region_side
     parcels = membership.shape[1]
     side = (np.arange(parcels) >= parcels // 2).astype(int)
     deviations = smooth_deviations(parcel_centres_mm(), side) + network_deviations(membership)
-    deviating, loads = deviation_factor(norms, deviations), deviation_loads(norms, deviations, membership)
+    slope = slope_on_age(norms)
+    deviating, loads = deviation_factor(slope, deviations), deviation_loads(slope, deviations, membership)
     curves = age_curves(norms)
     region_view = (np.asarray(region_sides) == "R").astype(int)
     spread = np.sqrt(np.diag(norms.residual_covariance))

@@ -52,29 +52,35 @@ def slope_on_age(norms: Norms) -> np.ndarray:
     return np.polyfit(_SLOPE_AGES_YEARS, expected, 1)[0]
 
 
-def deviation_loads(norms: Norms, deviations: np.ndarray, places: np.ndarray) -> np.ndarray:
+def deviation_loads(slope: np.ndarray, deviations: np.ndarray, places: np.ndarray) -> np.ndarray:
     """(K, D) covariance of every node with D mean deviations.
 
     Parameters
     ----------
+    slope : (K,) from `slope_on_age`.
     deviations : (P, P) covariance of the deviations of the parcels, which are the first P nodes.
     places : (D, P) weights of the parcels in each mean.
     """
-    parcels = len(deviations)
-    slope = slope_on_age(norms)
-    loads = np.zeros((len(slope), len(places)))
-    loads[:parcels] = slope[:parcels, None] * (deviations @ places.T)
-    return loads
+    return _of_nodes(slope, deviations @ places.T)
 
 
-def deviation_factor(norms: Norms, deviations: np.ndarray) -> np.ndarray:
-    """(K, P) whose product with its transpose is what deviations (P, P) add to the covariance of the nodes."""
+def deviation_factor(slope: np.ndarray, deviations: np.ndarray) -> np.ndarray:
+    """(K, P) whose product with its transpose is what deviations (P, P) add to the covariance of the nodes.
+
+    Parameters
+    ----------
+    slope : (K,) from `slope_on_age`.
+    """
     values, vectors = np.linalg.eigh(deviations)
-    root = vectors * np.sqrt(np.maximum(values, 0.0))
-    slope = slope_on_age(norms)
-    factor = np.zeros((len(slope), len(deviations)))
-    factor[: len(deviations)] = slope[: len(deviations), None] * root
-    return factor
+    return _of_nodes(slope, vectors * np.sqrt(np.maximum(values, 0.0)))
+
+
+def _of_nodes(slope: np.ndarray, of_parcels: np.ndarray) -> np.ndarray:
+    """(K, D) standardised, from (P, D) in years: parcels move by their slope on age, other nodes do not deviate."""
+    parcels = len(of_parcels)
+    result = np.zeros((len(slope), of_parcels.shape[1]))
+    result[:parcels] = slope[:parcels, None] * of_parcels
+    return result
 
 
 def with_deviations(precision: np.ndarray, factor: np.ndarray) -> np.ndarray:

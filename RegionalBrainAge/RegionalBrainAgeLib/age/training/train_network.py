@@ -19,7 +19,7 @@ from ..model.brain_age_model import REFERENCE_CONTROLS
 from ..model.graph import parcel_centres_mm
 from ..model.network import AgeNetwork, Architecture
 from ..model.views import VIEWS, nodes_in_view
-from ..norms.deviations import deviation_loads, smooth_deviations
+from ..norms.deviations import deviation_loads, slope_on_age, smooth_deviations
 from ..norms.norms import Norms
 from ..norms.reading import READ_AGES_YEARS, age_curves
 from ..norms.scanner import remaining_covariance
@@ -159,7 +159,8 @@ def _readings(norms: Norms) -> list[ReadNodes]:
     """What is read of people: every view, without and with controls."""
     slope = age_curves(norms).slope.mean(axis=0)[np.isin(READ_AGES_YEARS, _READ_AT_YEARS)].T
     side = np.arange(len(PARCEL_NAMES)) >= PARCELS_PER_HEMISPHERE
-    loads = deviation_loads(norms, smooth_deviations(parcel_centres_mm(), side), np.eye(len(PARCEL_NAMES)))
+    deviations = smooth_deviations(parcel_centres_mm(), side)
+    loads = deviation_loads(slope_on_age(norms), deviations, np.eye(len(PARCEL_NAMES)))
     readings = []
     unknown_of_scanner = [remaining_covariance(norms, controls) for controls in _CONTROLS]
     for view in VIEWS:

@@ -28,11 +28,6 @@ def folder(tiny_model, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def shipped_model():
-    return load_model()
-
-
-@pytest.fixture(scope="module")
 def typical(shipped_model) -> People:
     """60 people as the shipped model's norms expect them, 45 to 75 years old, with a little noise; of no known site."""
     norms = shipped_model.folds[-1].norms

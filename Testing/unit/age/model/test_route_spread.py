@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from drawn_people import draw_population
 from RegionalBrainAgeLib.age.features import NODE_NAMES
-from RegionalBrainAgeLib.age.model.model_files import load_model
 from RegionalBrainAgeLib.age.model.route import RouteModel, fit_route_by_age
 from RegionalBrainAgeLib.age.model.route_spread import contrast_spread
 from RegionalBrainAgeLib.age.people import People
@@ -16,11 +15,6 @@ from RegionalBrainAgeLib.age.people import People
 NODES = len(NODE_NAMES)
 # A route that measures what FreeSurfer does, with next to no error.
 LIKE_FREESURFER = RouteModel("T1", "made", np.zeros(NODES), np.ones(NODES), np.zeros((NODES, 1)), np.full(NODES, 0.05))
-
-
-@pytest.fixture(scope="module")
-def shipped_model():
-    return load_model()
 
 
 def people_varying(norms, size: float, count: int = 240) -> People:

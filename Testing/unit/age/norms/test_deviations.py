@@ -16,6 +16,7 @@ from RegionalBrainAgeLib.age.norms.deviations import (
     deviation_factor,
     deviation_loads,
     network_deviations,
+    slope_on_age,
     smooth_deviations,
     with_deviations,
 )
@@ -64,14 +65,14 @@ def test_deviations_add_to_the_covariance_of_the_nodes():
 def test_the_best_guess_of_a_deviation_is_right_on_the_mean(norms, of_regions):
     """Oracle: brains simulated with deviations. Where a deviation of d was guessed, it is d on the mean."""
     deviations = smooth_deviations(parcel_centres_mm(), SIDE) + network_deviations(of_regions)
-    factor, loads = deviation_factor(norms, deviations), deviation_loads(norms, deviations, of_regions)
+    slope = slope_on_age(norms)
+    factor, loads = deviation_factor(slope, deviations), deviation_loads(slope, deviations, of_regions)
     covariance = norms.residual_covariance
     rng = np.random.default_rng(1)
     values, vectors = np.linalg.eigh(deviations)
     drawn = rng.standard_normal((3000, 148)) @ (vectors * np.sqrt(np.maximum(values, 0))).T
-    slope = module.slope_on_age(norms)[:148]
     brains = rng.standard_normal((3000, NODES)) @ np.linalg.cholesky(covariance).T
-    brains[:, :148] += slope * drawn
+    brains[:, :148] += slope[:148] * drawn
     guessed = brains @ with_deviations(np.linalg.inv(covariance), factor) @ loads
     truth = drawn @ of_regions.T
     slopes = [np.polyfit(x, y, 1)[0] for x, y in zip(guessed.T, truth.T, strict=True)]
@@ -81,7 +82,7 @@ def test_the_best_guess_of_a_deviation_is_right_on_the_mean(norms, of_regions):
 def test_a_thinned_network_looks_older_than_the_others(norms, of_regions, monkeypatch):
     """Without deviations of networks its own age rises less, and the others follow it more closely."""
     sides = np.array(["L" if region.hemisphere == "L" else "R" for region in load_scheme().regions])
-    slope = module.slope_on_age(norms)[:148]
+    slope = slope_on_age(norms)[:148]
     visible, male = np.ones((1, NODES), dtype=bool), np.zeros(1)
     healthy = norms.expected(np.array([55.0]), male)
 
