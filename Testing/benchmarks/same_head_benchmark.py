@@ -45,7 +45,7 @@ from changed_heads import (
 from lesions_into_heads import SOOP_EXAMPLES, lesion_in_head, paint_lesion, soop_lesion
 from real_heads import RealHead, real_heads
 from RegionalBrainAgeLib.age.ages import Ages
-from RegionalBrainAgeLib.age.features import MIRROR_IMAGES, Features
+from RegionalBrainAgeLib.age.features import MIRROR_IMAGES, T1, Features
 from RegionalBrainAgeLib.age.model.brain_age_model import BrainAgeModel
 from RegionalBrainAgeLib.age.model.model_files import load_model
 from RegionalBrainAgeLib.age.people import people_of_features
@@ -119,7 +119,7 @@ class Bench:
         if lesion is not None:
             summary = summarise_lesion(lesion, head.registration)
             found = replace(found, volume_ml=summary.volume_ml, side=summary.side, other_side_ml=summary.other_side_ml)
-        return self.read(head, brain_features(head.features, head.structures, found, from_t1=True))
+        return self.read(head, brain_features(head.features, head.structures, found, T1))
 
     def read(self, head: Head, features: Features) -> Measured:
         return Measured(head, features, self.model.predict(features, self.head.age_years, self.head.sex))

@@ -10,6 +10,7 @@ from ..progress import LOG, progress_lines
 from .vertices.cli import add_vertices_parser, evaluate_on_vertices, train_on_vertices
 
 if TYPE_CHECKING:
+    from .model.brain_age_model import BrainAgeModel
     from .people import People
 
 
@@ -55,7 +56,6 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
     evaluate.add_argument("--vertices", type=Path, help="vertex mode: features of the table's people (.npy)")
     evaluate.add_argument("--card", action="store_true", help="full measurement on the training table: MODEL_CARD.md")
     evaluate.add_argument("--install-card", action="store_true", help="with --card: put the card into the model folder")
-    evaluate.add_argument("--charts", type=Path, nargs="+", help="with --card: the charts the model was trained with")
     evaluate.add_argument("--lesions", type=Path, help="with --card: folder of lesion masks in MNI space")
     evaluate.set_defaults(func=run_evaluate)
 
@@ -79,7 +79,7 @@ def run_train(args: argparse.Namespace) -> int:
     from ..files.atomic_folder import check_free, replaced_folder
     from .model.model_files import save_model
     from .norms.charts import read_charts
-    from .training.train_model import Sources, describe_file, train_model
+    from .training.train_model import Sources, train_model
     from .training.train_network import Recipe
 
     check_free(args.out, args.overwrite)
@@ -87,12 +87,12 @@ def run_train(args: argparse.Namespace) -> int:
         return train_on_vertices(args)
     changes = {key: getattr(args, key) for key in ("steps", "folds") if getattr(args, key) is not None}
     people = _people(args, for_training=True)
-    data: dict[str, object] = {"table": describe_file(args.table)}
+    data: dict[str, object] = {"table": args.table.name}
     if args.leave_out:
         data["left_out"] = ", ".join(args.leave_out)
     charts = read_charts(args.charts) if args.charts else None
     if charts is not None:
-        data |= {"charts": ", ".join(map(describe_file, args.charts)), "chart_sites": len(charts.sites)}
+        data |= {"charts": ", ".join(path.name for path in args.charts), "chart_sites": len(charts.sites)}
     # One thread: sums are then taken in one order, and the same files give the same model whatever else runs.
     torch.set_num_threads(1)
     with threadpool_limits(1):
@@ -120,7 +120,7 @@ def run_evaluate(args: argparse.Namespace) -> int:
     from .model.calibration import read_calibration
     from .model.model_files import load_model
 
-    of_card = {"--install-card": args.install_card, "--charts": args.charts, "--lesions": args.lesions}
+    of_card = {"--install-card": args.install_card, "--lesions": args.lesions}
     alone = next((option for option, value in of_card.items() if value and not args.card), None)
     if alone is not None:
         raise InputError(f"{alone} belongs to --card, which is not there.", "Add --card or leave it out.")
@@ -136,33 +136,25 @@ def run_evaluate(args: argparse.Namespace) -> int:
         write_figures(evaluation, people, folder)
     LOG.info(evaluation.metrics.to_string(index=False))
     if args.card:
-        _write_card(args, people)
+        _write_card(args, model, people)
     LOG.info(f"{args.out}: {len(people)} people")
     return 0
 
 
-def _write_card(args: argparse.Namespace, people: People) -> None:
+def _write_card(args: argparse.Namespace, model: BrainAgeModel, people: People) -> None:
     from ..files.atomic_file import write_atomically
     from ..resources import model_folder
     from .evaluation.card import model_card
     from .evaluation.figures import card_figures
     from .evaluation.measure_for_card import measure_for_card
     from .model.graph import project_lesions
-    from .model.model_files import load_model
     from .model.model_folder import CARD_FILE, add_file
-    from .norms.charts import read_charts
-    from .training.train_model import Sources
 
-    model = load_model(args.model)
-    charts = read_charts(args.charts) if args.charts else None
     holes = project_lesions(args.lesions) if args.lesions else None
     words = ["regional-brain-age evaluate", model.name, args.table.name, "--card"]
     words += ["--leave-out", *args.leave_out] if args.leave_out else []
-    words += ["--charts", *(path.name for path in args.charts)] if args.charts else []
     words += ["--lesions", args.lesions.name] if args.lesions else []
-    found = measure_for_card(
-        model, Sources(people, charts, holes), " ".join([*words, "--out", args.out.name]), progress_lines()
-    )
+    found = measure_for_card(model, people, holes, " ".join([*words, "--out", args.out.name]), progress_lines())
     card = model_card(model, found)
     write_atomically(args.out / CARD_FILE, card)
     figures = card_figures(found)

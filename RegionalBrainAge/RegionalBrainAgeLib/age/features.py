@@ -11,6 +11,7 @@ from ..anatomy.structures import (
     FLUID_STRUCTURES,
     GRAY_MATTER,
     INTRACRANIAL,
+    STRUCTURE_ALIASES,
     STRUCTURE_NAMES,
     STRUCTURE_SIDES,
     mirrored_pairs,
@@ -28,6 +29,10 @@ PARCEL_NODES = np.arange(len(NODE_NAMES)) < len(PARCEL_NAMES)
 # lesion changes fluid far away.
 _NOT_READ = ("Left-choroid-plexus", "Right-choroid-plexus", "4th-Ventricle", "CSF")
 READ_NODES = ~np.isin(NODE_NAMES, _NOT_READ)
+# (2, 33) smallest and largest volume of each structure, and of a head, that a person can have; one outside is in
+# another unit. A lesion may leave nothing of a structure, and the grey matter of one side is the largest.
+VOLUME_LIMITS_MM3 = np.array([[0.0] * len(STRUCTURE_NAMES) + [4e5], [3e5] * len(STRUCTURE_NAMES) + [6e6]])
+VOLUME_LIMITS_MM3[1, [STRUCTURE_NAMES.index(name) for name in GRAY_MATTER]] = 1e6
 
 
 def _mirror_images() -> np.ndarray:
@@ -85,6 +90,18 @@ class Features:
     def names(self) -> tuple[str, ...]:
         """Names of the parcels."""
         return PARCEL_NAMES
+
+
+def feature_name(column: str) -> str:
+    """A column of a table under its name in `NODE_NAMES` or `TOTAL_GRAY`, whichever tool wrote it; any other as it is.
+
+    >>> feature_name("vol:Left-Thalamus-Proper"), feature_name("lh_G&S_frontomargin_thickness"), feature_name("age")
+    ('Left-Thalamus', 'lh_G_and_S_frontomargin', 'age')
+    """
+    plain = column.strip().removeprefix("vol:")
+    plain = STRUCTURE_ALIASES.get(plain, plain)
+    parcel = plain.removesuffix("_thickness").replace("&", "_and_")
+    return parcel if parcel in NODE_NAMES else plain
 
 
 def features_of_parcels(

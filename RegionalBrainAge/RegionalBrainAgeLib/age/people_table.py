@@ -17,23 +17,18 @@ import numpy as np
 import pandas as pd
 
 from ..anatomy.parcels import PARCEL_NAMES
-from ..anatomy.structures import GRAY_MATTER, INTRACRANIAL, STRUCTURE_ALIASES, TOTAL_GRAY
+from ..anatomy.structures import GRAY_MATTER, TOTAL_GRAY
 from ..errors import InputError
 from ..files.tables import open_table
-from ..files.words import MISSING_WORDS, same_numbers, sex_of
-from .features import GRAY_NODES, NODE_NAMES
+from ..files.words import MISSING_WORDS, same_numbers, sex_or_code
+from .features import GRAY_NODES, NODE_NAMES, VOLUME_LIMITS_MM3, feature_name
 from .people import People
 
 _PERSON_COLUMNS = ("person", "site", "age", "sex")
-_VOLUME_PREFIX, _THICKNESS_SUFFIX = "vol:", "_thickness"
 _PARCELS = len(PARCEL_NAMES)
 # People from whom on it is no chance that all have the same value.
 _MANY_PEOPLE = 10
-# As in tables for FreeSurfer and for the charts.
-_SEX_CODES = {"0": "F", "1": "M"}
-# Of a head a person can have; a volume outside is in another unit.
-_INTRACRANIAL_MM3 = (4e5, 6e6)
-_LARGEST_STRUCTURE_MM3 = 3e5
+# Of one side of a healthy head; a volume outside is in another unit.
 _GRAY_MATTER_MM3 = (1e5, 1e6)
 
 
@@ -106,14 +101,8 @@ def _read_frame(path: Path) -> pd.DataFrame:
 
 def _renamed(frame: pd.DataFrame) -> pd.DataFrame:
     """Columns under our names, whichever tool wrote them."""
-    known = set(NODE_NAMES)
-    names = []
-    for column in map(str, frame.columns):
-        plain = column.strip().removeprefix(_VOLUME_PREFIX)
-        plain = STRUCTURE_ALIASES.get(plain, "EstimatedTotalIntraCranialVol" if plain == "eTIV" else plain)
-        parcel = plain.removesuffix(_THICKNESS_SUFFIX).replace("&", "_and_")
-        names.append(plain if plain in known else parcel if parcel in known else plain)
-    if "person" not in names and names and names[0] not in known and names[0] not in _PERSON_COLUMNS:
+    names = [feature_name(str(column)) for column in frame.columns]
+    if "person" not in names and names and names[0] not in (*NODE_NAMES, *_PERSON_COLUMNS):
         names[0] = "person"
     return frame.set_axis(names, axis=1)
 
@@ -177,7 +166,7 @@ def _ages(path: Path, frame: pd.DataFrame, person: np.ndarray) -> np.ndarray:
 
 
 def _sexes(path: Path, frame: pd.DataFrame, person: np.ndarray) -> np.ndarray:
-    sexes = frame["sex"].map(lambda text: sex_of(text) or _SEX_CODES.get(text.strip().removesuffix(".0")))
+    sexes = frame["sex"].map(sex_or_code)
     if sexes.isna().any():
         row = int(np.argmax(sexes.isna().to_numpy()))
         raise InputError(
@@ -245,10 +234,7 @@ def _check_thickness(path: Path, thickness_mm: np.ndarray, person: np.ndarray) -
 
 def _check_volumes(path: Path, values: np.ndarray, person: np.ndarray) -> None:
     """Volumes are positive, in mm3, and no structure is larger than a head's largest."""
-    low = np.zeros(len(NODE_NAMES))
-    high = np.full(len(NODE_NAMES), _LARGEST_STRUCTURE_MM3)
-    head = NODE_NAMES.index(INTRACRANIAL)
-    low[head], high[head] = _INTRACRANIAL_MM3
+    low, high = (np.concatenate([np.zeros(_PARCELS), limits]) for limits in VOLUME_LIMITS_MM3)
     low[GRAY_NODES], high[GRAY_NODES] = _GRAY_MATTER_MM3
     wrong = (values < low) | (values > high)
     wrong[:, :_PARCELS] = False

@@ -13,14 +13,13 @@ from ..cortex.freesurfer import read_subject
 from ..errors import InputError
 from ..files.atomic_file import write_atomically
 from ..files.tables import read_table, table_text
-from ..files.words import number_of, sex_of
+from ..files.words import number_of, sex_or_code
 from ..structures.freesurfer import read_volumes
 from .features import NODE_NAMES, PARCEL_NODES, Features, features_of_parcels
 from .people import People, people_of_features
 
 _PERSON = ("participant_id", "person", "subject", "subject_id", "case_id", "id")
 PERSON_COLUMNS = ("person", "dataset", "site", "age", "sex")
-_SEX_CODES = {"0": "F", "1": "M"}
 TOLD_EVERY = 20
 
 
@@ -88,11 +87,11 @@ def facts_of(row: dict[str, str], person: str) -> tuple[float, str]:
         age_years = number_of(row["age"])
     except ValueError as error:
         raise InputError(f"The age of {person} is {row['age']!r} ({error}).", "Give years.") from error
-    sex = sex_of(row["sex"]) or _SEX_CODES.get(row["sex"].strip())
+    sex = sex_or_code(row["sex"])
     if not 0 <= age_years <= 120:
         raise InputError(f"The age of {person} is {row['age']!r}.", "Give years, 0 to 120.")
     if sex is None:
-        raise InputError(f"The sex of {person} is {row['sex']!r}.", "Write F or M.")
+        raise InputError(f"The sex of {person} is {row['sex']!r}.", "Write F or M (or 0 and 1: 1 is male).")
     return age_years, sex
 
 

@@ -41,8 +41,9 @@ _LEFT_CODES = (4, 5, 7, 8, 10, 11, 12, 13, 17, 18, 26, 28, 31)
 _RIGHT_CODES = (43, 44, 46, 47, 49, 50, 51, 52, 53, 54, 58, 60, 63)
 _LABELLED = tuple(name for name in STRUCTURE_NAMES if name not in GRAY_MATTER)
 STRUCTURE_CODES = dict(zip(_LABELLED, (*_LEFT_CODES, *_RIGHT_CODES, 14, 15, 16, 24), strict=True))
-# Names of other versions of FreeSurfer.
+# Names of other versions and tools of FreeSurfer.
 STRUCTURE_ALIASES = {f"{side}-Thalamus-Proper": f"{side}-Thalamus" for side in ("Left", "Right")}
+STRUCTURE_ALIASES["eTIV"] = INTRACRANIAL
 
 # Structures of one side that share a border, and structures that border the midline's.
 _TOUCHING = (

@@ -116,7 +116,6 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
         help="heads measured in several forms (noisier, blurred, of another contrast, mirrored): first a table or "
         "folder of cases in the form of the people, then one per other form",
     )
-    route.add_argument("--name", default="T1", choices=("T1",), help="name of the route (default T1)")
     route.add_argument("--measured-on", required=True, help="the people, in words")
     route.add_argument("--out", type=Path, required=True, help="route model to write (JSON)")
     route.add_argument("--install", action="store_true", help="put it into the model folder")
@@ -256,6 +255,7 @@ def run_route(args: argparse.Namespace) -> int:
     """Writes a route model."""
     from dataclasses import replace
 
+    from ..age.features import T1
     from ..age.model.model_files import load_model
     from ..age.model.model_folder import ROUTE_FILES, add_file
     from ..age.model.route import RouteModel, fit_route, fit_route_by_age, route_text, with_forms
@@ -268,23 +268,23 @@ def run_route(args: argparse.Namespace) -> int:
 
     model = load_model(args.model)
     norms = model.folds[-1].norms
-    people = replace(read_controls(args.people), route=args.name)
+    people = replace(read_controls(args.people), route=T1)
     forms = [read_controls(path) for path in args.forms or []]
 
     def with_all_forms(fitted: RouteModel) -> RouteModel:
         return with_forms(fitted, norms, forms[0], forms[1:]) if forms else fitted
 
     def by_age(people: People) -> RouteModel:
-        return with_all_forms(fit_route_by_age(args.name, args.measured_on, norms, people))
+        return with_all_forms(fit_route_by_age(T1, args.measured_on, norms, people))
 
     if args.freesurfer:
         one, people = matched_people(read_people(args.freesurfer), people)
         by_route, by_freesurfer = norms.standardise(people.values), norms.standardise(one.values)
-        found = with_all_forms(fit_route(args.name, args.measured_on, by_route, by_freesurfer))
+        found = with_all_forms(fit_route(T1, args.measured_on, by_route, by_freesurfer))
     else:
         found = replace(by_age(people), contrast_spread=contrast_spread(model, by_age, people))
     write_atomically(args.out, route_text(found))
     if args.install:
-        add_file(model_folder(args.model), ROUTE_FILES[args.name], route_text(found))
+        add_file(model_folder(args.model), ROUTE_FILES[T1], route_text(found))
     LOG.info(f"{args.out}: {len(people)} people")
     return 0

@@ -12,11 +12,14 @@ from ..age.people_table import read_people
 from ..age.subjects import read_subjects
 from ..anatomy.parcels import PARCEL_NAMES
 from ..anatomy.structures import INTRACRANIAL, STRUCTURE_NAMES
+from ..case.result.summary import route_of
 from ..case.result.tables import PROCESSED_NAME
 from ..errors import InputError
 from ..files.input_file import parsing, read_json
 from ..files.tables import read_table
 from ..files.words import number_of, truth_of
+from ..progress import LOG
+from .review.decisions import read_decisions, with_decision
 
 
 def read_controls(path: Path, *, column: str | None = None, participants: Path | None = None) -> People:
@@ -26,7 +29,8 @@ def read_controls(path: Path, *, column: str | None = None, participants: Path |
     ----------
     path : CSV or TSV as for training; a folder of case folders (a batch has processed_cases.csv in it); or, with
         `participants`, a SUBJECTS_DIR.
-    column : of processed_cases.csv, true for controls; without it every case without a lesion is one.
+    column : of processed_cases.csv, true for controls; without it every case without a lesion is one. A case that
+        failed the quality check, or that a reviewer rejected, is none: a message says so.
 
     Raises
     ------
@@ -34,7 +38,9 @@ def read_controls(path: Path, *, column: str | None = None, participants: Path |
         controls.
     """
     if participants is not None:
-        people, _ = read_subjects(path, participants)
+        people, left_out = read_subjects(path, participants)
+        for line in left_out:
+            LOG.info(line)
         return people
     if path.is_file():
         return read_people(path)
@@ -45,6 +51,7 @@ def read_controls(path: Path, *, column: str | None = None, participants: Path |
 
 def _read_cases(folder: Path, column: str | None) -> People:
     wanted = None if column is None else _marked(folder, column)
+    decisions = read_decisions(folder)
     features, person, age_years, sex, sites = [], [], [], [], set()
     for summary_path in sorted(folder.glob("sub-*/*_case.json")):
         summary = read_json(summary_path, f"The file {summary_path}")
@@ -58,7 +65,10 @@ def _read_cases(folder: Path, column: str | None) -> People:
                 raise InputError(
                     f"The control {case['case_id']} has a lesion.", f"Correct the column {column}, or leave it out."
                 )
-            features.append(_features(summary_path, "T1" if case["freesurfer"] is None else "FreeSurfer"))
+            if with_decision({"case_id": case["case_id"], "qc": summary["qc"]}, decisions)["qc"] == "fail":
+                LOG.info(f"{case['case_id']} is left out: it failed the quality check.")
+                continue
+            features.append(_features(summary_path, route_of(summary)))
             person.append(str(case["case_id"]))
             age_years.append(float(case["age_years"]))
             sex.append(str(case["sex"]))

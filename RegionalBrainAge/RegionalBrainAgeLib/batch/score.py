@@ -123,7 +123,7 @@ class Scorer:
             lesion=person.lesion,
             scheme=self.scheme.name,
             qc=quality.verdict,
-            warnings=quality.reasons,
+            warnings=(*quality.failures, *quality.reasons),
             calibration=ages.calibrated,
             model={"name": self.model.name, "version": self.model.version},
             seconds={},

@@ -63,7 +63,7 @@ class Head:
     structures : volumes of ventricles, deep grey matter and the rest; None when FreeSurfer measures them instead.
     structure_quality : how well they fit the image; None as above.
     warnings : sentences for the user.
-    not_t1 : the image's contrast is not that of T1; one of the warnings says so.
+    not_t1 : sentences that say why the image's contrast is not that of T1; none where it is.
     """
 
     volumes: CaseVolumes
@@ -71,7 +71,7 @@ class Head:
     features: ParcelFeatures | None
     structures: StructureVolumes | None
     warnings: tuple[str, ...]
-    not_t1: bool = False
+    not_t1: tuple[str, ...] = ()
     structure_quality: StructureQuality | None = None
 
     @property
@@ -139,8 +139,7 @@ def measure_head(scan: Scan, scheme: RegionScheme, steps: Steps, threads: int, s
         regions = RegionVolume.combine(region_masks(scheme))
         regions = regions.with_codes(registration.to_native(regions.codes))
         template = registration.to_native(template_brain(), nearest=False)
-        contrast = contrast_warnings(t1, registration, lesion)
-        warnings += contrast
+        not_t1 = tuple(contrast_warnings(t1, registration, lesion))
     volumes = CaseVolumes(
         t1=t1,
         brain=brain,
@@ -151,7 +150,7 @@ def measure_head(scan: Scan, scheme: RegionScheme, steps: Steps, threads: int, s
         template_on_t1=template,
     )
     if surfaces:
-        return Head(volumes, registration, None, None, tuple(warnings), bool(contrast))
+        return Head(volumes, registration, None, None, tuple(warnings), not_t1)
     with steps.step("structures"):
         model = load_structure_model()
         found = segment_structures(t1, brain, lesion, registration.native_from_template, model, threads)
@@ -171,4 +170,4 @@ def measure_head(scan: Scan, scheme: RegionScheme, steps: Steps, threads: int, s
         parcels = individual_parcels(registration, tissue, ribbon, lesion, threads)
         features = measure_parcels(thickness, parcels, lesion, cortex.area_mm2)
     volumes = replace(volumes, parcels=parcels, thickness=thickness)
-    return Head(volumes, registration, features, structures, tuple(warnings), bool(contrast), fit)
+    return Head(volumes, registration, features, structures, tuple(warnings), not_t1, fit)

@@ -12,7 +12,8 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from .. import __version__
-from ..age.features import Features, features_of_parcels
+from ..age.ages import Ages
+from ..age.features import FREESURFER, T1, Features, features_of_parcels
 from ..age.model.asymmetry import asymmetries
 from ..age.model.brain_age_model import BrainAgeModel
 from ..age.model.calibration import read_calibration
@@ -27,7 +28,7 @@ from ..files.checksum import checksum
 from ..files.image_checks import skull_stripped
 from ..files.tables import read_table
 from ..geometry.image import Image, bounding_box, cropped, same_grid
-from ..head.image_grade import grade_image
+from ..head.image_grade import ImageGrade, grade_image
 from ..lesion.measures import region_loads, summarise_lesion
 from ..lesion.tract_loads import tract_load, weighted_tract_load
 from ..resources import model_folder
@@ -37,7 +38,8 @@ from ..threads import torch_threads
 from .case import FILE_FIELDS, Case
 from .measure_head import Head, Scan, measure_head, read_scan
 from .provenance import peak_memory_mb, software_versions
-from .quality import AGE_NOT_KNOWN, advice, judge, withheld
+from .quality import AGE_NOT_KNOWN, Quality, advice, judge, withheld
+from .report.reading import in_health
 from .result.dataset_files import describe_dataset, describe_table
 from .result.dicom_objects import FOLDER as DICOM_FOLDER
 from .result.dicom_source import read_dicom_source
@@ -111,14 +113,13 @@ def run_case(
     threadpool_limits(1)
     steps = Steps(progress, cancelled)
     source = read_dicom_source(case) if dicom else None
-    if append and not overwrite and (complete := _completed(case, out_dir, dicom)) is not None:
+    used, regions = model_folder(model), load_scheme(scheme)
+    if append and not overwrite and (complete := _completed(case, out_dir, used, regions.name, dicom)) is not None:
         steps.finish()
         return complete
     with case_folder(out_dir, case.name, overwrite) as folder:
-        regions = load_scheme(scheme)
         if append:
             check_columns(out_dir / PROCESSED_NAME, processed_columns([n.lower() for n in regions.networks]))
-        used = model_folder(model)
         brain_age_model = load_model(used, regions)
         result, head, scan = estimate(case, regions, brain_age_model, steps, threads, notes)
         result = replace(result, model={**result.model, "sha256": checksum(used)["sha256"]})
@@ -172,12 +173,15 @@ def _append(result: CaseResult, out_dir: Path) -> None:
     append_case(out_dir / PROCESSED_NAME, row)
 
 
-def _completed(case: Case, out_dir: Path, dicom: bool) -> CaseResult | None:
-    """The result of this very case where its folder is there and only its row was missing, which is added."""
+def _completed(case: Case, out_dir: Path, model: Path, scheme: str, dicom: bool) -> CaseResult | None:
+    """The result of this very case where its folder is there and only its row was missing, which is added.
+
+    Only where the same software, model and scheme gave it.
+    """
     folder, table = out_dir / case.name, out_dir / PROCESSED_NAME
     if dicom and not (folder / DICOM_FOLDER).is_dir():
         return None
-    if not folder.is_dir() or (table.exists() and any(row["case_id"] == case.case_id for row in read_table(table))):
+    if not folder.is_dir() or (table.exists() and any(row.get("case_id") == case.case_id for row in read_table(table))):
         return None
     try:
         result = read_result(folder)
@@ -186,7 +190,9 @@ def _completed(case: Case, out_dir: Path, dicom: bool) -> CaseResult | None:
     given = {name: path for name in FILE_FIELDS if (path := getattr(case, name)) is not None}
     sums = {name: checksum(path)["sha256"] for name, path in given.items()}
     told = {name: item["sha256"] for name, item in result.provenance["inputs"].items()}
-    if sums != told or _facts(result.case) != _facts(case):
+    by = (result.model.get("sha256"), result.scheme, result.provenance["software"].get("regional-brain-age"))
+    now = (checksum(model)["sha256"], scheme, __version__)
+    if sums != told or _facts(result.case) != _facts(case) or by != now:
         return None
     _append(result, out_dir)
     return result
@@ -216,8 +222,8 @@ def estimate(
         surfaces = read_subject(case.freesurfer, mask) if case.freesurfer else None
         volumes = read_volumes(case.freesurfer, mask) if case.freesurfer else None
         calibration = read_calibration(case.calibration) if case.calibration else None
-        from_t1 = surfaces is None
-        model.check_calibration(calibration, "T1" if from_t1 else "FreeSurfer")
+        route = T1 if surfaces is None else FREESURFER
+        model.check_calibration(calibration, route)
     head = measure_head(scan, scheme, steps, threads, surfaces=surfaces is not None) if scan else None
     with steps.step("lesion"):
         lesion = _lesion(head, tracts)
@@ -227,27 +233,14 @@ def estimate(
             assert head is not None  # a case without a FreeSurfer folder has a head,
             assert head.features is not None  # and it was measured
             parcels, structures = head.features, head.structures
-        features = brain_features(parcels, structures, lesion, from_t1)
+        features = brain_features(parcels, structures, lesion, route)
         loads, volumes_ml = _loads(head, len(scheme.regions))
     with steps.step("ages"), torch_threads(1):
         ages = model.predict(features, case.age_years, case.sex, calibration)
         if case.known_age_years is None:
             ages = withheld(ages, AGE_NOT_KNOWN)
-    grade = grade_image(scan.t1, head.volumes.brain, head.lesion) if head and scan else None
-    quality = judge(
-        similarity=head.registration.similarity if head else None,
-        brain_volume_ml=float(head.volumes.brain.array.sum() * head.volumes.brain.voxel_volume_ml) if head else None,
-        thickness_mm=features.thickness_mm,
-        lesioned_fraction=features.lesioned_fraction,
-        age_years=case.known_age_years,
-        pads_years=np.asarray(ages.pad_corrected_years, dtype=float),
-        misfit=float(ages.misfit),
-        route=ages.route,
-        not_t1=head is not None and from_t1 and head.not_t1,
-        skull_stripped=scan is not None and from_t1 and skull_stripped(scan.t1),
-        structures=head.structure_quality if head else None,
-        image_grade=grade,
-    )
+        grade = grade_image(scan.t1, head.volumes.brain, head.lesion) if head and scan else None
+        quality = _quality(case, scan, head, features, ages, grade)
     if quality.verdict == "fail":
         ages = withheld(ages)
     result = CaseResult(
@@ -268,8 +261,10 @@ def estimate(
         qc=quality.verdict,
         image_grade=grade.as_dict() if grade else None,
         warnings=(
+            *quality.failures,
             *notes,
             *(head.warnings if head else ()),
+            *(head.not_t1 if head and route == FREESURFER else ()),
             *quality.reasons,
             *([calibration.caution] if calibration and calibration.caution else []),
             *advice(case.known_age_years, model.tested_ages_years, case.days_post_stroke, lesion),
@@ -282,7 +277,7 @@ def estimate(
             "software": software_versions(),
             "parameters": {
                 "threads": threads,
-                "thickness_from": "T1" if from_t1 else "FreeSurfer",
+                "thickness_from": route,
                 "tract": "own" if tracts else "built-in",
             },
             "registration_similarity": head.registration.similarity if head else None,
@@ -292,15 +287,34 @@ def estimate(
         structures=structure_rows(structures) if structures else (),
         global_age=global_age_result(ages),
     )
-    return result, head, scan
+    return replace(result, in_health=in_health(result, model.as_many)), head, scan
+
+
+def _quality(
+    case: Case, scan: Scan | None, head: Head | None, features: Features, ages: Ages, grade: ImageGrade | None
+) -> Quality:
+    from_t1 = ages.route == T1
+    return judge(
+        similarity=head.registration.similarity if head else None,
+        brain_volume_ml=float(head.volumes.brain.array.sum() * head.volumes.brain.voxel_volume_ml) if head else None,
+        thickness_mm=features.thickness_mm,
+        lesioned_fraction=features.lesioned_fraction,
+        age_years=case.known_age_years,
+        pads_years=np.asarray(ages.pad_corrected_years, dtype=float),
+        misfit=float(ages.misfit),
+        route=ages.route,
+        not_t1=head.not_t1 if head and from_t1 else (),
+        skull_stripped=scan is not None and from_t1 and skull_stripped(scan.t1),
+        structures=head.structure_quality if head else None,
+        image_grade=grade,
+    )
 
 
 def brain_features(
-    parcels: ParcelFeatures, structures: StructureVolumes | None, lesion: LesionResult, from_t1: bool
+    parcels: ParcelFeatures, structures: StructureVolumes | None, lesion: LesionResult, route: str
 ) -> Features:
     """What the model is given: cortex, structures where they were measured, and where the lesion lies."""
     sides_ml = hemisphere_volumes_ml(lesion.volume_ml, lesion.side)
-    route = "T1" if from_t1 else "FreeSurfer"
     if structures is None:
         return features_of_parcels(parcels, sides_ml, route)
     volumes_mm3, lesioned = structures.arrays()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar
 
@@ -44,9 +45,15 @@ OTHER_SIDE_TOLD_ML = 0.1
 
 @dataclass(frozen=True)
 class Quality:
-    """The verdict "pass", "review" or "fail" and the reasons for it."""
+    """The verdict "pass", "review" or "fail" and the reasons for it.
+
+    Parameters
+    ----------
+    failures : reasons for "fail". reasons : what else is to be looked at.
+    """
 
     verdict: str
+    failures: tuple[str, ...]
     reasons: tuple[str, ...]
 
 
@@ -60,7 +67,7 @@ def judge(
     pads_years: np.ndarray,
     misfit: float,
     route: str,
-    not_t1: bool = False,
+    not_t1: Sequence[str] = (),
     skull_stripped: bool = False,
     structures: StructureQuality | None = None,
     image_grade: ImageGrade | None = None,
@@ -77,12 +84,11 @@ def judge(
     pads_years : ndarray, shape (regions,), corrected PADs, NaN where not estimable.
     misfit : of all features together, see `Ages`; NaN where nothing was read. route : that measured them.
     skull_stripped : the head came without skull and skin.
-    not_t1 : thickness was measured on an image that does not look T1-weighted: the case fails. A warning of the
-        measurement says why already.
+    not_t1 : why an image that thickness was measured on does not look T1-weighted: the case fails.
     structures : how well the structures fit the image; None where FreeSurfer measured them.
     image_grade : of the image as it was read; None without one.
     """
-    reasons = []
+    failures, reasons = [*not_t1], []
     if similarity is not None and similarity < SIMILARITY_REVIEW:
         reasons.append(
             f"The alignment with the template is weaker than usual (similarity {similarity:.2f}): "
@@ -101,15 +107,14 @@ def judge(
         reasons += _thickness_for_age(mean_mm, age_years)
     pads = pads_years[np.isfinite(pads_years)]
     median_years = float(np.median(pads)) if pads.size else 0.0
-    impossible = abs(median_years) > MEDIAN_PAD_FAIL_YEARS
     if abs(median_years) > MEDIAN_PAD_REVIEW_YEARS:
-        reasons.append(
+        (failures if abs(median_years) > MEDIAN_PAD_FAIL_YEARS else reasons).append(
             f"Half of the regions look {abs(median_years):.0f} years {'older' if median_years > 0 else 'younger'} or "
             "more than the patient is, which hardly any healthy brain does: check age, image quality and borders."
         )
     unlike_any = misfit > MISFIT_FAIL[route]
     if misfit > MISFIT_REVIEW[route]:
-        reasons.append(
+        (failures if unlike_any else reasons).append(
             f"Thickness and volumes together are unlike those of a healthy brain of any age (misfit {misfit:.2f}, "
             f"usual below {MISFIT_REVIEW[route]:g}): thick slices, blur or noise give this, and so may disease. "
             + ("No age can be read from them." if unlike_any else "Check borders before using the numbers.")
@@ -122,11 +127,10 @@ def judge(
         ]
     if skull_stripped:
         reasons.append("The head came without skull and skin: the ages of such heads differ by some years.")
-    doubtful = doubts(structures) if structures is not None else []
-    reasons += [sentence for _, sentence in doubtful]
-    unusable = not_t1 or impossible or unlike_any or any(unusable for unusable, _ in doubtful)
-    verdict = "fail" if unusable else "review" if reasons else "pass"
-    return Quality(verdict, tuple(reasons))
+    for unusable, sentence in doubts(structures) if structures is not None else []:
+        (failures if unusable else reasons).append(sentence)
+    verdict = "fail" if failures else "review" if reasons else "pass"
+    return Quality(verdict, tuple(failures), tuple(reasons))
 
 
 def _thickness_for_age(mean_mm: float, age_years: float) -> list[str]:

@@ -66,6 +66,8 @@ def _reserved(out_dir: Path, name: str, overwrite: bool) -> Iterator[Path]:
             os.replace(partial, final)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
+            if retired.exists() and not final.exists():  # ended between the two renames
+                os.replace(retired, final)
             shutil.rmtree(retired, ignore_errors=True)
 
 

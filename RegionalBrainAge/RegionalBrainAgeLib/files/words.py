@@ -29,6 +29,15 @@ def sex_of(text: str) -> str | None:
     return _SEXES.get(text.strip().lower())
 
 
+def sex_or_code(text: str) -> str | None:
+    """As `sex_of`; also 0 for women and 1 for men, as in FreeSurfer's tables and the charts.
+
+    >>> sex_or_code("0"), sex_or_code("1.0"), sex_or_code("female"), sex_or_code("2")
+    ('F', 'M', 'F', None)
+    """
+    return sex_of(text) or {"0": "F", "1": "M"}.get(text.strip().removesuffix(".0"))
+
+
 def unclear_sexes(words: Iterable[str]) -> str:
     """Why the letter M of a column of sexes may stand for women, in words; "" where it does not."""
     letters = {word.strip().lower() for word in words}

@@ -13,11 +13,12 @@ from RegionalBrainAgeLib.batch.controls import read_controls
 from RegionalBrainAgeLib.errors import InputError
 
 
-def leave_case(out, case_id, *, side="none", freesurfer=None, structures=True, site="A"):
+def leave_case(out, case_id, *, side="none", route="T1", structures=True, site="A", qc="pass"):
     folder = out / f"sub-{case_id}"
     folder.mkdir(parents=True)
-    case = {"case_id": case_id, "age_years": 60.0, "sex": "F", "site": site, "freesurfer": freesurfer}
-    summary = {"case": case, "lesion": {"side": side}}
+    case = {"case_id": case_id, "age_years": 60.0, "sex": "F", "site": site}
+    provenance = {"parameters": {"thickness_from": route}}
+    summary = {"case": case, "lesion": {"side": side}, "qc": qc, "provenance": provenance}
     (folder / f"sub-{case_id}_case.json").write_text(json.dumps(summary), encoding="utf-8")
     lines = ["parcel\themisphere\tthickness_mm\tlesioned_fraction\tvoxels"]
     lines += [f"{name}\tL\t2.5\t0\t100" for name in PARCEL_NAMES]
@@ -48,6 +49,15 @@ def test_a_column_of_the_batch_names_the_controls(tmp_path):
         read_controls(tmp_path, column="x")
 
 
+def test_a_case_that_failed_or_was_rejected_is_no_control_and_is_named(tmp_path, caplog):
+    for case_id, qc in (("a", "pass"), ("b", "fail"), ("c", "review"), ("d", "fail")):
+        leave_case(tmp_path, case_id, qc=qc)
+    (tmp_path / "qc.tsv").write_text("case_id\tdecision\nc\treject\nd\taccept\n", encoding="utf-8")
+    with caplog.at_level("INFO"):
+        assert read_controls(tmp_path).person.tolist() == ["a", "d"]
+    assert [line.split()[0] for line in caplog.messages] == ["b", "c"]
+
+
 def test_a_named_control_with_a_lesion_is_refused(tmp_path):
     leave_case(tmp_path, "a", side="R")
     (tmp_path / "processed_cases.csv").write_text("case_id,healthy\na,yes\n", encoding="utf-8")
@@ -57,7 +67,7 @@ def test_a_named_control_with_a_lesion_is_refused(tmp_path):
 
 def test_two_routes_or_two_sites_are_refused(tmp_path):
     leave_case(tmp_path / "routes", "a")
-    leave_case(tmp_path / "routes", "b", freesurfer="/subjects/b")
+    leave_case(tmp_path / "routes", "b", route="FreeSurfer")
     with pytest.raises(InputError, match="others from the T1"):
         read_controls(tmp_path / "routes")
     leave_case(tmp_path / "sites", "a")

@@ -147,23 +147,32 @@ def files_of(folder) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
-@pytest.mark.parametrize("step", ["describe_dataset", "describe_table", "append_case"])
-def test_a_run_ended_between_folder_and_row_is_completed_by_the_next(statistics, tmp_path, monkeypatch, step):
+def test_a_run_ended_between_folder_and_row_is_completed_by_the_next(statistics, tmp_path, monkeypatch):
     """Where the row is, nothing is missing: it comes last, and a case with a row is refused."""
-    run_case(case(statistics), tmp_path / "undisturbed")
-
-    def end(*_):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as ended:
-        ended.setattr(pipeline, step, end)
-        with pytest.raises(KeyboardInterrupt):
-            run_case(case(statistics), tmp_path / "out")
-    assert not (tmp_path / "out" / "processed_cases.csv").exists()
-    run_case(case(statistics), tmp_path / "out")
-    assert files_of(tmp_path / "out") == files_of(tmp_path / "undisturbed")
+    out, table = tmp_path / "out", tmp_path / "out" / "processed_cases.csv"
+    order = []
+    with monkeypatch.context() as watched:
+        for step in ("describe_dataset", "describe_table", "append_case"):
+            done = getattr(pipeline, step)
+            watched.setattr(pipeline, step, lambda *given, done=done, step=step: order.append(step) or done(*given))
+        run_case(case(statistics), out)
+    assert order[-1] == "append_case"
+    undisturbed = files_of(out)
+    for not_written in ([], ["processed_cases.json"], ["processed_cases.json", "dataset_description.json"]):
+        for name in [table.name, *not_written]:
+            (out / name).unlink()
+        run_case(case(statistics), out)
+        assert files_of(out) == undisturbed
     with pytest.raises(InputError, match="exists already"):
-        run_case(case(statistics), tmp_path / "out")
+        run_case(case(statistics), out)
+    table.unlink()
+    with monkeypatch.context() as later:
+        later.setattr(pipeline, "__version__", "another")
+        with pytest.raises(InputError, match="exists already"):
+            run_case(case(statistics), out)
+    table.write_text("person,age\nP1,50\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"processed_cases\.csv"):
+        run_case(case(statistics), out)
 
 
 def test_one_person_in_other_capitals_is_refused(statistics, tmp_path):

@@ -57,12 +57,19 @@ def test_measurements_that_fit_no_brain_at_all_fail_from_a_t1_alone():
     """As slices of 5 mm gave; FreeSurfer's measurements of healthy people lie that far out."""
     failed = judge(**USUAL | {"misfit": 1.6})
     assert failed.verdict == "fail"
-    assert failed.reasons[0].endswith("No age can be read from them.")
+    assert failed.failures[0].endswith("No age can be read from them.")
     assert judge(**USUAL | {"misfit": 6.0, "route": "FreeSurfer"}).verdict == "review"
 
 
 def test_an_image_of_another_contrast_fails_whatever_its_numbers():
-    assert judge(**USUAL, not_t1=True).verdict == "fail"
+    failed = judge(**USUAL, not_t1=["This is not a T1."])
+    assert (failed.verdict, failed.failures) == ("fail", ("This is not a T1.",))
+
+
+def test_what_fails_a_case_is_told_apart_from_what_is_to_be_looked_at():
+    quality = judge(**USUAL | {"pads_years": np.full(18, 48.0), "skull_stripped": True})
+    assert ["look 48 years older" in reason for reason in quality.failures] == [True]
+    assert ["skull" in reason for reason in quality.reasons] == [True]
 
 
 def test_ages_that_no_healthy_person_has_fail_and_are_withheld():

@@ -55,6 +55,23 @@ def test_overwriting_replaces_the_folder_and_an_error_keeps_the_old_one(tmp_path
     assert os.listdir(tmp_path) == ["sub-1"]
 
 
+def test_the_old_folder_is_there_again_where_the_new_one_could_not_take_its_place(tmp_path, monkeypatch):
+    (tmp_path / "sub-1").mkdir()
+    (tmp_path / "sub-1" / "old").touch()
+    rename = os.replace
+
+    def refused(source, target):
+        if ".partial-" in str(source):
+            raise PermissionError(13, "in use")
+        rename(source, target)
+
+    monkeypatch.setattr(output.os, "replace", refused)
+    with pytest.raises(PermissionError), case_folder(tmp_path, "sub-1", overwrite=True) as folder:
+        (folder / "new").touch()
+    assert os.listdir(tmp_path) == ["sub-1"]
+    assert os.listdir(tmp_path / "sub-1") == ["old"]
+
+
 def test_the_same_case_is_not_processed_twice_at_once(tmp_path):
     with (
         case_folder(tmp_path, "sub-1"),

@@ -39,6 +39,7 @@ _CHART_NORMS = "- Norms: the average scanner lies half way between the scanners 
 _OASIS = " OASIS-2 people were not all followed as cognitively normal; the table does not tell which."
 _OLD_YEARS, _FEW_SITES = 60, 2
 _NUMBERS = {0: "no", 1: "one", 2: "two"}
+_STATES = {"none": "scanner unknown", "local": f"{REFERENCE_CONTROLS} local controls"}
 
 
 def model_card(model: BrainAgeModel, found: Measured) -> str:
@@ -50,7 +51,7 @@ def model_card(model: BrainAgeModel, found: Measured) -> str:
         _accuracy(found),
         _messages(found),
         _calibration(found),
-        _intervals(found),
+        _intervals(model, found),
         _regions(model, found),
         _damage(found),
         _limits(model, found),
@@ -206,12 +207,11 @@ def _calibration(found: Measured) -> str:
     )
 
 
-def _intervals(found: Measured) -> str:
+def _intervals(model: BrainAgeModel, found: Measured) -> str:
     rows = [f"| {age} | {100 * share:.1f} % | {count} |" for age, (share, count) in found.coverage.items()]
-    words = {"none": "scanner unknown", "local": f"{REFERENCE_CONTROLS} local controls"}
     lines = [
         f"- {measure}: "
-        + ", ".join(f"{values[measure]:.3f} ({words[state]})" for state, values in found.intervals.items())
+        + ", ".join(f"{values[measure]:.3f} ({_STATES[state]})" for state, values in found.intervals.items())
         for measure in found.intervals["none"]
         if ", age " not in measure or "width" in measure
     ]
@@ -227,8 +227,27 @@ def _intervals(found: Measured) -> str:
             *rows,
             "",
             *lines,
+            *_as_many(model),
         ]
     )
+
+
+def _as_many(model: BrainAgeModel) -> list[str]:
+    """How many numbers of one healthy person lie outside at once, kind by kind."""
+    lines = []
+    for kind in model.as_many["none"]:
+        shares = {state: of_kind[kind] for state, of_kind in model.as_many.items()}
+        possible = len(shares["none"]) - 1
+        counts = [count for count in (1, 2, 4, 8) if count <= possible]
+        told = ", ".join(
+            f"{', '.join(f'{100 * own[count]:.0f}' for count in counts)} % ({_STATES[state]})"
+            for state, own in shares.items()
+        )
+        lines.append(
+            f"- {kind}: at least {', '.join(map(str, counts))} of {possible} outside their healthy range in {told} of "
+            "healthy people"
+        )
+    return lines
 
 
 def _regions(model: BrainAgeModel, found: Measured) -> str:
@@ -301,7 +320,6 @@ def _limits(model: BrainAgeModel, found: Measured) -> str:
         + (_OASIS if "oasis2" in model.about.get("data_sets", {}) else ""),
         "- Fairness: the table holds no ethnicity, income or education; performance across such groups is unknown.",
         f"- Measured with: `{found.command}`.",
-        *[f"- {note}" for note in found.notes],
         f"- {RESEARCH_USE}",
     ]
     return "\n".join(lines)

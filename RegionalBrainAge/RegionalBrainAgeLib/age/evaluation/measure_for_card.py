@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
 from ..features import FLUID_NODES, PARCEL_NODES
 from ..model.brain_age_model import REFERENCE_CONTROLS, BrainAgeModel
+from ..model.graph import Holes
 from ..model.network import GraphField
-from ..model.reader import RawAges, Reader
+from ..model.reader import Reader
 from ..people import People
-from ..training.train_model import Sources, calibrated_out_of_fold_ages, norms_without, out_of_fold_ages
+from ..training.train_model import calibrated_out_of_fold_ages, out_of_fold_ages
 from ..training.train_network import Recipe, train_network
 from .evaluate import (
     CLOSED_FORM_METHOD,
@@ -68,12 +69,12 @@ class Measured:
     holes: dict[str, dict[str, float]]
     predicted_years: np.ndarray
     command: str
-    notes: list[str] = field(default_factory=list)
 
 
 def measure_for_card(
     model: BrainAgeModel,
-    sources: Sources,
+    people: People,
+    holes: Holes | None,
     command: str,
     progress: Callable[[str, float], None] | None = None,
 ) -> Measured:
@@ -81,7 +82,7 @@ def measure_for_card(
 
     Parameters
     ----------
-    sources : as in training; charts are needed to retrain the network without neighbours, holes for damaged cortex.
+    people : of the training table. holes : damage of real lesions; without, nothing is told of damaged brains.
     command : what the user ran, for the card.
     """
 
@@ -89,12 +90,12 @@ def measure_for_card(
         if progress is not None:
             progress(what, fraction)
 
-    people = sources.people.take(sources.people.age_years >= ADULT_YEARS)
+    people = people.take(people.age_years >= ADULT_YEARS)
     tell("accuracy, and the closed form", 0.0)
     closed = closed_form_readers(model)
     quiet = [model.without_messages().reader(index) for index in range(len(model.folds))]
     tell("network without neighbours", 0.1)
-    bare = readers_without_neighbours(model, sources)
+    bare = readers_without_neighbours(model)
     found: dict[str, dict[str, tuple[float, float]]] = {}
     methods: dict[str, dict] = {
         MODEL_METHOD: {},
@@ -124,15 +125,13 @@ def measure_for_card(
     mixed = age_mixed(people)
     readers = {MODEL_METHOD: None, CLOSED_FORM_METHOD: closed, NO_MESSAGES: quiet}
     planted = {name: planted_atrophy(model, mixed, own) for name, own in readers.items()}
-    holes = {}
-    if sources.holes is not None:
+    damaged = {}
+    if holes is not None:
         tell("lesion holes", 0.9)
         for name in (MODEL_METHOD, CLOSED_FORM_METHOD):
             own = readers[name]
-            holes[name] = lesion_holes(model, mixed, sources.holes, readers=own)
-            holes[f"{name}, parcels alone missing"] = lesion_holes(
-                model, mixed, sources.holes, readers=own, fluid_seen=True
-            )
+            damaged[name] = lesion_holes(model, mixed, holes, readers=own)
+            damaged[f"{name}, parcels alone missing"] = lesion_holes(model, mixed, holes, readers=own, fluid_seen=True)
     network = plain[MODEL_METHOD]
     return Measured(
         people=people,
@@ -144,7 +143,7 @@ def measure_for_card(
         planted=planted,
         stability=rescan_stability(model, mixed),
         ex_vacuo=widened_ventricles(model, mixed),
-        holes=holes,
+        holes=damaged,
         predicted_years=np.column_stack([network[:, :-1].mean(axis=1), network[:, -1]]),
         command=command,
     )
@@ -160,15 +159,13 @@ def _accuracy(
     return plain | with_controls(people, calibrated, model)
 
 
-def readers_without_neighbours(model: BrainAgeModel, sources: Sources) -> list[Reader]:
-    """Networks in which only hubs connect nodes, trained alike for every fold that holds out sites."""
+def readers_without_neighbours(model: BrainAgeModel) -> list[Reader]:
+    """Networks in which only hubs connect nodes, trained alike under the norms of every fold."""
     recipe = replace(Recipe(**model.about["recipe"]), neighbours=False)
-    readers = []
-    for index, fold in enumerate(model.folds):
-        norms = norms_without(sources, list(fold.held_out_sites))
-        network = train_network(norms, model.edges, recipe)
-        readers.append(model.reader_with(index, GraphField(network)))
-    return readers
+    return [
+        model.reader_with(index, GraphField(train_network(fold.norms, model.edges, recipe)))
+        for index, fold in enumerate(model.folds)
+    ]
 
 
 def calibrated_people(
@@ -181,7 +178,7 @@ def calibrated_people(
         raw = calibrated_out_of_fold_ages(model, people, REFERENCE_CONTROLS, np.random.default_rng(seed))
         rows = np.nonzero(np.isfinite(raw.regional_years).all(axis=1))[0]
         some = people.take(rows)
-        ages = model.judged(some, replace_rows(raw, rows), "local")
+        ages = model.judged(some, raw.take(rows), "local")
         groups = {"all": np.full(len(some), True)} | decades(some.age_years)
         for name, inside in groups.items():
             if name == "all" or inside.sum() >= _FEWEST_IN_DECADE:
@@ -191,11 +188,6 @@ def calibrated_people(
             measures.setdefault(name, []).append(value)
     covered = {name: (float(np.mean([s for s, _ in found])), found[0][1]) for name, found in shares.items()}
     return covered, {name: float(np.mean(values)) for name, values in measures.items()}
-
-
-def replace_rows(raw: RawAges, rows: np.ndarray) -> RawAges:
-    """Raw ages of these rows."""
-    return RawAges(*(values[rows] for values in vars(raw).values()))
 
 
 def calibration_curve(model: BrainAgeModel, people: People, seed: int = 0) -> list[dict[str, float]]:

@@ -59,7 +59,7 @@ def asymmetries(
     """
     if not pairs:
         return ()
-    line_of = dict(zip(model.pairs, model.difference_lines, strict=True))
+    line_of = dict(zip(model.pairs, model.lines.differences, strict=True))
     table = model.folds[-1].errors[ages.calibrated].of_lines(np.array([line_of[pair] for pair in pairs]))
     raw = np.array([[ages.brain_age_years[left] - ages.brain_age_years[right] for _, left, right in pairs]])
     # The two hemispheres are read apart, so their errors add as squares.

@@ -18,6 +18,7 @@ from ..norms.reading import Field
 from ..people import People, people_of_features
 from .calibration import Calibration, offset_of, read_calibration
 from .intervals import ErrorTable, share_of_variance
+from .lines import Lines
 from .network import AgeNetwork, GraphField
 from .reader import RawAges, Reader, make_reader
 from .route import RouteModel
@@ -60,6 +61,8 @@ class BrainAgeModel:
     folds : the last one has no held-out sites.
     routes : models of routes other than FreeSurfer, by name.
     about : training data, versions, recipe: written to model.json as it is.
+    as_many : by calibration state and kind of number (`as_many`): shares of healthy people with at least 0, 1, ... of
+        them outside their healthy range.
     norms_sha256 : identifies the scale calibrations are made on.
     """
 
@@ -71,6 +74,7 @@ class BrainAgeModel:
     folds: tuple[Fold, ...]
     about: dict
     routes: dict[str, RouteModel] = field(default_factory=dict)
+    as_many: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     norms_sha256: str = ""
     version: str = __version__
     _readers: dict = field(default_factory=dict, compare=False, repr=False)
@@ -151,48 +155,28 @@ class BrainAgeModel:
         dry : the raw ages read without fluid; NaN where not given.
         """
         count, view, fold_of = len(self.region_names), global_view(people), self.fold_of_sites(people.site)
-        lines = self.lines(raw, people.age_years)
-        # Regions, their deviations from the global age of this view, and that age, among the lines.
-        wanted = [
-            np.concatenate([np.arange(count), count * (1 + one) + np.arange(count), [4 * count + one]])
-            for one in range(len(VIEWS))
-        ]
+        lines = self.lines
+        values = lines.values(raw, people.age_years)
+        # Regions, their deviations from the global age of this view, and that age.
+        wanted = [np.concatenate([lines.pads, lines.deviations(one), [lines.whole(one)]]) for one in range(len(VIEWS))]
         judged = [np.full((len(people), 2 * count + 1), np.nan) for _ in range(4)]
         widening = self._widening(raw, view, self.contrast_reach(people.route, state))
         for index, one in {*zip(fold_of.tolist(), view.tolist(), strict=True)}:
             rows = np.nonzero((fold_of == index) & (view == one))[0]
             table = self.folds[index].errors[state].of_lines(wanted[one])
-            found = table.judge(lines[rows][:, wanted[one]], people.age_years[rows], widening[rows])
-            for all_values, values in zip(judged, found, strict=True):
-                all_values[rows] = values
+            found = table.judge(values[rows][:, wanted[one]], people.age_years[rows], widening[rows])
+            for all_rows, own in zip(judged, found, strict=True):
+                all_rows[rows] = own
         corrected, lowest, highest, percentile = judged
         bounds = (corrected, corrected - highest, corrected - lowest, percentile)
         if dry is None:
             dry = RawAges.unread(len(people), count)
         return self._answer(people, raw, dry, view, bounds, state)
 
-    def lines(self, raw: RawAges, age_years: np.ndarray) -> np.ndarray:
-        """(N, L) quantities that are judged by healthy people, in the order an `ErrorTable` has them.
-
-        PADs of R regions; deviations of R regions from the global age of each view; PADs of the global age of each
-        view; left-right differences of each network.
-        """
-        deviations = [raw.regional_years - raw.whole_years[:, view, None] for view in range(len(VIEWS))]
-        differences = [raw.regional_years[:, left] - raw.regional_years[:, right] for _, left, right in self.pairs]
-        return np.column_stack(
-            [
-                raw.regional_years - age_years[:, None],
-                *deviations,
-                raw.whole_years - age_years[:, None],
-                *differences,
-            ]
-        )
-
     @property
-    def difference_lines(self) -> np.ndarray:
-        """Numbers of the left-right differences among the lines."""
-        first = len(self.region_names) * (1 + len(VIEWS)) + len(VIEWS)
-        return np.arange(first, first + len(self.pairs))
+    def lines(self) -> Lines:
+        """The quantities that are judged by healthy people."""
+        return Lines(len(self.region_names), self.pairs)
 
     def raw_ages(
         self,
@@ -258,8 +242,8 @@ class BrainAgeModel:
     @property
     def known_scanner_share(self) -> float:
         """Share of the variance of deviations by an unknown scanner that is left when the scanner is known."""
-        count, errors = len(self.region_names), self.folds[-1].errors
-        deviations = np.arange(count, count * (1 + len(VIEWS)))
+        errors = self.folds[-1].errors
+        deviations = np.concatenate([self.lines.deviations(view) for view in range(len(VIEWS))])
         return share_of_variance(errors["local"].of_lines(deviations), errors["none"].of_lines(deviations))
 
     def contrast_reach(self, route: str, state: str) -> float:
@@ -314,9 +298,8 @@ class BrainAgeModel:
                 norms, reference = self.folds[index].norms, self.folds[-1].norms
                 latent = calibration.offset * reference.scale + reference.centre - norms.centre
                 offset, controls = np.nan_to_num(latent / norms.scale), calibration.controls
-            part = self.raw_ages(people.take(rows), index, visible=visible[rows], offset=offset, controls=controls)
-            for values, found in zip(vars(whole).values(), vars(part).values(), strict=True):
-                values[rows] = found
+            seen = visible[rows]
+            whole.put(rows, self.raw_ages(people.take(rows), index, visible=seen, offset=offset, controls=controls))
         return whole
 
     def _widening(self, raw: RawAges, view: np.ndarray, contrast_reach: float) -> np.ndarray:

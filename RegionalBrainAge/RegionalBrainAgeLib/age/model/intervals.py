@@ -19,6 +19,8 @@ TABLE_AGES_YEARS = np.arange(18.0, 99.0, 4.0)
 PERCENTILES = np.array([2.5, *np.arange(5.0, 100.0, 5.0), 97.5])
 # Ages counted as alike for intervals and percentiles; the window widens until it holds enough people.
 _WINDOW_YEARS, _PEOPLE_IN_WINDOW = 7.5, 120
+# A site of fewer people tells little of how far sites lie apart.
+_FEWEST_OF_SITE = 10
 # Few people in a window may happen to lie close together: bounds lie further out by this many SDs of the number
 # of people beyond them, so that about 7 of 10 windows, and not half of them, cover what they say (Vovk 2012).
 _LUCK_SD = 0.5
@@ -196,10 +198,10 @@ class _Windows:
         return middle + widening * (values[count - 1 - rank] - middle), middle + widening * (values[rank] - middle)
 
 
-def _site_share(corrected: np.ndarray, site: np.ndarray, fewest: int = 10) -> float:
+def _site_share(corrected: np.ndarray, site: np.ndarray) -> float:
     """Share of the variance of corrected PADs that lies between sites, averaged over quantities (one-way ANOVA)."""
     names, index, counts = np.unique(site, return_inverse=True, return_counts=True)
-    groups = [corrected[index == number] for number in range(len(names)) if counts[number] >= fewest]
+    groups = [corrected[index == number] for number in range(len(names)) if counts[number] >= _FEWEST_OF_SITE]
     if len(groups) < 2:
         return 1.0
     within = np.mean([group.var(axis=0, ddof=1) for group in groups])

@@ -62,6 +62,7 @@ def save_model(model: BrainAgeModel, folder: Path | str) -> None:
             "regions": list(model.region_names),
             "folds": [{"held_out_sites": list(fold.held_out_sites)} for fold in model.folds],
             "states": list(model.folds[-1].errors),
+            "as_many": model.as_many,
             "about": model.about,
             "sha256": {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()},
         },
@@ -126,6 +127,7 @@ def _build(folder: Path, description: dict, weights: dict, norms: dict, errors: 
         folds=tuple(folds),
         about=description["about"],
         routes=routes,
+        as_many=description["as_many"],
         norms_sha256=description["sha256"]["norms.safetensors"],
         version=description["version"],
     )

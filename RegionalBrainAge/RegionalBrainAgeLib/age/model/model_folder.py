@@ -14,7 +14,7 @@ from ...errors import InputError
 from ...files.atomic_file import write_atomically
 from ...files.input_file import parsing, plain_file
 
-FORMAT, VERTEX_FORMAT = "regional-brain-age-model/2", "regional-brain-age-vertex-model/3"
+FORMAT, VERTEX_FORMAT = "regional-brain-age-model/3", "regional-brain-age-vertex-model/3"
 CARD_FILE = "MODEL_CARD.md"
 ROUTE_FILES = {"T1": "route-t1.json"}
 FIGURE_FILES = ("error_by_controls.png", "error_by_site.png")
@@ -53,7 +53,7 @@ def checked_contents(folder: Path, description: dict, arrays: Sequence[str] = AR
     InputError : a missing or altered file, or one that is not under the checksums.
     """
     sums = description["sha256"]
-    contents = {name: _read_file(folder, name, sums.get(name)) for name in (*arrays, *sums)}
+    contents = {name: _read_file(folder, name, sums.get(name)) for name in dict.fromkeys((*arrays, *sums))}
     for name in _ADDED_FILES:
         if name not in sums and (folder / name).exists():
             raise InputError(

@@ -57,6 +57,15 @@ class RawAges:
             np.full((people, views), np.nan),
         )
 
+    def put(self, rows: np.ndarray, found: RawAges) -> None:
+        """Writes the ages of some people into those of all."""
+        for values, own in zip(vars(self).values(), vars(found).values(), strict=True):
+            values[rows] = own
+
+    def take(self, rows: np.ndarray) -> RawAges:
+        """The ages of these people."""
+        return RawAges(*(values[rows] for values in vars(self).values()))
+
 
 @dataclass(frozen=True)
 class Reader:

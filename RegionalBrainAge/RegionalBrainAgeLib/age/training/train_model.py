@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
@@ -13,11 +12,13 @@ import torch_geometric
 
 from ... import __version__
 from ...anatomy.regions import RegionScheme, membership
+from ..model.as_many import DIFFERENCES, PADS, deviations_from, shares_with_as_many
 from ..model.brain_age_model import REFERENCE_CONTROLS, BrainAgeModel, Fold, with_errors
 from ..model.calibration import MINIMUM_CONTROLS
-from ..model.graph import Holes, brain_edges
+from ..model.graph import brain_edges
 from ..model.intervals import ErrorTable, Reference, error_table
 from ..model.reader import RawAges, Reader
+from ..model.views import READ_FROM
 from ..norms.charts import Charts
 from ..norms.norms import Norms, norms_from_charts, norms_from_people, with_sides_drawn_together
 from ..people import People
@@ -39,12 +40,10 @@ class Sources:
     ----------
     people : healthy people of a table.
     charts : lifespan charts, or None: norms are then fitted to the people.
-    holes : damage of real lesions, for evaluations; None where not given.
     """
 
     people: People
     charts: Charts | None = None
-    holes: Holes | None = None
 
 
 def norms_without(sources: Sources, held_out: list[str]) -> Norms:
@@ -123,17 +122,33 @@ def _data_sets(people: People) -> dict[str, int]:
 
 
 def with_references(model: BrainAgeModel, people: People, seed: int) -> BrainAgeModel:
-    """The model with the errors of adults on held-out sites, without and with local controls."""
+    """The model with the errors of adults on held-out sites, without and with local controls, and their counts."""
     adults = people.take((people.age_years >= _ADULT_YEARS) & _complete(people))
-    plain = model.lines(out_of_fold_ages(model, adults), adults.age_years)
+    plain = model.lines.values(out_of_fold_ages(model, adults), adults.age_years)
     references = {"none": Reference(adults.age_years, adults.site, plain)}
     rng = np.random.default_rng(seed)
-    calibrated = model.lines(calibrated_out_of_fold_ages(model, adults, REFERENCE_CONTROLS, rng), adults.age_years)
+    read = calibrated_out_of_fold_ages(model, adults, REFERENCE_CONTROLS, rng)
+    calibrated = model.lines.values(read, adults.age_years)
     rows = np.isfinite(calibrated[:, 0])
     references["local"] = references["none"]
     if rows.sum() >= _FEWEST_CALIBRATED:
         references["local"] = Reference(adults.age_years[rows], adults.site[rows], calibrated[rows])
-    return with_errors(model, [_tables(references, set(fold.held_out_sites)) for fold in model.folds])
+    model = with_errors(model, [_tables(references, set(fold.held_out_sites)) for fold in model.folds])
+    return replace(model, as_many={state: _as_many(model, state, own) for state, own in references.items()})
+
+
+def _as_many(model: BrainAgeModel, state: str, reference: Reference) -> dict[str, list[float]]:
+    """By kind of number, how many of them lie outside in healthy people, judged by people of other sites."""
+    outside = np.empty(reference.pad_years.shape, dtype=bool)
+    fold_of = model.fold_of_sites(reference.site)
+    for index in np.unique(fold_of):
+        rows = fold_of == index
+        table = model.folds[index].errors[state]
+        values, lowest, highest, _ = table.judge(reference.pad_years[rows], reference.age_years[rows])
+        outside[rows] = (values < lowest) | (values > highest)
+    kinds = {PADS: model.lines.pads, DIFFERENCES: model.lines.differences}
+    kinds |= {deviations_from(view): model.lines.deviations(index) for index, view in enumerate(READ_FROM)}
+    return {kind: shares_with_as_many(outside[:, lines]) for kind, lines in kinds.items()}
 
 
 def _tables(references: dict[str, Reference], held_out: set[str]) -> dict[str, ErrorTable]:
@@ -160,13 +175,13 @@ def out_of_fold_ages(
     visible : (N, K) nodes to look at; see `BrainAgeModel.raw_ages`.
     readers : one per fold, to read with instead of the networks (baselines).
     """
-    ages = empty_ages(model, len(people))
+    ages = RawAges.unread(len(people), len(model.region_names))
     fold_of = model.fold_of_sites(people.site)
     for index in np.unique(fold_of):
         rows = np.nonzero(fold_of == index)[0]
         seen = None if visible is None else visible[rows]
         reader = None if readers is None else readers[index]
-        put(ages, rows, model.raw_ages(people.take(rows), index, visible=seen, reader=reader))
+        ages.put(rows, model.raw_ages(people.take(rows), index, visible=seen, reader=reader))
     return ages
 
 
@@ -184,7 +199,7 @@ def calibrated_out_of_fold_ages(
     Every site of enough people is cut into random halves or smaller parts; each part is calibrated with `controls`
     people drawn from the others. People of other sites keep NaN.
     """
-    ages = empty_ages(model, len(people))
+    ages = RawAges.unread(len(people), len(model.region_names))
     fold_of = model.fold_of_sites(people.site)
     for part, chosen in calibration_parts(people, controls, rng):
         fold = int(fold_of[part[0]])
@@ -192,7 +207,7 @@ def calibrated_out_of_fold_ages(
         reader = None if readers is None else readers[fold]
         offset = model.offset_of(people.take(chosen), fold)
         found = model.raw_ages(people.take(part), fold, visible=seen, offset=offset, controls=controls, reader=reader)
-        put(ages, part, found)
+        ages.put(part, found)
     return ages
 
 
@@ -212,19 +227,3 @@ def calibration_parts(
         count = max(2, int(np.ceil(len(rows) / (len(rows) - controls))))
         for part in np.array_split(rng.permutation(rows), count):
             yield part, rng.choice(np.setdiff1d(rows, part), size=controls, replace=False)
-
-
-def empty_ages(model: BrainAgeModel, count: int) -> RawAges:
-    """Raw ages to be filled."""
-    return RawAges.unread(count, len(model.region_names))
-
-
-def put(ages: RawAges, rows: np.ndarray, found: RawAges) -> None:
-    """Writes the ages of some people into those of all."""
-    for values, own in zip(vars(ages).values(), vars(found).values(), strict=True):
-        values[rows] = own
-
-
-def describe_file(path: Path | str) -> str:
-    """Name of a training file for model.json, without the folders of this machine."""
-    return Path(path).name

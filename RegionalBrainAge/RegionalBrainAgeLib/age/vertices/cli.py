@@ -88,7 +88,6 @@ def evaluate_on_vertices(args: argparse.Namespace) -> int:
     from .vertex_files import load_vertex_model
 
     _refuse("evaluate", {"--calibration": args.calibration}, "Ages of vertex mode cannot be calibrated to a scanner.")
-    _refuse("evaluate", {"--charts": args.charts}, "Vertex mode has no norms that charts could give.")
     _refuse("evaluate", {"--lesions": args.lesions}, "The card of a vertex model measures no damaged brains.")
     model = load_vertex_model(model_folder(args.model))
     people = _people(args)

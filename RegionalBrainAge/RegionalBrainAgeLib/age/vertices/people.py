@@ -17,7 +17,7 @@ import pandas as pd
 from ...errors import InputError
 from ...files.input_file import parsing, plain_file
 from ...files.tables import read_table
-from ...files.words import sex_of
+from ...files.words import sex_or_code
 from .mesh import VERTICES_PER_HEMISPHERE
 
 # On fsaverage5 the network needs about 20 MB a person while messages run.
@@ -93,13 +93,13 @@ def read_vertex_people(table: Path | str, features: Path | str) -> VertexPeople:
             "Give (people, 5124 or 20484 vertices, features), one row per row of the table.",
         )
     age = pd.to_numeric(frame["age"], errors="coerce").to_numpy()
-    if not ((age >= 0) & (age <= 120)).all() or not frame["sex"].map(sex_of).notna().all():
+    if not ((age >= 0) & (age <= 120)).all() or not frame["sex"].map(sex_or_code).notna().all():
         raise InputError(
             f"The table {table} has ages outside 0 to 120 years or a sex that is not F or M.", "Correct them."
         )
     if frame["person"].duplicated().any():
         raise InputError(f"People occur more than once in {table}.", "Keep one row per person.")
-    male = (frame["sex"].map(sex_of) == "M").to_numpy(dtype=float)
+    male = (frame["sex"].map(sex_or_code) == "M").to_numpy(dtype=float)
     person, site = (frame[column].to_numpy(str) for column in ("person", "site"))
     dataset = frame["dataset"].to_numpy(str) if "dataset" in frame.columns else np.full(len(frame), "")
     return VertexPeople(person, site, dataset, age, male, values, np.arange(len(frame)))

@@ -7,12 +7,15 @@ folder of the CSV. How the file may be written: `files.tables`.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...age.features import NODE_NAMES, feature_name
+from ...anatomy.structures import TOTAL_GRAY
 from ...case.case import Case, case_from_text
 from ...case.result.tables import SESSION_MARK
 from ...errors import InputError
@@ -126,7 +129,7 @@ def read_case_list(path: Path | str, *, calibration: Path | None = None) -> Case
             case = case_from_text(with_session(fields), path.parent)
             refuse_repeat(seen, case.name, row.line)
         except InputError as error:
-            broken.append(FailedCase(row.line, fields.get("case_id", ""), "list", str(error)))
+            broken.append(FailedCase(row.line, planned_id(fields), "list", str(error)))
             continue
         cases.append(PlannedCase(row.line, case))
     if not cases and not broken:
@@ -137,19 +140,25 @@ def read_case_list(path: Path | str, *, calibration: Path | None = None) -> Case
 
 
 def open_list(path: Path) -> tuple[TableFile, list[str]]:
-    """A list and its column names: lower case (parcels as written), `id` and `age_years` by their usual names.
+    """A list and its column names: lower case, features as in `NODE_NAMES`, `id` and `age_years` by their usual names.
 
     Raises
     ------
     InputError : the file is no table, or has a column twice.
     """
     table = open_table(path, f"The list {path}")
-    names = [name if name.startswith(("lh_", "rh_")) else name.lower() for name in table.header]
-    header = [_OTHER_NAMES.get(name, name) for name in names]
+    header = [_column_name(name) for name in table.header]
     repeated = [name for name, count in Counter(header).items() if name and count > 1]
     if repeated:
         raise InputError(f"The list {path} has the column {repeated[0]} twice.", "Keep one of them.")
     return table, header
+
+
+def _column_name(written: str) -> str:
+    feature = feature_name(written)
+    if feature in (*NODE_NAMES, TOTAL_GRAY) or feature.startswith(("lh_", "rh_")):
+        return feature
+    return _OTHER_NAMES.get(written.lower(), written.lower())
 
 
 def named_rows(table: TableFile, header: list[str]) -> Iterator[Row]:
@@ -187,6 +196,13 @@ def with_session(fields: Mapping[str, str]) -> dict[str, str]:
     if is_missing(person):
         raise InputError("The row has a session but no case_id.", "Give the person's id in case_id.")
     return fields | {"case_id": f"{person}{SESSION_MARK}{session}"}
+
+
+def planned_id(fields: Mapping[str, str]) -> str:
+    """The id that the case of a row would have, as far as the row tells; "" where it does not."""
+    with contextlib.suppress(InputError):
+        fields = with_session(fields)
+    return (fields.get("case_id") or "").strip().removeprefix("sub-")
 
 
 def split_session(case_id: str) -> tuple[str, str]:

@@ -8,7 +8,7 @@ Two forms of CSV:
   ``person`` may stand for case_id.
 
 Volumes of structures are optional: columns as in a table for training (``Left-Hippocampus``, with or without
-``vol:``), or the table of structures a case left beside its parcels.
+``vol:``, ``TotalGrayVol``), or the table of structures a case left beside its parcels.
 Optional columns named as in processed_cases.csv are taken over: lesion_side, lesion_volume_ml, load_cst,
 load_cst_weighted, ``load_ipsi_*`` and ``load_contra_*``. So an old processed_cases.csv with a column
 ``parcels`` added can be scored with a new model.
@@ -22,16 +22,18 @@ from pathlib import Path
 
 import numpy as np
 
+from ...age.features import T1, VOLUME_LIMITS_MM3
 from ...anatomy.parcels import PARCEL_NAMES
-from ...anatomy.structures import INTRACRANIAL, STRUCTURE_NAMES
+from ...anatomy.structures import GRAY_MATTER, INTRACRANIAL, STRUCTURE_NAMES, TOTAL_GRAY
 from ...case.case import Case, case_from_text, path_from_text
 from ...case.result.result import LesionResult
+from ...case.result.summary import route_of
 from ...case.result.tables import LARGEST_LESION_ML, LESION_SIDES
 from ...errors import InputError
 from ...files.input_file import parsing, plain_file, read_json
 from ...files.tables import read_table
 from ...files.words import is_missing, number_of
-from .case_list import FailedCase, named_rows, open_list, refuse_repeat, refuse_unclear_sexes, with_session
+from .case_list import FailedCase, named_rows, open_list, planned_id, refuse_repeat, refuse_unclear_sexes, with_session
 
 LESIONED = "lesioned_fraction"
 _THICKEST_MM = 10.0
@@ -101,7 +103,7 @@ def read_measured(
             refuse_repeat(seen, person.case.name, row.line)
             yield person
         except InputError as error:
-            yield FailedCase(row.line, fields.get("case_id", "").strip(), "list", str(error))
+            yield FailedCase(row.line, planned_id(fields), "list", str(error))
 
 
 def _check_header(path: Path, header: Sequence[str]) -> None:
@@ -150,11 +152,19 @@ def _measured(fields: dict[str, str], path: Path, line: int, freesurfer_thicknes
 
 def _volumes(fields: Mapping[str, str]) -> np.ndarray:
     """(33,) volumes (mm3) of structures and of the head from columns named as in tables for training."""
-    plain = {name.removeprefix("vol:"): text for name, text in fields.items()}
-    values = _numbers({name: plain.get(name, "") for name in _STRUCTURES}, _STRUCTURES)
-    if (values < 0).any():
-        raise InputError("A volume is below 0.", "Give cubic millimetres.")
-    return np.where(values > 0, values, np.nan)
+    values = _numbers(fields, _STRUCTURES)
+    gray = [_STRUCTURES.index(name) for name in GRAY_MATTER if name not in fields]
+    values[gray] = _number(fields.get(TOTAL_GRAY), TOTAL_GRAY) / 2
+    values[values == 0] = np.nan
+    smallest, largest = VOLUME_LIMITS_MM3
+    wrong = (values < smallest) | (values > largest)
+    if wrong.any():
+        first = int(np.argmax(wrong))
+        raise InputError(
+            f"The volume of {_STRUCTURES[first]} is {values[first]:g}.",
+            "Give cubic millimetres; leave out what was not measured.",
+        )
+    return values
 
 
 def _read_structures(parcels: Path) -> np.ndarray:
@@ -252,4 +262,4 @@ def _measured_on_t1(source: Path) -> bool | None:
         return None
     name = f"The file {summary}"
     with parsing(name):
-        return read_json(summary, name)["case"]["freesurfer"] is None
+        return route_of(read_json(summary, name)) == T1

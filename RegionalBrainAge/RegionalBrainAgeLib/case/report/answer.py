@@ -5,9 +5,15 @@ The same text stands first in the report, in ``case.json`` (field ``answer``), o
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+
 from ...files.wording import listed, plain
 from ..result.result import CaseResult, GlobalAgeResult
 from .reading import Reading, calibrated, contrasts, regions, withheld
+
+# From this many networks on, naming those that are left over may be shorter.
+_MANY = 4
 
 
 def answer(result: CaseResult) -> str:
@@ -20,22 +26,18 @@ def answer(result: CaseResult) -> str:
     reason = withheld(result)
     if reason:
         return f"No age is read here: {reason}. Lesion, loads and thickness are shown."
-    sentences = _calibrated(result) if calibrated(result) else [_of_sides(result), _of_regions(result)]
+    sentences = _calibrated(result) if calibrated(result) else _within(result)
     if result.qc != "pass":
         sentences.append("Check the image first: see the notes below.")
     return " ".join(sentences)
 
 
 def _calibrated(result: CaseResult) -> list[str]:
-    found = regions(result)
-    count = sum(reading.estimable for reading in found.values())
-    older, younger = (_names(result, found, direction) for direction in (1, -1))
-    lost = _lost([_name(result, region) for region, reading in found.items() if not reading.estimable])
-    in_older, in_younger = (f"{len(names)}{{}}{_list(names)}" for names in (older, younger))
-    return [
-        f"Older than expected in {in_older.format(f' of {count} regions')}; younger in {in_younger.format('')}{lost}.",
-        _whole(result),
-    ]
+    return [_of_regions(result, "are older or younger than expected", _lost_regions(result)), _whole(result)]
+
+
+def _within(result: CaseResult) -> list[str]:
+    return [_of_sides(result), _of_regions(result, "deviate from this brain as a whole beyond the healthy range", [])]
 
 
 def _whole(result: CaseResult) -> str:
@@ -55,42 +57,75 @@ def global_interval_years(whole: GlobalAgeResult, age_years: float) -> tuple[flo
 
 def _of_sides(result: CaseResult) -> str:
     found = contrasts(result)
-    known = {network: reading for network, reading in found.items() if reading.estimable}
+    known = [network for network, reading in found.items() if reading.estimable]
     if not known:
         return "No network can be compared between the sides."
-    first, second = ("ipsilesional", "contralesional") if result.one_sided else ("left", "right")
-    outside = [
-        f"{network} ({first if reading.outside > 0 else second} side older)"
-        for network, reading in known.items()
-        if reading.outside
-    ]
-    lost = _lost([network for network in found if network not in known])
-    return f"Sides differ beyond the healthy range in {len(outside)} of {len(known)} networks{_list(outside)}{lost}."
-
-
-def _of_regions(result: CaseResult) -> str:
-    found = regions(result)
-    count = sum(reading.estimable for reading in found.values())
-    older, younger = (_names(result, found, direction) for direction in (1, -1))
-    outside = [f"{name} older" for name in older] + [f"{name} younger" for name in younger]
-    return (
-        f"{len(outside)} of {count} regions deviate from this brain as a whole beyond the healthy range"
-        f"{_list(outside)}."
+    first, second = _sides(result)
+    outside = _in_words(first, found, {1: "older"}) + _in_words(second, found, {-1: "older"})
+    lost = [network for network in found if network not in known]
+    return _sentence(
+        f"Sides differ beyond the healthy range in {_count(found)} of {len(known)} networks",
+        outside,
+        [listed(lost)] if lost else [],
+        result.in_health.networks,
     )
 
 
-def _names(result: CaseResult, found: dict[str, Reading], direction: int) -> list[str]:
-    return [_name(result, region) for region, reading in found.items() if reading.outside == direction]
+def _of_regions(result: CaseResult, what: str, lost: list[str]) -> str:
+    found = regions(result)
+    outside = []
+    for side in _sides(result):
+        outside += _in_words(side, _of_side(result, side), {1: "older", -1: "younger"})
+    estimable = sum(reading.estimable for reading in found.values())
+    return _sentence(f"{_count(found)} of {estimable} regions {what}", outside, lost, result.in_health.regions)
 
 
-def _name(result: CaseResult, region: str) -> str:
-    row = next(row for row in result.regions if row.region == region)
-    return f"{row.side} {row.network}"
+def _lost_regions(result: CaseResult) -> list[str]:
+    found = []
+    for side in _sides(result):
+        networks = [network for network, reading in _of_side(result, side).items() if not reading.estimable]
+        found += [f"{side} {listed(networks)}"] if networks else []
+    return found
 
 
-def _list(names: list[str]) -> str:
-    return f": {listed(names)}" if names else ""
+def _sides(result: CaseResult) -> tuple[str, str]:
+    return ("ipsilesional", "contralesional") if result.one_sided else ("left", "right")
 
 
-def _lost(names: list[str]) -> str:
-    return f" ({listed(names)} not estimable)" if names else ""
+def _of_side(result: CaseResult, side: str) -> dict[str, Reading]:
+    """Readings of the regions of one side, by network."""
+    found = regions(result)
+    return {row.network: found[row.region] for row in result.regions if row.side == side}
+
+
+def _count(found: Mapping[str, Reading]) -> int:
+    return sum(reading.outside != 0 for reading in found.values())
+
+
+def _in_words(side: str, found: Mapping[str, Reading], words: Mapping[int, str]) -> list[str]:
+    """Which networks lie outside in the directions that have a word, and where these are most, which do not."""
+    estimable = [network for network, reading in found.items() if reading.estimable]
+    phrases = []
+    for direction, word in words.items():
+        outside = [network for network in estimable if found[network].outside == direction]
+        rest = [network for network in estimable if network not in outside]
+        names = listed(outside) if outside else ""
+        if len(outside) >= max(_MANY, 2 * len(rest)):
+            names = f"all but {listed(rest)}" if rest else "all"
+        phrases += [f"{side} {word} in {names}"] if names else []
+    return phrases
+
+
+def _sentence(start: str, outside: list[str], lost: list[str], share_in_health: float) -> str:
+    names = f": {'; '.join(outside)}" if outside else ""
+    without = f" ({listed(lost)} not estimable)" if lost else ""
+    return f"{start}{names}{without}{_as_many(share_in_health) if outside else ''}."
+
+
+def _as_many(share_in_health: float) -> str:
+    """How many healthy people have as many numbers outside; empty where that is not known."""
+    if math.isnan(share_in_health):
+        return ""
+    of_hundred = round(100 * share_in_health)
+    how_many = f"{of_hundred} in 100" if of_hundred else "fewer than 1 in 100"
+    return f"; {how_many} healthy people {'has' if of_hundred == 1 else 'have'} as many"

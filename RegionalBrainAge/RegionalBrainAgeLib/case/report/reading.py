@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from ...age.model.as_many import DIFFERENCES, PADS, deviations_from, share_with_as_many
 from ...files.wording import SIMULATED, listed
-from ..result.result import CaseResult, RegionResult
+from ..result.result import CaseResult, InHealth, RegionResult
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,26 @@ def regions(result: CaseResult) -> dict[str, Reading]:
         return dict.fromkeys((row.region for row in result.regions), NOTHING)
     of_row = _pad if calibrated(result) else _deviation
     return {row.region: of_row(row) if row.estimable else NOTHING for row in result.regions}
+
+
+def in_health(result: CaseResult, as_many: Mapping[str, Mapping[str, Sequence[float]]]) -> InHealth:
+    """How many healthy people have as many numbers outside their healthy range as this patient.
+
+    Parameters
+    ----------
+    as_many : of the model, see `BrainAgeModel`.
+    """
+    shares = as_many[result.calibration]
+    kind = PADS if calibrated(result) or result.global_age is None else deviations_from(result.global_age.read_from)
+    return InHealth(
+        _share_with_as_many(regions(result).values(), shares[kind]),
+        _share_with_as_many(contrasts(result).values(), shares[DIFFERENCES]),
+    )
+
+
+def _share_with_as_many(readings: Collection[Reading], shares: Sequence[float]) -> float:
+    outside = sum(reading.outside != 0 for reading in readings)
+    return share_with_as_many(shares, outside, sum(reading.estimable for reading in readings))
 
 
 def _pad(row: RegionResult) -> Reading:

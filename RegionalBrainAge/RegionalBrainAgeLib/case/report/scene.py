@@ -25,12 +25,11 @@ class Scene:
     ----------
     t1 : float32, 0..1. brain, lesion : bool.
     region : int16, number (from 1) of the region at every voxel of cortex that was measured, 0 elsewhere. Where no
-        cortex was measured in this head (`on_cortex` False) it is the atlas's region.
+        cortex was measured in this head it is the atlas's region.
     parcel : int16 or None. thickness : float32 mm, NaN outside the cortex, or None.
     template : float32, 0..1, brought onto this head; None where nothing was registered.
     left : bool, the left hemisphere's side of the brain.
     hemispheres : "L" or "R" of each region of the scheme.
-    on_cortex : whether `region` lies on measured cortex only.
     """
 
     t1: np.ndarray
@@ -42,7 +41,6 @@ class Scene:
     template: np.ndarray | None
     left: np.ndarray
     hemispheres: tuple[str, ...]
-    on_cortex: bool
     ras_from_ijk: np.ndarray
 
 
@@ -73,7 +71,6 @@ def make_scene(
         template=_unit_range(template, template > 0) if template is not None else None,
         left=left,
         hemispheres=hemispheres,
-        on_cortex=parcel is not None,
         ras_from_ijk=grid.ras_from_ijk,
     )
 

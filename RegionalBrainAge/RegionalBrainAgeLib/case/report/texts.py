@@ -36,8 +36,9 @@ LIMITS = (
     "A predicted age difference (PAD) is the model's age for a region minus the patient's age. The corrected PAD has "
     "the model's own pull towards the middle age removed; corrected ages look good whatever a model is worth, so judge "
     "the model by the raw errors in its model card.",
-    "A healthy range holds 90 % of healthy people of that age: in health, one number in ten lies outside its own. With "
-    "18 regions about two do by chance. One person's number outside its range is a reason to look, not a finding.",
+    "A healthy range holds 90 % of healthy people of that age: in health, one number in ten lies outside its own. The "
+    "numbers of one brain go together, so some healthy people have many outside; the answer says how many do. One "
+    "person's number outside its range is a reason to look, not a finding.",
     "An ipsilesional region is estimated from what the lesion left of it and from its neighbours. Where too much is "
     "lost the region is called not estimable instead.",
     "For registration and for the surfaces beside it the lesion is filled with tissue of the mirrored hemisphere, so "

@@ -136,6 +136,22 @@ class LesionResult:
 
 
 @dataclass(frozen=True)
+class InHealth:
+    """Shares of healthy people (0..1) with at least as many numbers outside their healthy range as this patient.
+
+    NaN where no number is read.
+
+    Parameters
+    ----------
+    regions : of corrected PADs, or, without calibration, of deviations from the brain as a whole.
+    networks : of differences between the sides.
+    """
+
+    regions: float = math.nan
+    networks: float = math.nan
+
+
+@dataclass(frozen=True)
 class CaseResult:
     """Everything a case yields in numbers and words, with where it came from.
 
@@ -156,6 +172,7 @@ class CaseResult:
     structures : rows of the structures table; none where volumes were not measured.
     image_grade : noise, contrast, resolution and motion ringing of the image, see `head.image_grade`; None without one.
     folder : where the files lie; None before writing.
+    in_health : how many healthy people have as many numbers outside their healthy range.
     """
 
     case: Case
@@ -174,6 +191,7 @@ class CaseResult:
     image_grade: Mapping[str, object] | None = None
     structures: tuple[StructureResult, ...] = ()
     folder: Path | None = None
+    in_health: InHealth = InHealth()
 
     @property
     def one_sided(self) -> bool:
@@ -206,8 +224,10 @@ class CaseResult:
         contra = {"L": "R", "R": "L"}.get(ipsi or "")
 
         def of_regions(kind: str, hemisphere: str | None, column: str) -> dict[str, object]:
-            regions = {net: self.region(net, hemisphere) if hemisphere else None for net in self.networks}
-            return {f"{kind}_{net.lower()}": getattr(region, column, None) for net, region in regions.items()}
+            return {
+                f"{kind}_{network.lower()}": getattr(self.region(network, hemisphere), column) if hemisphere else None
+                for network in self.networks
+            }
 
         return {
             "case_id": self.case.case_id,
@@ -225,7 +245,7 @@ class CaseResult:
             "load_cst_weighted": self.lesion.load_cst(weighted=True),
             **of_regions("pad_left", "L", "pad_corrected_years"),
             **of_regions("pad_right", "R", "pad_corrected_years"),
-            "pad_global": getattr(self.global_age, "pad_corrected_years", None),
+            "pad_global": self.global_age.pad_corrected_years if self.global_age else None,
             "motor": self.case.motor,
             "calibrated": self.calibration == "local",
             "qc": self.qc,

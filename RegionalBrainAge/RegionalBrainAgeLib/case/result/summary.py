@@ -14,7 +14,7 @@ from ...errors import InputError
 from ...files.input_file import parsing, read_json
 from .result import CaseResult
 
-_REGION = {"region": str, "network": str, "hemisphere": str}
+_REGION_TEXTS, _PARCEL_TEXTS = ("region", "network", "hemisphere"), ("parcel",)
 _REGION_NUMBERS = ("pad_corrected_years", "region_volume_ml")
 _PARCEL_NUMBERS = ("thickness_mm", "lesioned_fraction")
 _TEXTS = ("qc", "calibration", "scheme")
@@ -48,6 +48,11 @@ def read_result(folder: Path) -> CaseResult:
         return _build(CaseResult, content)
 
 
+def route_of(summary: Mapping[str, Any]) -> str:
+    """What measured the thickness of a case: "T1" or "FreeSurfer"."""
+    return str(summary["provenance"]["parameters"]["thickness_from"])
+
+
 def _build(kind: Any, value: Any) -> Any:
     """A value of a (data)class from plain JSON."""
     if isinstance(kind, type) and is_dataclass(kind):
@@ -68,8 +73,8 @@ def _build(kind: Any, value: Any) -> Any:
 def _what_is_wrong(content: object) -> str:
     if not isinstance(content, Mapping):
         return "it is no JSON object"
-    for name, kind in (("case", Mapping), ("model", Mapping), ("provenance", Mapping), ("lesion", Mapping)):
-        if not isinstance(content.get(name), kind):
+    for name in ("case", "model", "provenance", "lesion"):
+        if not isinstance(content.get(name), Mapping):
             return f"it lacks {name}"
     for name in _TEXTS:
         if not isinstance(content.get(name), str):
@@ -78,8 +83,8 @@ def _what_is_wrong(content: object) -> str:
     if not isinstance(warnings, list) or not all(isinstance(text, str) for text in warnings):
         return "its warnings are no sentences"
     for name, texts, numbers in (
-        ("regions", _REGION, _REGION_NUMBERS),
-        ("parcels", {"parcel": str}, _PARCEL_NUMBERS),
+        ("regions", _REGION_TEXTS, _REGION_NUMBERS),
+        ("parcels", _PARCEL_TEXTS, _PARCEL_NUMBERS),
     ):
         rows = content.get(name)
         if not isinstance(rows, list) or not all(_is_row(row, texts, numbers) for row in rows):
@@ -96,10 +101,10 @@ def _what_is_wrong(content: object) -> str:
     return "" if similarity is None or _is_number(similarity) else "its similarity is no number"
 
 
-def _is_row(row: object, texts: Mapping[str, type], numbers: tuple[str, ...]) -> bool:
+def _is_row(row: object, texts: tuple[str, ...], numbers: tuple[str, ...]) -> bool:
     if not isinstance(row, Mapping):
         return False
-    named = all(isinstance(row.get(name), kind) for name, kind in texts.items())
+    named = all(isinstance(row.get(name), str) for name in texts)
     return named and all(name in row and (row[name] is None or _is_number(row[name])) for name in numbers)
 
 

@@ -77,7 +77,7 @@ def write_case(
 
     Returns
     -------
-    CaseResult with `final` as its folder and all steps timed.
+    CaseResult with `final` as its folder and the seconds of every step; report and DICOM are made after them.
     """
     stem = result.case.name
     with steps.step("pictures"):
@@ -118,7 +118,7 @@ def _without_folders(result: CaseResult) -> CaseResult:
 
     def named(text: str) -> str:
         for path in paths.values():
-            text = text.replace(str(path), path.name)
+            text = text.replace(str(path), path.name) if path.name else text
         return text
 
     inputs = result.provenance["inputs"]

@@ -35,7 +35,6 @@ from RegionalBrainAgeLib.age.evaluation.perturbations import planted_atrophy, re
 from RegionalBrainAgeLib.age.model.graph import grown_holes, parcel_edges
 from RegionalBrainAgeLib.age.model.intervals import Reference, error_table, fit_age_bias
 from RegionalBrainAgeLib.age.model.model_files import save_model
-from RegionalBrainAgeLib.age.training.train_model import Sources
 from RegionalBrainAgeLib.anatomy.parcels import PARCEL_NAMES
 
 
@@ -214,7 +213,7 @@ def test_nothing_on_a_cards_figures_is_cut_off():
 @pytest.fixture(scope="module")
 def measured(tiny_model, made_people):
     holes = grown_holes(parcel_edges(), 148, 50, np.random.default_rng(0))
-    return measure_for_card(tiny_model, Sources(made_people, None, holes), "regional-brain-age evaluate m t --card")
+    return measure_for_card(tiny_model, made_people, holes, "regional-brain-age evaluate m t --card")
 
 
 def test_the_card_says_what_was_measured(tiny_model, measured):

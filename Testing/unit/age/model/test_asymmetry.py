@@ -22,9 +22,8 @@ def made_up_model():
     differences = np.stack([pads[:, left] - pads[:, right] for _, left, right in PAIRS], axis=1)
     table = error_table(Reference(age, random.integers(0, 40, count).astype(str), differences))
     fold = SimpleNamespace(errors={"none": table})
-    return SimpleNamespace(
-        folds=(fold,), pairs=PAIRS, difference_lines=np.arange(2), contrast_reach=lambda route, _: REACH[route]
-    )
+    lines = SimpleNamespace(differences=np.arange(2))
+    return SimpleNamespace(folds=(fold,), pairs=PAIRS, lines=lines, contrast_reach=lambda route, _: REACH[route])
 
 
 def ages_with(

@@ -239,7 +239,6 @@ def test_training_honours_its_options(folder, tmp_path):
     [
         ("train", ["--charts", "c.csv"], "--charts"),
         ("evaluate", ["--calibration", "c.json"], "--calibration"),
-        ("evaluate", ["--card", "--charts", "c.csv"], "--charts"),
         ("evaluate", ["--card", "--lesions", "l"], "--lesions"),
         ("evaluate", ["--install-card"], "--install-card"),
     ],

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from RegionalBrainAgeLib.anatomy.parcels import PARCEL_NAMES
+from RegionalBrainAgeLib.anatomy.structures import STRUCTURE_NAMES
 from RegionalBrainAgeLib.batch.lists.bids import read_dataset
-from RegionalBrainAgeLib.batch.lists.case_list import read_case_list, sessions_by_person, split_session
+from RegionalBrainAgeLib.batch.lists.case_list import FailedCase, read_case_list, sessions_by_person, split_session
+from RegionalBrainAgeLib.batch.lists.parcel_lists import read_measured
 from RegionalBrainAgeLib.batch.run.memory import RESERVE_MB, available_mb, fits
 from RegionalBrainAgeLib.errors import InputError
 
@@ -189,3 +192,32 @@ def test_running_cases_keep_the_memory_they_may_still_need():
     assert not fits(3000, [1000], 5000)  # 2000 of the free 5000 are promised to the running one
     assert fits(3000, [3000], 5000)
     assert 0 < available_mb() < 1e8
+
+
+def wide_list(path, **volumes: float):
+    """A list of one measured person: all parcels 2.5 mm thick, and volumes in these columns."""
+    header = ["case_id", "age", "sex", *PARCEL_NAMES, *volumes]
+    return write(path, ",".join(header) + "\n" + ",".join(map(str, ["P1", 50, "F", *[2.5] * 148, *volumes.values()])))
+
+
+@pytest.mark.parametrize(
+    ("hippocampus", "thalamus", "head"),
+    [
+        ("Left-Hippocampus", "Left-Thalamus", "EstimatedTotalIntraCranialVol"),
+        ("vol:Left-Hippocampus", "vol:Left-Thalamus-Proper", "eTIV"),
+    ],
+)
+def test_volumes_of_a_wide_list_are_read_under_the_names_of_freesurfers_tools(tmp_path, hippocampus, thalamus, head):
+    volumes = {hippocampus: 4000, thalamus: 7000, head: 1.5e6, "TotalGrayVol": 6e5}
+    [person] = read_measured(wide_list(tmp_path / "c.csv", **volumes), calibration=None, freesurfer_thickness=True)
+    found = dict(zip(STRUCTURE_NAMES, person.volumes_mm3, strict=True))
+    assert (found["Left-Hippocampus"], found["Left-Thalamus"], person.intracranial_mm3) == (4000, 7000, 1.5e6)
+    # Each side counts as half of what is given for both.
+    assert (found["Left-Gray-Matter"], found["Right-Gray-Matter"]) == (3e5, 3e5)
+
+
+def test_volumes_of_a_wide_list_in_millilitres_are_refused(tmp_path):
+    path = wide_list(tmp_path / "c.csv", EstimatedTotalIntraCranialVol=1500)
+    [broken] = read_measured(path, calibration=None, freesurfer_thickness=True)
+    assert isinstance(broken, FailedCase)
+    assert "EstimatedTotalIntraCranialVol is 1500. Give cubic millimetres" in broken.reason
