@@ -61,6 +61,15 @@ def test_unquoted_decimal_commas_are_refused_with_the_remedy(frame, tmp_path):
         read_cohort(path)
 
 
+def test_columns_without_a_name_are_no_fault(frame, read):
+    nameless = frame.copy()
+    nameless.insert(2, "first", "x")
+    nameless.insert(4, "second", "y")
+    pd.testing.assert_frame_equal(
+        read(nameless.rename(columns={"first": "", "second": ""})).data[read(frame).data.columns], read(frame).data
+    )
+
+
 def test_a_column_that_mixes_decimal_marks_is_refused(frame, read):
     mixed = frame.astype({"pad_ipsi_fpn": object})
     mixed.loc[3, "pad_ipsi_fpn"] = "1,5"
