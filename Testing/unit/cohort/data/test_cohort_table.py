@@ -159,14 +159,14 @@ def test_sites_without_any_calibration_are_used_where_sites_are_modelled(frame, 
     frame["calibrated"] = np.where(first, "false", "true")
     cohort = read(frame)
     assert len(cohort.data) == 60
-    assert len(cohort.calibrated) == 60 - first.sum()
+    assert len(cohort.comparable) == 60 - first.sum()
     assert f"{first.sum()} case(s) are of sites where no case was calibrated" in sentences(cohort)
-    assert len(read(frame, Settings(include_uncalibrated=True)).calibrated) == 60
+    assert len(read(frame, Settings(include_uncalibrated=True)).comparable) == 60
     frame.loc[0, "calibrated"] = "true"
     assert len(read(frame).data) == 60 - first.sum() + 1
     frame["calibrated"] = "false"
     assert len(read(frame).data) == 60
-    assert read(frame).calibrated.empty
+    assert read(frame).comparable.empty
 
 
 @pytest.mark.parametrize(
