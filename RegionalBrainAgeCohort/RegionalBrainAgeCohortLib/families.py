@@ -92,7 +92,7 @@ def loads(result: AnalysisResult, tell: Tell) -> None:
 def groups(result: AnalysisResult, tell: Tell) -> None:
     """Every load, PAD and thickness between mild and severe impairment."""
     cohort = result.cohort
-    _need_classes(cohort, cohort.data)
+    _need_classes(cohort.data)
     variables = [*cohort.loads, *cohort.pads, *cohort.thicknesses]
     result.tables["group_differences"] = mixed_models.group_differences(
         cohort.data, variables, result.settings.group_covariates, _overlap(result), tell
@@ -105,7 +105,7 @@ def groups(result: AnalysisResult, tell: Tell) -> None:
 def classifiers(result: AnalysisResult, tell: Tell) -> None:
     """Severe against mild impairment, predicted at sites never seen."""
     settings, data = result.settings, _comparable(result)
-    _need_classes(result.cohort, data)
+    _need_classes(data)
     found = classification.classify(
         data,
         folds=settings.folds,
@@ -260,7 +260,7 @@ def _overlap(result: AnalysisResult) -> mixed_models.Overlap:
 
 def _comparable(result: AnalysisResult) -> pd.DataFrame:
     """Cases whose PADs can be compared where a model has no site effect."""
-    data = result.cohort.calibrated
+    data = result.cohort.comparable
     if data.empty:
         raise InputError(
             "No case was calibrated to its scanner, and this analysis has no site effect that could take the scanner's "
@@ -276,7 +276,7 @@ def _need_outcomes(cohort: Cohort) -> None:
         raise InputError("There is no PAD and no thickness.", "Give columns pad_ipsi_<network>, pad_contra_<network>.")
 
 
-def _need_classes(cohort: Cohort, data: pd.DataFrame) -> None:
+def _need_classes(data: pd.DataFrame) -> None:
     if "severe" not in data.columns or not data["severe"].notna().any():
         raise InputError(
             "There is no motor outcome.", "Fill the column motor (0 to 1), or name its scale in the setting motor."

@@ -271,6 +271,21 @@ def test_every_error_becomes_a_sentence_and_an_exit_code(monkeypatch, capsys, t1
     assert "Traceback" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["case", "--threads", "two"], "argument --threads: 'two' is not a whole number of at least 1"),
+        (["batch", "--workers", "0"], "argument --workers: '0' is not a whole number of at least 1"),
+        (["batch", "--threads", "1.5"], "argument --threads: '1.5' is not a whole number of at least 1"),
+        (["batch", "--memory-per-case", "4GB"], "argument --memory-per-case: '4GB' is not a number above 0"),
+    ],
+)
+def test_a_number_of_an_option_that_is_none_is_told_with_what_is_asked_for(words, said, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        command_line.main(words)
+    assert said in capsys.readouterr().err
+
+
 def test_help_is_quick_and_loads_nothing_heavy():
     code = (
         "import sys; from regional_brain_age.__main__ import build_parser; build_parser(); print(sorted(sys.modules))"

@@ -21,6 +21,7 @@ from ..anatomy.structures import GRAY_MATTER, TOTAL_GRAY
 from ..errors import InputError
 from ..files.tables import open_table
 from ..files.words import MISSING_WORDS, same_numbers, sex_or_code
+from ..progress import LOG
 from .features import GRAY_NODES, NODE_NAMES, VOLUME_LIMITS_MM3, feature_name
 from .people import People
 
@@ -90,13 +91,17 @@ def read_people(path: Path | str, *, for_training: bool = False) -> People:
 
 
 def _read_frame(path: Path) -> pd.DataFrame:
+    """The table as text cells; its index is the line of each row in the file."""
     table = open_table(path)
-    rows = []
+    for note in table.notes:
+        LOG.info(note)
+    lines, rows = [], []
     for row in table.rows():
         if row.fault is not None:
             raise row.fault
+        lines.append(row.line)
         rows.append(tuple(row.cells.values()))
-    return pd.DataFrame(rows, columns=list(table.header), dtype=str)
+    return pd.DataFrame(rows, columns=list(dict.fromkeys(table.header)), index=lines, dtype=str)
 
 
 def _renamed(frame: pd.DataFrame) -> pd.DataFrame:
@@ -112,8 +117,7 @@ def _names(path: Path, frame: pd.DataFrame, column: str) -> np.ndarray:
     empty = names.str.lower().isin(MISSING_WORDS)
     if empty.any():
         raise InputError(
-            f"The column {column} of {path} is empty in {int(empty.sum())} row(s), first in line "
-            f"{int(np.argmax(empty)) + 2}.",
+            f"The column {column} of {path} is empty in {int(empty.sum())} row(s), first in line {empty.idxmax()}.",
             f"Give every row a {column}.",
         )
     alike = same_numbers(names.unique()) if column == "site" else []

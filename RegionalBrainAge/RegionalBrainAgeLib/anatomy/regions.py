@@ -23,6 +23,8 @@ from .parcels import PARCEL_NAMES, PARCELS_PER_HEMISPHERE, destrieux_atlas
 MINIMUM_PARCEL_OVERLAP_FRACTION = 0.15
 # A label with less than this share of its voxels in the named hemisphere belongs to the other one, or to both.
 MINIMUM_SIDE_FRACTION = 0.75
+# A voxel holds its regions as the bits of one whole number (`case.result.volumes`).
+MOST_REGIONS = 63
 COLUMNS = ("region", "network", "hemisphere", "atlas", "labels")
 
 
@@ -103,6 +105,10 @@ def load_scheme(path: Path | str | None = None) -> RegionScheme:
         regions.append(region)
     if atlas is None:
         raise InputError(f"The region scheme {file} has no regions.", "Add one line per region.")
+    if len(regions) > MOST_REGIONS:
+        raise InputError(
+            f"The region scheme {file} has {len(regions)} regions.", f"Give at most {MOST_REGIONS}, in pairs."
+        )
     scheme = RegionScheme(file.stem, tuple(regions), atlas.name)
     _check_pairs(file, scheme)
     return scheme

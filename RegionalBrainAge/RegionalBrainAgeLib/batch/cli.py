@@ -9,8 +9,9 @@ from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 
-from ..case.cli import DICOM_HELP, SCHEME_HELP
+from ..case.cli import DICOM_HELP, SCHEME_HELP, positive
 from ..errors import InputError
+from ..files.words import POINT_NUMBER
 from ..progress import LOG
 from .review.decisions import apply_decisions
 from .run.local_pool import PEAK_MEMORY_MB
@@ -62,10 +63,10 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
     where.add_argument(
         "--workers",
         metavar="N",
-        type=_positive,
+        type=positive,
         help="most cases at a time (default: cores / threads), or SLURM jobs (default: 1)",
     )
-    where.add_argument("--threads", metavar="N", type=_positive, default=1, help="threads of each case (default: 1)")
+    where.add_argument("--threads", metavar="N", type=positive, default=1, help="threads of each case (default: 1)")
     where.add_argument(
         "--memory-per-case",
         metavar="GB",
@@ -221,18 +222,10 @@ def run_keys_command(args: argparse.Namespace) -> int:
     return 0
 
 
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return value
-
-
 def _positive_number(text: str) -> float:
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError("must be above 0")
-    return value
+    if not POINT_NUMBER.fullmatch(text) or not 0 < float(text) < float("inf"):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number above 0")
+    return float(text)
 
 
 def run_calibrate(args: argparse.Namespace) -> int:

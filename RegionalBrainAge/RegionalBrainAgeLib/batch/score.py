@@ -21,9 +21,9 @@ from ..age.model.model_files import load_model
 from ..age.people import people_of_features
 from ..anatomy.parcels import PARCEL_NAMES, ParcelFeatures
 from ..anatomy.regions import RegionScheme, load_scheme, membership
-from ..case.pipeline import global_age_result, region_rows
 from ..case.quality import judge, withheld
 from ..case.result.result import CaseResult, hemisphere_volumes_ml
+from ..case.result.rows import global_age_result, region_rows
 from ..case.result.tables import PROCESSED_NAME, REGION_COLUMNS, processed_columns
 from ..errors import Cancelled, InputError
 from ..files.atomic_file import write_atomically

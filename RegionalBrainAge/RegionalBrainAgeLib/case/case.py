@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from ..files.wording import listed
 from ..files.words import is_missing, number_of, sex_of
 
 OLDEST_YEARS = 120.0
@@ -17,8 +18,8 @@ OLDEST_YEARS = 120.0
 FILE_FIELDS = ("t1", "lesion", "freesurfer", "calibration", "tract_left", "tract_right")
 _ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,62}[A-Za-z0-9])?")
 _PREFIX = re.compile("^sub-", re.IGNORECASE)
-# More than a long life: a stroke does not lie farther back than a person's birth.
-LONGEST_DAYS = 36525.0
+# A stroke does not lie farther back than a person's birth.
+LONGEST_DAYS = OLDEST_YEARS * 365.25
 _IMAGE_ENDINGS = re.compile(r"(\.nii)?\.gz$|\.(nii|mgz|mgh|nrrd|nhdr|dcm)$", re.IGNORECASE)
 
 
@@ -145,7 +146,7 @@ def _refuse_missing(given: Mapping[str, str]) -> None:
     }
     missing = {what: remedy for what, remedy in wanted.items() if remedy is not None}
     if missing:
-        names = " and ".join(filter(None, [", ".join([*missing][:-1]), [*missing][-1]]))
+        names = listed([*missing])
         verb = "are" if len(missing) > 1 else "is"
         raise InputError(f"{names[0].upper()}{names[1:]} {verb} missing.", f"Give {'; '.join(missing.values())}.")
 

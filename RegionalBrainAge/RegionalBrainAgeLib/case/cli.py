@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from pathlib import Path
 
 from ..progress import progress_lines
@@ -54,7 +55,7 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
         default=(None, None),
         help="own corticospinal tracts: two NIfTI volumes in MNI space, 0..1 (default: the built-in ones)",
     )
-    how.add_argument("--threads", metavar="N", type=_positive, default=1, help="threads to use (default: 1)")
+    how.add_argument("--threads", metavar="N", type=positive, default=1, help="threads to use (default: 1)")
     out = case.add_argument_group("output")
     out.add_argument("--out", metavar="DIR", type=Path, required=True, help="output folder")
     out.add_argument("--overwrite", action="store_true", help="replace the case's folder if there is one")
@@ -77,7 +78,7 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
     demo.add_argument(
         "--out", metavar="DIR", type=Path, default=Path("demo-output"), help="output folder (default: %(default)s)"
     )
-    demo.add_argument("--threads", metavar="N", type=_positive, default=1, help="threads to use (default: 1)")
+    demo.add_argument("--threads", metavar="N", type=positive, default=1, help="threads to use (default: 1)")
     demo.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
     demo.set_defaults(func=run_demo_command)
 
@@ -121,14 +122,14 @@ def summary(result: CaseResult) -> str:
     from ..files.wording import percent, plain, signed
     from .report.answer import answer
     from .report.reading import calibrated, regions, withheld
+    from .report.texts import SIDE_NAMES
 
     lesion = result.lesion
-    sides = {"L": "left", "R": "right", "bilateral": "both hemispheres", "none": "none"}
     age = "not known" if result.case.known_age_years is None else f"{result.case.known_age_years:g}"
     quantity = "PAD" if calibrated(result) else "deviation"
     lines = [
-        f"{result.case.name}: age {age}, {result.case.sex}; lesion {plain(lesion.volume_ml)} ml, {sides[lesion.side]}; "
-        f"quality check: {result.qc}",
+        f"{result.case.name}: age {age}, {result.case.sex}; lesion {plain(lesion.volume_ml)} ml, "
+        f"{SIDE_NAMES[lesion.side]}; quality check: {result.qc}",
         answer(result),
         "",
         f"{'region':<8}{'side':<16}{quantity + ', years':>18}{'healthy range':>18}{'load, %':>10}",
@@ -148,8 +149,13 @@ def summary(result: CaseResult) -> str:
     return "\n".join(lines)
 
 
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return value
+def positive(text: str) -> int:
+    """The value of an option that counts something.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError : not a whole number of at least 1.
+    """
+    if not re.fullmatch("[0-9]+", text) or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of at least 1")
+    return int(text)

@@ -44,7 +44,7 @@ def atomic_stream(path: Path, *, binary: bool = False) -> Iterator[IO]:
     """
     path = Path(path)
     try:
-        _remove_left(path)
+        remove_left(path.parent, path.name)
         handle, temporary = _temporary(path)
         try:
             stream: IO = os.fdopen(handle, "wb") if binary else os.fdopen(handle, "w", encoding="utf-8", newline="")
@@ -78,10 +78,10 @@ def _temporary(path: Path) -> tuple[int, str]:
         os.close(handle)
 
 
-def _remove_left(path: Path) -> None:
-    """Remove temporary files of this name that nobody holds."""
-    name = re.compile(rf"\.{re.escape(path.name)}\.[a-z0-9_]+\{TEMPORARY_ENDING}")
-    for left in [path.with_name(entry) for entry in os.listdir(path.parent) if name.fullmatch(entry)]:
+def remove_left(folder: Path, name: str = "") -> None:
+    """Remove what killed writers of the file `name` left in a folder (of any file for ""); one being written stays."""
+    temporary = re.compile(rf"\.{re.escape(name) or '.+'}\.[a-z0-9_]+\{TEMPORARY_ENDING}")
+    for left in [path for path in folder.glob(f".*{TEMPORARY_ENDING}") if temporary.fullmatch(path.name)]:
         with contextlib.suppress(OSError):
             handle = os.open(left, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
             try:

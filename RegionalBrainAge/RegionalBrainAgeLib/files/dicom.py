@@ -361,13 +361,11 @@ def _pixels(slices: Sequence[Slice]) -> np.ndarray:
     """Float32, axes (along a row, along a column, slice); GDCM applies each file's own slope and intercept."""
     first = slices[0]
     volume = np.empty((int(first.header.Columns), int(first.header.Rows), len(slices)), np.float32)
-    read: dict[Path, np.ndarray] = {}
+    file, frames = None, np.empty(0)
     for index, plane in enumerate(slices):
-        if plane.file not in read:
-            if len(read) == 1:
-                read.clear()
-            read[plane.file] = _frames(plane.file)
-        volume[:, :, index] = read[plane.file][plane.frame].T
+        if plane.file != file:
+            file, frames = plane.file, _frames(plane.file)
+        volume[:, :, index] = frames[plane.frame].T
     return volume
 
 

@@ -77,7 +77,8 @@ def read_mask(path: Path | str, like: Image) -> tuple[Image, list[str]]:
 
     Raises
     ------
-    InputError : unreadable, empty, not a mask, in another space, or outside the T1's field of view.
+    InputError : unreadable, empty, not a mask, in another space, outside the T1's field of view, or lost between its
+        voxels.
     """
     path = Path(path)
     name = f"The lesion mask {path}"
@@ -88,16 +89,21 @@ def read_mask(path: Path | str, like: Image) -> tuple[Image, list[str]]:
     mask = resample(drawn, like)
     before_ml = array.sum() * drawn.voxel_volume_ml
     after_ml = mask.array.sum() * mask.voxel_volume_ml
-    if not mask.array.any():
+    lost = 1.0 - _inside_fraction(drawn, like)
+    if lost == 1 and not mask.array.any():
         raise InputError(
             f"{name} does not reach the T1 image: no voxel of it lies inside the T1's field of view.",
             "Check that it was drawn on this head and saved with its geometry.",
         )
-    lost = 1.0 - _inside_fraction(drawn, like)
     if lost > MAXIMUM_LOST_FRACTION:
         raise InputError(
             f"{name} lies partly ({100 * lost:.0f} %) outside the T1's field of view.",
             "Check that it was drawn on this head and saved with its geometry.",
+        )
+    if not mask.array.any():
+        raise InputError(
+            f"{name} is smaller than the T1's voxels ({before_ml:.2g} ml): nothing of it is left on the T1's grid.",
+            "Draw the lesion on the T1 itself, or leave it out.",
         )
     check_mask_size(name, mask.array)
     if abs(after_ml - before_ml) > 0.2 * before_ml:

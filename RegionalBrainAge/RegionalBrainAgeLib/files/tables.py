@@ -1,9 +1,9 @@
 """Tables as text: one dialect for every reader and every writer, cells safe from spreadsheets.
 
-Read: UTF-8 or UTF-16 with a byte-order mark, otherwise Windows (1252) text, which is said; tab, semicolon or comma,
-whichever the header has most of (a line ``sep=;`` before it is understood); cells between double quotes may hold the
-separator. A cell never holds a line break: a quote that is not closed on its line would swallow the rows below, so it
-is refused with its line. Written: UTF-8, line feeds, TSV with n/a or CSV with empty cells for absent values.
+Read: UTF-8 or UTF-16 with a byte-order mark, otherwise Windows (1252) text, which `TableFile` notes; tab, semicolon or
+comma, whichever the header has most of (a line ``sep=;`` before it is understood); cells between double quotes may hold
+the separator. A cell never holds a line break: a quote that is not closed on its line would swallow the rows below, so
+it is refused with its line. Written: UTF-8, line feeds, TSV with n/a or CSV with empty cells for absent values.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InputError
+from ..progress import LOG
 from .atomic_file import write_atomically
 from .input_file import parsing, plain_file
 
 MISSING = "n/a"
 Meanings = Mapping[str, tuple[str, str | None]]
-_FORMULA_START = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_START = ("=", "+", "-", "@")
 _KEPT_FROM_RUNNING = ("'=", "'+", "'-", "'@")
 _NEGATIVE = re.compile(r"-\d+(\.\d+)?(e[+-]?\d+)?")
 _SEPARATORS = "\t;,"
@@ -39,6 +40,8 @@ _BLOCK = 1 << 20
 @dataclass(frozen=True)
 class Row:
     """A row of a table: its line in the file (the header's is mostly 1) and its cells by column.
+
+    Of columns without a name the first counts.
 
     Parameters
     ----------
@@ -83,12 +86,14 @@ class TableFile:
     def _row(self, number: int, line: str) -> Row:
         if len(line) > _LONGEST_LINE or (len(line) > _LONGEST_CELL and _longest_cell(line, self.separator)):
             return Row(number, {}, InputError(f"Line {number} of {self.path} has a cell that is too long.", _REPAIR))
-        if self._encoding == "utf-16" and "\ufffd" in line:
+        if self._encoding != "utf-8-sig" and "\ufffd" in line:
             what = f"Line {number} of {self.path} is cut off or damaged: a character of it cannot be read."
             return Row(number, {}, InputError(what, _REPAIR))
         cells = _split(self.path, number, line, self.separator)
         width = len(self.header)
-        found = dict(zip(self.header, cells, strict=False))
+        found: dict[str, str] = {}
+        for column, text in zip(self.header, cells, strict=False):
+            found.setdefault(column, text)
         if len(cells) < width or any(cells[width:]):
             hint = "Put text that holds the separator between double quotes."
             if len(cells) > width and self.separator == ",":
@@ -139,14 +144,17 @@ def open_table(path: Path | str, name: str = "") -> TableFile:
 
 
 def read_table(path: Path | str) -> list[dict[str, str]]:
-    """All rows of a table as text by column.
+    """All rows of a table as text by column; how the file was read is logged where it had to be guessed.
 
     Raises
     ------
     InputError : as `open_table`, or a row has more or fewer cells than the header.
     """
+    table = open_table(path)
+    for note in table.notes:
+        LOG.info(note)
     rows = []
-    for row in open_table(path).rows():
+    for row in table.rows():
         if row.fault is not None:
             raise row.fault
         rows.append(row.cells)

@@ -8,12 +8,11 @@ from collections.abc import Collection
 import pandas as pd
 from RegionalBrainAgeLib.case.result.tables import SESSION_MARK
 from RegionalBrainAgeLib.errors import InputError
+from RegionalBrainAgeLib.files.words import truth_of
 
 from .finding import Finding
 from .settings import Settings
 
-_NO = {"false", "no", "0", "f", "n"}
-_YES = {"true", "yes", "1", "t", "y"}
 _FAILED = {"fail", "failed", "bad", "reject", "rejected", "exclude", "excluded"}
 _KNOWN_QC = {*_FAILED, "pass", "passed", "ok", "good", "accept", "accepted", "review"}
 _ONE_SIDED, _BOTH_SIDES = {"l", "left", "r", "right"}, {"bilateral", "both", "b"}
@@ -41,16 +40,17 @@ def leave_out(frame: pd.DataFrame, settings: Settings, findings: list[Finding]) 
         reason[rows & (reason == "")] = why
 
     if "calibrated" in frame.columns:
-        text = frame["calibrated"].str.lower()
-        odd = sorted(set(text.dropna()) - _NO - _YES)
+        odd = sorted({word for word in frame["calibrated"].dropna() if truth_of(word) is None})
         if odd:
             raise InputError(f"Column calibrated holds {', '.join(map(repr, odd[:5]))}.", "Write true or false.")
         if not settings.include_uncalibrated:
-            mark(~text.isin(_YES) & text.isin(_YES).groupby(frame["site"], dropna=False).transform("any"), UNCALIBRATED)
+            calibrated = calibrated_of(frame)
+            mark(~calibrated & calibrated.groupby(frame["site"], dropna=False).transform("any"), UNCALIBRATED)
     else:
         findings.append(
             Finding("note", "There is no column 'calibrated': all cases are taken as calibrated to their scanner.")
         )
+    failed = pd.Series(False, index=frame.index)
     if "qc" in frame.columns:
         text = frame["qc"].str.lower()
         odd = sorted(set(text.dropna()) - _KNOWN_QC)
@@ -59,8 +59,9 @@ def leave_out(frame: pd.DataFrame, settings: Settings, findings: list[Finding]) 
                 f"Column qc holds {', '.join(map(repr, odd[:5]))}{_first_row(text, odd)}.",
                 "Write pass, review or fail.",
             )
+        failed = text.isin(_FAILED)
         if not settings.include_qc_failed:
-            mark(text.isin(_FAILED), QC_FAILED)
+            mark(failed, QC_FAILED)
         waiting = int((text == "review").sum())
         if waiting:
             findings.append(
@@ -95,13 +96,13 @@ def leave_out(frame: pd.DataFrame, settings: Settings, findings: list[Finding]) 
             )
         )
     asked = [
-        (settings.include_uncalibrated, "calibrated", lambda text: ~text.isin(_YES), "never calibrated: PADs of "
-         "different scanners may then differ by years for the scanner alone"),
-        (settings.include_qc_failed, "qc", lambda text: text.isin(_FAILED), "that failed quality control"),
+        (settings.include_uncalibrated, ~calibrated_of(frame), "never calibrated: PADs of different scanners may then "
+         "differ by years for the scanner alone"),
+        (settings.include_qc_failed, failed, "that failed quality control"),
     ]  # fmt: skip
-    for on, column, concerns, what in asked:
-        count = int((concerns(frame[column].str.lower()) & ~out).sum()) if on and column in frame.columns else 0
-        if count:
+    for on, concerned, what in asked:
+        count = int((concerned & ~out).sum())
+        if on and count:
             findings.append(Finding("warning", f"As asked, the analysis includes {count} case(s) {what}."))
     return left_out, frame[~out].copy()
 
@@ -120,7 +121,7 @@ def calibrated_of(frame: pd.DataFrame) -> pd.Series:
     """Which cases were calibrated to their scanner; all, where the table does not say."""
     if "calibrated" not in frame.columns:
         return pd.Series(True, index=frame.index)
-    return frame["calibrated"].str.lower().isin(_YES)
+    return frame["calibrated"].map(truth_of, na_action="ignore").eq(True)
 
 
 def reasons(left_out: pd.DataFrame) -> str:

@@ -40,7 +40,7 @@ class Cohort:
     """A checked cohort.
 
     data : usable cases; numbers as floats (NaN missing), ``site`` and ``case_id`` text, ``sex`` F/M, and the derived
-        columns ``sex_M``, ``log_lesion_volume``, ``severe`` and ``group_mild``.
+        columns ``sex_M``, ``log_lesion_volume``, ``severe``, ``group_mild`` and ``comparable``.
     networks : codes in the order of the header. left_out : case_id and reason of every case not used.
     findings : what the user should know, most serious first.
     """
@@ -53,8 +53,8 @@ class Cohort:
     rows_read: int
 
     @property
-    def calibrated(self) -> pd.DataFrame:
-        """The cases whose PADs can be compared without a site effect: those calibrated to their scanner."""
+    def comparable(self) -> pd.DataFrame:
+        """Cases whose PADs can be compared without a site effect: calibrated to their scanner, or taken so as asked."""
         return self.data[self.data["comparable"]].reset_index(drop=True)
 
     @property

@@ -45,12 +45,12 @@ def read_text(path: Path, findings: list[Finding]) -> pd.DataFrame:
             raise row.fault
         lines.append(row.line)
         rows.append(tuple(row.cells.values()))
-    return pd.DataFrame(rows, columns=list(table.header), index=lines, dtype=object)
+    return pd.DataFrame(rows, columns=list(dict.fromkeys(table.header)), index=lines, dtype=object)
 
 
 # ---- cells to values ------------------------------------------------------------------------------------------------
 def is_numeric(column: str, cells: pd.Series) -> bool:
-    """Known measurements must be numbers; a column of the user's own is one when most of its cells are."""
+    """Known measurements must be numbers; a column of the user's own is one when all its filled cells are."""
     known = ("age", "days_post_stroke", "lesion_volume_ml", "motor", "load_cst", "load_cst_weighted")
     if column in known or re.match(r"(pad|load|thickness)_", column):
         return True

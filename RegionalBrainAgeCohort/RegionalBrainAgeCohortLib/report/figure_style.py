@@ -14,7 +14,6 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from RegionalBrainAgeLib.figures import palette
 from RegionalBrainAgeLib.figures.quiet_style import drawing_style
-from RegionalBrainAgeLib.files import wording
 
 INK, MUTED, LINE, FAINT = palette.INK, palette.MUTED, palette.LINE, palette.FAINT
 BLUE, ORANGE, GREEN, PLUM, GREY = palette.BLUE, palette.ORANGE, palette.GREEN, palette.PLUM, palette.GREY
@@ -81,11 +80,6 @@ def words(column: str, short: bool = False) -> str:
             return f"{parts[1]} {parts[2].upper()}"
         return f"{parts[1].capitalize()}lesional {parts[2].upper()} {_KINDS[parts[0]]}"
     return column.replace("_", " ")
-
-
-def signed(value: float, digits: int) -> str:
-    """A rounded number with a real minus sign and no minus zero."""
-    return wording.plain(value, digits)
 
 
 def bare(axes: Axes, keep: str = "bottom") -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from RegionalBrainAgeLib.files.wording import plain
 from sklearn.metrics import roc_curve
 
 from ..statistics.classification import NESTED, ClassificationResult
@@ -25,7 +27,6 @@ from .figure_style import (
     PLUM,
     Picture,
     bare,
-    signed,
     style,
     symmetric_limit,
     to_svg,
@@ -87,7 +88,7 @@ def draw_all(result: AnalysisResult, progress: Callable[[float], None] = lambda 
 def _interval_text(row: pd.Series, digits: int = 2) -> str:
     if not np.isfinite(row["estimate"]):
         return str(row["status"])
-    middle, low, high = (signed(row[name], digits) for name in ("estimate", "ci_low", "ci_high"))
+    middle, low, high = (plain(row[name], digits) for name in ("estimate", "ci_low", "ci_high"))
     return f"{middle} ({low}, {high})"
 
 
@@ -202,7 +203,7 @@ def loads_heatmap(table: pd.DataFrame) -> Picture:
                           0.27 * len(loads) / height))  # fmt: skip
     image = ax.imshow(values, cmap=DIVERGING, vmin=-limit, vmax=limit, aspect="auto")
     for i, j in zip(*np.where(~np.isfinite(values)), strict=True):
-        ax.add_patch(_cell(j, i, "////"))
+        ax.add_patch(_hatched_cell(j, i))
     for i, j in zip(*np.where(p.to_numpy(float) < 0.05), strict=True):
         dark = abs(values[i, j]) > 0.65 * limit
         ax.plot(j, i, "o", ms=3.6, color="white" if dark else INK)
@@ -229,10 +230,8 @@ def loads_heatmap(table: pd.DataFrame) -> Picture:
     return Picture(to_svg(figure), "Every lesion load and every PAD", caption)
 
 
-def _cell(x: float, y: float, hatch: str):
-    from matplotlib.patches import Rectangle
-
-    return Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor="#e9ebee", edgecolor=GREY, hatch=hatch, lw=0)
+def _hatched_cell(x: float, y: float) -> Rectangle:
+    return Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor="#e9ebee", edgecolor=GREY, hatch="////", lw=0)
 
 
 def forest_groups(table: pd.DataFrame, most: int = 16) -> Picture:
@@ -279,32 +278,32 @@ def _groups(table: pd.DataFrame, kinds: list[tuple[str, str, str, int]], most: i
     return to_svg(figure)
 
 
-def _curves(found: ClassificationResult) -> list[tuple[str, np.ndarray, np.ndarray, str, dict]]:
-    y = found.predictions["severe"].to_numpy(int)
+def _curves(found: ClassificationResult) -> list[tuple[str, np.ndarray, dict]]:
+    """Name, held-out probabilities and look of every classifier's curve."""
     lines = []
     for name in found.table["classifier"]:
         look = {"color": _CURVES.get(name, GREY), "lw": 2.0 if name == NESTED else 1.3}
         if name not in _CURVES:
             look |= {"color": INK if name == "baseline" else GREY, "ls": "--", "lw": 1.3}
-        lines.append((name, y, found.predictions[name].to_numpy(float), name, look))
+        lines.append((name, found.predictions[name].to_numpy(float), look))
     return lines
 
 
 def roc_figure(found: ClassificationResult) -> Picture:
     """ROC curves of pooled held-out predictions with their areas and DeLong intervals."""
-    rows = found.table.set_index("classifier")
+    rows, severe = found.table.set_index("classifier"), found.predictions["severe"].to_numpy(int)
     figure = Figure(figsize=(9.6, 4.6))
     ax = figure.add_axes((0.075, 0.115, 0.405, 0.845))
     ax.plot([0, 1], [0, 1], color=LINE, lw=1)
-    for _, y, score, _, look in _curves(found):
-        ax.plot(*roc_curve(y, score)[:2], **look)
+    for _, score, look in _curves(found):
+        ax.plot(*roc_curve(severe, score)[:2], **look)
     ax.set(xlabel="1 − specificity", ylabel="Sensitivity (severe called severe)", xlim=(-0.005, 1), ylim=(0, 1.005))
     ax.set_aspect("equal")
     for name in ("top", "right"):
         ax.spines[name].set_visible(False)
     ax.tick_params(length=0)
     side = figure.add_axes((0.66, 0.13, 0.32, 0.8))
-    for i, (name, _, _, _, look) in enumerate(_curves(found)):
+    for i, (name, _, look) in enumerate(_curves(found)):
         row = rows.loc[name]
         if np.isfinite(row["site_boot_ci_low"]):
             ends = [row["site_boot_ci_low"], row["site_boot_ci_high"]]
@@ -344,9 +343,7 @@ def calibration_figure(found: ClassificationResult) -> Picture:
         weights = np.full(len(y), 0.8 / len(y))
         ax.hist(probability, bins=np.linspace(0, 1, 41), weights=weights, color=colour, alpha=0.18)
         row = found.table.set_index("classifier").loc[name]
-        ax.set_title(
-            f"{_wrapped(name)}: slope {row['calibration_slope']:.2f}, Brier {row['brier']:.3f}".replace("-", "−")
-        )
+        ax.set_title(f"{_wrapped(name)}: slope {plain(row['calibration_slope'], 2)}, Brier {plain(row['brier'], 3)}")
         ax.set(xlabel="Predicted probability of severe", xlim=(0, 1), ylim=(0, 1))
         for spine in ("top", "right"):
             ax.spines[spine].set_visible(False)

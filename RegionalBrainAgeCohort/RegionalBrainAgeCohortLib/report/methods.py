@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from RegionalBrainAgeLib.files.wording import listed
+
+from ..data.cases import reasons
 from ..statistics.classifier_models import TREES, TREES_FOR_CHOICE
 from .figure_style import words
 
@@ -40,7 +43,7 @@ def methods(result: AnalysisResult) -> list[tuple[str, str]]:
         (
             "Cases",
             f"{cohort.rows_read} cases were read from {cohort.source}; {len(cohort.data)} were used"
-            + (f" and {len(cohort.left_out)} left out ({_reasons(result)})" if len(cohort.left_out) else "")
+            + (f" and {len(cohort.left_out)} left out ({reasons(cohort.left_out)})" if len(cohort.left_out) else "")
             + ". PADs are age-bias-corrected predicted age differences in years of "
             f"{len(cohort.networks)} networks per hemisphere ({', '.join(n.upper() for n in cohort.networks)}), taken "
             "as ipsilesional and contralesional. Cases with a bilateral lesion or none have no such sides and are left "
@@ -116,11 +119,6 @@ def _points(result: AnalysisResult) -> str:
     return f" ({settings.cut * highest:.3g} of {highest:g} points)"
 
 
-def _reasons(result: AnalysisResult) -> str:
-    counts = result.cohort.left_out["reason"].value_counts()
-    return ", ".join(f"{n} {reason}" for reason, n in counts.items())
-
-
 def _classifiers(settings: Settings, found: ClassificationResult) -> str:
     row = found.table.iloc[-1]
     sites = row["n_sites"]
@@ -166,24 +164,30 @@ def _sem(result: AnalysisResult, fit: SemResult) -> str:
         if fit.missing == "fiml"
         else f"complete cases; {errors}"
     )
-    drawn = "whole sites" if settings.sem_cluster and result.cohort.data["site"].nunique() > 1 else "cases"
-    bootstrap = (
-        f"Bootstrap intervals are percentiles of {fit.draws} draws of {drawn}. "
-        if fit.draws
-        else "No bootstrap was run. "
-    )
+    drawn = {
+        "sites": f"Bootstrap intervals are percentiles of {fit.draws} draws of whole sites. ",
+        "cases": f"Bootstrap intervals are percentiles of {fit.draws} draws of cases. ",
+        "": "There are no bootstrap intervals. ",
+    }[fit.drawn]
     return (
         f"{origin[0].upper() + origin[1:]} was fitted by normal-theory maximum likelihood ({missing}), n = {fit.n}, "
         f"{fit.n_left_out} left out. Observed exogenous variables are fixed to their sample moments, as lavaan's "
         f"sem(). "
         "Estimates are given raw and standardised (all variables) with delta-method standard errors. "
-        + bootstrap
+        + drawn
         + "Fit: likelihood-ratio chi-square, CFI, TLI, RMSEA with 90 % interval, SRMR, AIC and BIC. "
-        "Site is not a variable of the model; it enters by "
-        + ("standard errors, scaled test and bootstrap. " if fit.errors == "cluster" else "the bootstrap only. ")
+        + f"Site is not a variable of the model{_by_site(fit)}. "
         + fit.opinion.sentence()
         + " "
         + ("The reversed model turns every path that leaves the motor outcome. " if result.sem_reversed else "")
         + ("The thickness model has each region's thickness in the place of its PAD. " if result.sem_thickness else "")
         + direction(result)
     )
+
+
+def _by_site(fit: SemResult) -> str:
+    """How site enters a path model that does not hold it, as the end of a sentence."""
+    ways = ["the standard errors", "the scaled test"] if fit.errors == "cluster" else []
+    if fit.drawn == "sites":
+        ways.append("the bootstrap")
+    return f"; it enters by {listed(ways)} only" if ways else " and enters in no other way"

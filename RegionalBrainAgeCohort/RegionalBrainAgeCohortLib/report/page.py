@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 from RegionalBrainAgeLib.files.atomic_file import write_atomically
-from RegionalBrainAgeLib.files.wording import RESEARCH_USE, SIMULATED
+from RegionalBrainAgeLib.files.wording import ABSENT, RESEARCH_USE, SIMULATED, plain
 
 from ..result import count_sentence
 from ..sem.fit_measures import MEASURES
 from ..statistics.classification import NESTED
-from .figure_style import Picture, signed, words
+from .figure_style import Picture, words
 from .methods import direction, methods
 from .supplement import sections
 
@@ -41,7 +41,7 @@ def report_html(result: AnalysisResult, figures: dict[str, Picture]) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters |= {"num": number, "p": p_text, "words": words, "interval": interval, "fit_words": fit_words}
+    environment.filters |= {"num": plain, "p": p_text, "words": words, "interval": interval, "fit_words": fit_words}
     data = result.cohort.data
     known = data["severe"].dropna() if "severe" in data.columns else pd.Series(dtype=float)
     return environment.get_template("cohort_report.html").render(
@@ -72,15 +72,10 @@ def _simulated(data: pd.DataFrame) -> bool:
     return "simulated" in data.columns and bool(data["simulated"].notna().any())
 
 
-def number(value: float, digits: int = 2) -> str:
-    """A number with a real minus sign; a dash where there is none."""
-    return signed(value, digits) if np.isfinite(value) else "–"
-
-
 def p_text(value: float) -> str:
     """A p-value as journals print it."""
     if not np.isfinite(value):
-        return "–"
+        return ABSENT
     return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
@@ -97,7 +92,7 @@ def fit_words(measure: str) -> str:
 
 def interval(row: dict, digits: int = 2, low: str = "ci_low", high: str = "ci_high") -> str:
     """An interval as text."""
-    return f"{number(row[low], digits)} to {number(row[high], digits)}" if np.isfinite(row[low]) else "–"
+    return f"{plain(row[low], digits)} to {plain(row[high], digits)}" if np.isfinite(row[low]) else ABSENT
 
 
 def _embedded(picture: Picture) -> Markup:
@@ -150,9 +145,8 @@ def _cards(result: AnalysisResult) -> list[tuple[str, str, str]]:
         found = paths[(paths["op"] == "~") & (paths["lhs"] == "motor") & (paths["rhs"] == "load_cst")]
         if len(found):
             row = found.iloc[0]
-            cards.append(
-                (number(row["std_all"]), "", f"standardised path CST load → motor, CFI {result.sem.measure('cfi'):.2f}")
-            )
+            told = f"standardised path CST load → motor, CFI {result.sem.measure('cfi'):.2f}"
+            cards.append((plain(row["std_all"], 2), "", told))
     return cards
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse, FancyArrowPatch, FancyBboxPatch
+from RegionalBrainAgeLib.files.wording import with_minus
 
 from ..sem.path_model import SemResult
 from .figure_style import BLUE, INK, MUTED, ORANGE, Picture, to_svg, words
@@ -54,7 +55,7 @@ def draw_paths(result: SemResult, title: str) -> Picture:
         + f" · CFI {fit['cfi']:.3f} · TLI {fit['tli']:.3f} · RMSEA {fit['rmsea']:.3f} · SRMR {fit['srmr']:.3f}"
         + f" · AIC {fit['aic']:.1f}"
     )
-    figure.text(0.5, 0.025, text.replace("-", "−"), ha="center", va="bottom", fontsize=8, color=MUTED)
+    figure.text(0.5, 0.025, with_minus(text), ha="center", va="bottom", fontsize=8, color=MUTED)
     caption = (
         "Standardised estimates with "
         + ("95 % bootstrap intervals" if result.draws else "95 % intervals (delta method)")
@@ -108,7 +109,7 @@ def _arrow(ax: Axes, place: dict, begin: str, end: str, row: Any) -> None:
         low, high = value - 1.96 * row.std_se, value + 1.96 * row.std_se
     label = f"{value:.2f}" + (f"\n({low:.2f}, {high:.2f})" if row.se > 0 else "\n(fixed)")
     spot = start + 0.5 * (stop - start) + np.array([0.0, 0.5 * bend * np.hypot(*(stop - start))])
-    ax.text(spot[0], spot[1], label.replace("-", "−"), ha="center", va="center", fontsize=7.6, linespacing=1.15,
+    ax.text(spot[0], spot[1], with_minus(label), ha="center", va="center", fontsize=7.6, linespacing=1.15,
             color=INK, zorder=6, bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5})  # fmt: skip
 
 

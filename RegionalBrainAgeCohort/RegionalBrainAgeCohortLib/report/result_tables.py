@@ -300,7 +300,7 @@ MEANINGS: dict[str, dict[str, str]] = {
     "sensitivity": {
         "analysis": "What was changed; 'as reported' is the main analysis.",
         "outcome": "Outcome of the model.",
-        "term": "Term of the row: lesion volume, or mild minus severe.",
+        "term": "Term of the row: lesion volume, a lesion load, or mild minus severe.",
         **{name: _TEST[name] for name in ("estimate", "ci_low", "ci_high", "p", "std_beta", "n", "n_sites", "status")},
         "note": "What else to know.",
     },

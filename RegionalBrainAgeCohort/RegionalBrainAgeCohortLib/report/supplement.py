@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from RegionalBrainAgeLib.files.wording import ABSENT, plain, with_minus
 
 from ..statistics.classification import NESTED
 from ..statistics.mixed_models import GROUP_TERM, LOG_VOLUME
-from .figure_style import signed, words
+from ..statistics.sensitivity import IN_ML
+from .figure_style import words
 
 if TYPE_CHECKING:
     from ..result import AnalysisResult
@@ -42,7 +44,6 @@ _ABBREVIATIONS = {
     "VIF": "variance inflation factor",
 }
 _KINDS = {LOG_VOLUME: "lesion volume", GROUP_TERM: "motor groups", "load_": "lesion load"}
-_IN_ML = "volume in ml, not its logarithm"
 _MOST_ROWS, _STRONGEST = 40, 15
 
 
@@ -115,12 +116,12 @@ def _section(
 
 def _text(value: object) -> str:
     if value is None or (isinstance(value, float | np.floating) and not np.isfinite(value)):
-        return "–"
+        return ABSENT
     if isinstance(value, float | np.floating):
         size = abs(float(value))
         if size >= 1e5 or 0 < size < 5e-4:
-            return f"{value:.1e}".replace("-", "−")
-        return signed(float(value), 0 if float(value).is_integer() else 3)
+            return with_minus(f"{value:.1e}")
+        return plain(float(value), 0 if float(value).is_integer() else 3)
     return str(value)
 
 
@@ -151,7 +152,7 @@ def _headline(table: pd.DataFrame | None, kind: str) -> pd.DataFrame | None:
     """The coefficient of a kind (beginning of its term) whose reported effect is the surest."""
     if table is None or not len(table):
         return None
-    table = table[table["term"].astype(str).str.startswith(kind) | (table["analysis"] == _IN_ML)]
+    table = table[table["term"].astype(str).str.startswith(kind) | (table["analysis"] == IN_ML)]
     reported = table[(table["analysis"] == "as reported") & table["p"].notna()]
     if not len(reported):
         return None

@@ -43,7 +43,7 @@ class Parameter:
     """One row of the model: ``lhs op rhs``. `free` is its index among the free parameters, -1 when fixed.
 
     A fixed `value` of NaN means: taken from the sample (observed exogenous variables). `user` rows were written by
-    the user, the others were completed.
+    the user, the others were completed. `freed` rows were written with NA*: nothing is fixed by itself in them.
     """
 
     lhs: str
@@ -55,6 +55,7 @@ class Parameter:
     free: int = 0
     user: bool = True
     exogenous: bool = False
+    freed: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,12 +114,12 @@ def parse_model(text: str, means: bool = False) -> Specification:
             definitions.append(_definition(left, right, formula))
             continue
         for lhs, term in itertools.product(_split(left), _split(right)):
-            for parameter in [_parameter(lhs.strip(), op, term.strip(), formula)]:
-                key = (parameter.lhs, parameter.op, parameter.rhs)
-                mirrored = (parameter.rhs, parameter.op, parameter.lhs)
-                if op == "~~" and mirrored in rows:
-                    key = mirrored
-                rows[key] = _merge(rows[key], parameter) if key in rows else parameter
+            parameter = _parameter(lhs.strip(), op, term.strip(), formula)
+            key = (parameter.lhs, parameter.op, parameter.rhs)
+            mirrored = (parameter.rhs, parameter.op, parameter.lhs)
+            if op == "~~" and mirrored in rows:
+                key = mirrored
+            rows[key] = _merge(rows[key], parameter) if key in rows else parameter
     if not rows:
         raise InputError(
             "The structural equation model is empty.", "Type at least one formula such as motor ~ load_cst."
@@ -193,7 +194,7 @@ def _modified(parameter: Parameter, modifier: str, formula: str) -> Parameter:
     """`parameter` with one modifier applied: a number fixes it, NA frees it, a name labels it."""
     call = re.fullmatch(r"(\w+)\((.*)\)", modifier)
     if modifier == "NA":
-        return replace(parameter, value=float("nan"), free=0, user=True, start=float("inf"))
+        return replace(parameter, value=float("nan"), free=0, freed=True)
     if call and call.group(1) == "start":
         return replace(parameter, start=_number_of(call.group(2), formula))
     if call and call.group(1) == "label":
@@ -223,6 +224,7 @@ def _merge(first: Parameter, second: Parameter) -> Parameter:
         value=second.value if second.free == -1 else first.value,
         free=min(first.free, second.free),
         start=second.start if not np.isnan(second.start) else first.start,
+        freed=first.freed or second.freed,
     )
 
 
@@ -347,10 +349,8 @@ def _first_loading_fixed(parameter: Parameter, user: tuple[Parameter, ...]) -> P
     if parameter.op != "=~" or parameter.free == -1:
         return parameter
     first = next(p for p in user if p.op == "=~" and p.lhs == parameter.lhs)
-    if first is not parameter:
+    if first is not parameter or parameter.freed:
         return parameter
-    if np.isinf(parameter.start):
-        return replace(parameter, start=float("nan"))
     return replace(parameter, value=1.0, free=-1)
 
 
@@ -360,9 +360,8 @@ def _number(rows: list[Parameter]) -> tuple[Parameter, ...]:
     numbered = []
     count = 0
     for row in rows:
-        start = float("nan") if np.isinf(row.start) else row.start
         if row.free < 0:
-            numbered.append(replace(row, start=start))
+            numbered.append(row)
             continue
         if row.label and row.label in by_label:
             index = by_label[row.label]
@@ -370,5 +369,5 @@ def _number(rows: list[Parameter]) -> tuple[Parameter, ...]:
             index, count = count, count + 1
             if row.label:
                 by_label[row.label] = index
-        numbered.append(replace(row, free=index, start=start))
+        numbered.append(replace(row, free=index))
     return tuple(numbered)

@@ -32,7 +32,8 @@ class SemResult:
     paths : PATH_COLUMNS, BOOTSTRAP_COLUMNS and label. fit : measure, value, lavaan. r2 : variable, r2.
     modification : what the model lacks (`modification`). scores : factor scores with the row of the data (index), None
     without latent variables. errors : where the standard errors come from
-    ("expected", "robust" or "cluster"). opinion : semopy's.
+    ("expected", "robust" or "cluster"). opinion : semopy's. draws : bootstrap draws that converged. drawn : what was
+    drawn, "sites" or "cases"; "" without a bootstrap.
     """
 
     model: str
@@ -48,6 +49,7 @@ class SemResult:
     errors: str
     opinion: SecondOpinion
     draws: int
+    drawn: str
     notes: tuple[str, ...]
 
     def measure(self, name: str) -> float:
@@ -154,6 +156,7 @@ def fit_sem(
         errors=errors,
         opinion=ask_semopy(structure, theta_hat, values, moments, expected),
         draws=kept,
+        drawn=("cases" if clusters is None else "sites") if kept else "",
         notes=tuple(notes),
     )
 

@@ -121,7 +121,6 @@ def _loaded(
     names = _names(structure)
     everything = structure.values(theta[None], moments)[0]
     lines, fixed = [], {}
-    signs = {"~": "~", "=~": "=~", "~~": "~~"}
     for k, parameter in enumerate(structure.specification.parameters):
         if parameter.op == "~1":
             continue
@@ -129,7 +128,7 @@ def _loaded(
         if parameter.free < 0:
             fixed[label] = everything[k]
         left, right = (names[structure.place[name]] for name in (parameter.lhs, parameter.rhs))
-        lines.append(f"{left} {signs[parameter.op]} {label}*{right}")
+        lines.append(f"{left} {parameter.op} {label}*{right}")
     previous = logging.root.manager.disable
     logging.disable(logging.WARNING)  # it warns of latent variables without a fixed loading; ours are fixed by value
     try:

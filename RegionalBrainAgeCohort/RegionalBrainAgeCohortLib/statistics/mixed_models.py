@@ -248,7 +248,7 @@ def term_rows(model: FittedModel, only: Sequence[str] | None = None) -> list[dic
     return rows
 
 
-def _never(_: float) -> None:
+def _silent(_: float) -> None:
     return None
 
 
@@ -256,7 +256,7 @@ def volume_models(
     data: pd.DataFrame,
     outcomes: Sequence[str],
     covariates: Sequence[str] = ("age", "sex"),
-    progress: Callable[[float], None] = _never,
+    progress: Callable[[float], None] = _silent,
 ) -> pd.DataFrame:
     """``PAD ~ log(lesion volume) + covariates + (1 | site)`` for every outcome, without and with days since stroke.
 
@@ -279,7 +279,7 @@ def load_models(
     loads: Sequence[str],
     covariates: Sequence[str] = ("age", "sex"),
     overlap: Overlap = Overlap(),
-    progress: Callable[[float], None] = _never,
+    progress: Callable[[float], None] = _silent,
 ) -> pd.DataFrame:
     """``PAD ~ load + log(lesion volume) + covariates + (1 | site)`` for every pair; one row per pair, that of the load.
 
@@ -332,7 +332,7 @@ def group_differences(
     variables: Sequence[str],
     covariates: Sequence[str] = ("age", "sex"),
     overlap: Overlap = Overlap(),
-    progress: Callable[[float], None] = _never,
+    progress: Callable[[float], None] = _silent,
 ) -> pd.DataFrame:
     """Adjusted mean difference, mild minus severe, of every variable: ``variable ~ group + covariates + (1 | site)``.
 

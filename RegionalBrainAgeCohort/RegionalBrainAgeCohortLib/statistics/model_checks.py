@@ -13,7 +13,7 @@ Methods Ecol Evol 4:133; Cook 1977, Technometrics 19:15.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -38,16 +38,14 @@ def check_models(
     data: pd.DataFrame,
     outcomes: Sequence[str],
     covariates: Sequence[str] = ("age", "sex"),
-    progress: Callable[[float], None] = lambda _: None,
 ) -> pd.DataFrame:
     """One row per outcome, about the coefficient of log lesion volume; a model that was not fitted has no row."""
     rows, columns = [], Columns(data)
     models = [columns.model(outcome, [LOG_VOLUME, *covariates]) for outcome in outcomes]
     fits = fit_random_intercepts([(model.y, model.design, model.site) for model in models])
-    for done, (outcome, model, fit) in enumerate(zip(outcomes, models, fits, strict=True)):
+    for outcome, model, fit in zip(outcomes, models, fits, strict=True):
         if fit.status in (OK, SINGULAR) and np.isfinite(fit.log_likelihood):
             rows.append({"outcome": outcome, **_checks(model, fit, data)})
-        progress((done + 1) / len(outcomes))
     return pd.DataFrame(rows, columns=CHECK_COLUMNS)
 
 

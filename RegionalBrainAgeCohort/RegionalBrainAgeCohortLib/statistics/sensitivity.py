@@ -42,7 +42,7 @@ _CHRONIC_DAYS = 180
 # Titles of the analyses.
 _WITHOUT_SITE, _SPLINE = "without one site", "age as a natural spline (3 df)"
 _CHRONIC, _SIDE = f"more than {_CHRONIC_DAYS} days after the stroke", "lesions of the {} side"
-_COMPLETE, _IN_ML = "cases complete for every outcome", "volume in ml, not its logarithm"
+_COMPLETE, IN_ML = "cases complete for every outcome", "volume in ml, not its logarithm"
 _FIXED_SITES, _IMPUTED = "sites as fixed effects", f"multiple imputation ({_IMPUTATIONS})"
 
 
@@ -71,7 +71,7 @@ def sensitivity(
             for q in questions
             if LOG_VOLUME in q.predictors
         ]
-        rows += _rows(columns, in_ml, _IN_ML)
+        rows += _rows(columns, in_ml, IN_ML)
     rows += _fixed_sites(columns, questions)
     progress(0.85)
     rows += _imputed(data, questions, seed)
@@ -92,7 +92,7 @@ def _not_done(data: pd.DataFrame, questions: Sequence[Question], done: Sequence[
         _CHRONIC: "all cases are" if (days > _CHRONIC_DAYS).all() and len(days) else "the days are not known",
         **dict.fromkeys(map(_SIDE.format, ("left", "right")), "all lesions are of one side, or the side is not known"),
         _COMPLETE: "nothing is missing" if whole else "no case is complete",
-        _IN_ML: "the volume is not known",
+        IN_ML: "the volume is not known",
         _FIXED_SITES: f"there are {sites} sites; it needs 2",
         _IMPUTED: "nothing is missing" if whole else "there are too few cases for so many variables",
     }

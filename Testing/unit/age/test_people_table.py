@@ -27,6 +27,24 @@ def test_a_good_table_is_read(made_table, tmp_path):
     np.testing.assert_allclose(people.thickness_mm, made_table[list(PARCEL_NAMES)])
 
 
+def test_columns_without_a_name_are_no_fault(made_table, tmp_path):
+    path = tmp_path / "people.csv"
+    made_table.insert(2, "first", "x")
+    made_table.insert(4, "second", "y")
+    made_table.rename(columns={"first": "", "second": ""}).to_csv(path, index=False)
+    np.testing.assert_allclose(read_people(path).thickness_mm, made_table[list(PARCEL_NAMES)])
+
+
+def test_an_empty_site_is_named_with_its_line_in_the_file(made_table, tmp_path):
+    made_table.loc[3, "site"] = ""
+    path = tmp_path / "people.csv"
+    path.write_text("sep=,\n\n" + made_table.to_csv(index=False), encoding="utf-8")
+    lines = path.read_text(encoding="utf-8").splitlines()
+    line = next(number for number, text in enumerate(lines, start=1) if text.startswith(f"{made_table.person[3]},"))
+    with pytest.raises(InputError, match=f"first in line {line}\\."):
+        read_people(path)
+
+
 def test_missing_columns(made_table, tmp_path):
     refuse(made_table.drop(columns=["sex", PARCEL_NAMES[0]]), tmp_path, f"sex, {PARCEL_NAMES[0]}")
 

@@ -139,6 +139,13 @@ def test_a_faulty_scheme_is_refused_naming_the_line_and_a_remedy(tmp_path, lines
     assert caught.value.remedy
 
 
+def test_a_scheme_of_more_regions_than_a_voxel_can_hold_is_refused(tmp_path):
+    lines = [line.replace("HAND", f"HAND{number}") for number in range(32) for line in (LEFT, RIGHT)]
+    assert len(load_scheme(scheme_file(tmp_path, *lines[:62])).regions) == 62
+    with pytest.raises(InputError, match="has 64 regions"):
+        load_scheme(scheme_file(tmp_path, *lines))
+
+
 def test_an_unreadable_scheme_is_refused(tmp_path):
     with pytest.raises(InputError, match="cannot be read"):
         load_scheme(tmp_path / "absent.tsv")

@@ -321,6 +321,15 @@ def test_a_mask_on_a_finer_grid_keeps_place_and_volume_and_is_told(head, blob, t
     assert "another grid" in warnings[0]
 
 
+def test_a_mask_that_falls_between_the_voxels_of_the_t1_is_told_to_be_too_small(head, tmp_path):
+    fine = head.ras_from_ijk @ np.diag([0.25, 0.25, 0.25, 1.0])
+    array = np.zeros((160, 160, 160), np.uint8)
+    array[102, 102, 102] = 1  # half way between two voxel centres of the T1 along each axis
+    write_mask(Image(array, fine), tmp_path / "lesion.nii")
+    with pytest.raises(InputError, match="smaller than the T1's voxels"):
+        read_mask(tmp_path / "lesion.nii", head)
+
+
 def test_a_probability_mask_is_cut_at_a_half_and_told(head, blob, tmp_path):
     soft = blob.array * np.float32(0.9)
     soft[20] *= 0.4

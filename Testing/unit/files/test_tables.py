@@ -127,6 +127,10 @@ def test_nameless_columns_may_be_several(tmp_path):
     assert open_table(saved(tmp_path, "a,,,b\n1,2,3,4\n")).header == ("a", "", "", "b")
 
 
+def test_of_nameless_columns_the_first_counts(tmp_path):
+    assert read_table(saved(tmp_path, ",a,,b\n1,2,3,4\n")) == [{"": "1", "a": "2", "b": "4"}]
+
+
 def test_a_cell_that_is_too_long_costs_its_row(tmp_path):
     long, fits = "x" * 131_072, "x" * 131_000
     rows = list(
@@ -143,6 +147,18 @@ def test_a_character_cut_in_two_costs_its_row_in_utf_16(tmp_path):
     assert rows[0].fault is None
     assert "Line 3" in rows[1].fault.what
     assert "cut off" in rows[1].fault.what
+
+
+def test_a_byte_that_is_no_character_costs_its_row_in_windows_text(tmp_path):
+    rows = list(open_table(saved(tmp_path, b"name,site\nM\xfcller,a\nA\x81B,a\n")).rows())
+    assert (rows[0].cells["name"], rows[0].fault) == ("Müller", None)
+    assert "Line 3" in rows[1].fault.what
+
+
+def test_a_guessed_encoding_is_logged_where_a_whole_table_is_read(tmp_path, caplog):
+    caplog.set_level("INFO")
+    read_table(saved(tmp_path, "name\nMüller\n", "cp1252"))
+    assert "t.csv is not UTF-8; it was read as Windows (1252) text." in caplog.messages
 
 
 def test_a_table_may_have_a_name_of_its_own_in_messages(tmp_path):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +44,7 @@ def save_vertex_model(model: VertexModel, folder: Path | str) -> None:
         "about": model.about,
         "sha256": {_WEIGHTS: hashlib.sha256(content).hexdigest()},
     }
-    write_description(folder, json.loads(json.dumps(description)))
+    write_description(folder, description)
 
 
 def load_vertex_model(folder: Path | str) -> VertexModel:

@@ -16,7 +16,7 @@ from ...case.result.summary import read_summary
 from ...case.result.tables import PROCESSED_NAME
 from ...errors import InputError
 from ...files.atomic_file import write_atomically
-from ...files.tables import read_table
+from ...files.tables import MISSING, read_table
 from ...files.wording import RESEARCH_USE, plain
 from ...files.words import number_of
 from ..run.case_records import Store
@@ -35,7 +35,7 @@ class PageRow:
 
     case_id: str
     name: str
-    has_folder: bool
+    readable: bool
     qc: str
     decision: str
     reviewer: str
@@ -101,11 +101,11 @@ def _rows(out_dir: Path, cases: list[dict[str, str]]) -> list[PageRow]:
             PageRow(
                 case_id=case["case_id"],
                 name=name,
-                has_folder=summary is not None,
+                readable=summary is not None,
                 qc=found,
                 decision=decision.decision if decision else "",
-                reviewer=decision.reviewer.replace("n/a", "") if decision else "",
-                note=decision.note.replace("n/a", "") if decision else "",
+                reviewer=_written(decision.reviewer) if decision else "",
+                note=_written(decision.note) if decision else "",
                 site=case["site"],
                 age=case["age"],
                 simulated=case.get("simulated", ""),
@@ -121,6 +121,11 @@ def _rows(out_dir: Path, cases: list[dict[str, str]]) -> list[PageRow]:
             )
         )
     return rows
+
+
+def _written(text: str) -> str:
+    """What a reviewer wrote; the page saves an empty field as n/a. Words such as "?" are the reviewer's."""
+    return "" if text == MISSING else text
 
 
 def _summary(out_dir: Path, case_id: str) -> tuple[dict | None, tuple[str, ...]]:

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from ...errors import InputError, RegionalBrainAgeError
-from ...files.atomic_file import write_atomically
+from ...files.atomic_file import remove_left, write_atomically
 from ...files.input_file import parsing, read_json
 from ...files.lock import exclusive
 
@@ -169,8 +169,7 @@ class Store:
 
     def _remove_temporary(self) -> None:
         for folder in (self.out_dir, self.folder, self._records):
-            for path in folder.glob(".*.tmp"):
-                path.unlink(missing_ok=True)
+            remove_left(folder)
 
     def _path(self, name: str) -> Path:
         return self._records / f"{name}.json"

@@ -51,7 +51,6 @@ def case_fingerprint(case: Case, notes: tuple[str, ...], settings: Mapping[str, 
     OSError : an input cannot be read.
     """
     facts = {name: value for name, value in asdict(case).items() if name not in FILE_FIELDS}
-    facts = json.loads(json.dumps(facts))  # as it comes back from a record
     inputs = {name: checksum(path)["sha256"] for name in FILE_FIELDS if (path := getattr(case, name)) is not None}
     # As a record gives it back: in JSON a tuple is a list.
     return json.loads(json.dumps({**settings, "facts": facts, "inputs": inputs, "notes": notes}))

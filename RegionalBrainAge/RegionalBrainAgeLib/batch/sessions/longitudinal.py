@@ -62,7 +62,7 @@ class Session:
     summary: Mapping
 
     @property
-    def route(self) -> tuple:
+    def comparable_by(self) -> tuple:
         """What must be equal for two sessions to be compared."""
         return (
             self.summary["model"].get("sha256"),
@@ -169,7 +169,7 @@ def changes(
     before = first.pads()
     rows = []
     for later in sessions[1:]:
-        comparable = later.route == first.route
+        comparable = later.comparable_by == first.comparable_by
         after = later.pads()
         for region in first.summary["regions"]:
             name = region["region"]
@@ -246,7 +246,7 @@ def lines(sessions: Sequence[Session], rows: Sequence[Mapping[str, Any]]) -> lis
     """A picture of every region over age, with the region's name, for sessions of one person in time."""
     first = sessions[0]
     bands = {row["region"]: row["smallest_detectable_change_years"] for row in rows}
-    pads = [session.pads() if session.route == first.route else {} for session in sessions]
+    pads = [session.pads() if session.comparable_by == first.comparable_by else {} for session in sessions]
     limit = limit_of([value for found in pads for value in found.values()], list(bands.values()))
     ages = [session.age_years for session in sessions]
     return [
@@ -280,9 +280,11 @@ def _in_time(sessions: Sequence[Session]) -> list[Session]:
 
 def _days_between(first: Session, later: Session) -> float | None:
     days = later.day - first.day
-    if math.isnan(days):
-        days = (later.age_years - first.age_years) * DAYS_PER_YEAR
-    return round(days) if days else None
+    if not math.isnan(days):
+        return round(days)
+    years = later.age_years - first.age_years
+    # Ages in whole years are often equal at different times.
+    return round(years * DAYS_PER_YEAR) if years else None
 
 
 def _number(value: float | None) -> float:

@@ -82,7 +82,7 @@ def brain_mask_jpg(scene: Scene) -> bytes:
         picture[outline(plane_labels(scene.brain[:, :, k], 2))] = rgb(palette.BRAIN_OUTLINE)
         mark_lesion(picture, plane_labels(scene.lesion[:, :, k], 2))
         tiles.append(picture)
-    return _strip([tiles], [""], [("R", "L")] * PLANES)
+    return _strip(tiles, [("R", "L")] * PLANES)
 
 
 def registration_jpgs(scene: Scene) -> list[bytes]:
@@ -105,7 +105,7 @@ def registration_jpgs(scene: Scene) -> list[bytes]:
             tiles.append(picture)
         title = "this head" if gray is scene.t1 else "template brought onto this head"
         side = "L" if to_left else "R"
-        pictures.append(_strip([tiles], [title], [("R", "L"), ("R", "L"), (f"A  {side}", "P")]))
+        pictures.append(_strip(tiles, [("R", "L"), ("R", "L"), (f"A  {side}", "P")], title=title))
     return pictures
 
 
@@ -124,7 +124,7 @@ def thickness_jpg(scene: Scene) -> bytes | None:
         mark_lesion(picture, plane_labels(scene.lesion[:, :, k], 2))
         tiles.append(picture)
     bar = Bar(scale.colours(np.linspace(low, high, 256))[None], low, high, "mm of cortex")
-    return _strip([tiles], [""], [("R", "L")] * PLANES, bar)
+    return _strip(tiles, [("R", "L")] * PLANES, bar=bar)
 
 
 def _brain(
@@ -206,25 +206,21 @@ def _join(tiles: Sequence[np.ndarray], gap: int = GAP, fill: float = 0.0) -> np.
 
 
 def _strip(
-    rows: Sequence[Sequence[np.ndarray]], titles: Sequence[str], ends: Sequence[tuple[str, str]], bar: Bar | None = None
+    tiles: Sequence[np.ndarray], ends: Sequence[tuple[str, str]], title: str = "", bar: Bar | None = None
 ) -> bytes:
-    """Rows of pictures with titles above; `ends` are the letters at the lower corners of each picture of a row."""
-    pictures = [_join(tiles) for tiles in rows]
-    heights = [WIDTH_INCHES * picture.shape[0] / picture.shape[1] for picture in pictures]
-    below = 0.66 if bar is not None else 0.0
-    total = sum(heights) + 0.26 * sum(map(bool, titles)) + below
+    """Pictures in a row; `ends` are the letters at the lower corners of each."""
+    picture = _join(tiles)
+    height = WIDTH_INCHES * picture.shape[0] / picture.shape[1]
+    above, below = 0.26 if title else 0.0, 0.66 if bar is not None else 0.0
+    total = above + height + below
     with drawing_style(STYLE):
         figure = Figure(figsize=(WIDTH_INCHES, total), facecolor="white")
-        top = total
-        for tiles, picture, height, title in zip(rows, pictures, heights, titles, strict=True):
-            if title:
-                top -= 0.26
-                figure.text(0.002, (top + 0.07) / total, title, fontsize=9, color=palette.MUTED)
-            axes = figure.add_axes((0, (top - height) / total, 1, height / total))
-            axes.imshow(picture)
-            axes.axis("off")
-            _mark_ends(axes, tiles, ends)
-            top -= height
+        if title:
+            figure.text(0.002, 1 - 0.19 / total, title, fontsize=9, color=palette.MUTED)
+        axes = figure.add_axes((0, below / total, 1, height / total))
+        axes.imshow(picture)
+        axes.axis("off")
+        _mark_ends(axes, tiles, ends)
         if bar is not None:
             _colour_bar(figure, bar)
         return _image(figure)

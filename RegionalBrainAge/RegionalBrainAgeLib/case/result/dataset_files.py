@@ -12,7 +12,7 @@ from ...build import build_id
 from ...errors import InputError
 from ...files.atomic_file import write_atomically
 from ...files.input_file import read_json
-from ...files.tables import read_table
+from ...files.tables import read_table, sidecar_text
 from .tables import describe_processed, networks_of
 
 BIDS_VERSION = "1.10.0"
@@ -65,12 +65,9 @@ def describe_table(table: Path, columns: Sequence[str] | None = None) -> None:
         if not rows:
             return
         columns = list(rows[0])
-    sidecar = {
-        column: {"Description": text} | ({"Units": unit} if unit else {})
-        for column, (text, unit) in describe_processed(networks_of(columns)).items()
-        if column in columns
-    }
-    write_atomically(table.with_suffix(".json"), json.dumps(sidecar, indent=2) + "\n")
+    meanings = describe_processed(networks_of(columns))
+    there = {column: meaning for column, meaning in meanings.items() if column in columns}
+    write_atomically(table.with_suffix(".json"), sidecar_text(there))
 
 
 def _source(source: Path) -> dict[str, str]:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 FOLDER = "dicom"
 MANUFACTURER = "RegionalBrainAge"
 ENCAPSULATED_PDF = "1.2.840.10008.5.1.4.1.1.104.1"
+# Characters of a long string (LO).
+_LONGEST_TEXT = 64
 # Numbers of the series made here, above those that scanners use.
 REPORT_SERIES, LESION_SERIES, REGIONS_SERIES = 9001, 9002, 9003
 
@@ -185,5 +187,6 @@ def _reference(image: Dataset) -> Dataset:
 
 
 def _told(text: str, result: CaseResult) -> str:
-    """A title of at most 64 characters that says what the result is for, and whether it is one."""
-    return f"{text} ({'simulated' if result.case.simulated else 'research only'})"
+    """A title that says what the result is for, and whether it is one; cut to the 64 characters DICOM allows."""
+    ending = f" ({'simulated' if result.case.simulated else 'research only'})"
+    return text[: _LONGEST_TEXT - len(ending)] + ending

@@ -8,7 +8,7 @@ Four tables (`write_case` writes the first three, and names their files):
 * processed_cases.csv: one row per case, `processed_columns(networks)`; the networks are read back from the header with
   `networks_of`, so any region scheme fits.
 
-Only the standard library is used here: the cohort library imports this module and nothing else of a case.
+No numerical library is used here: the cohort library imports this module and nothing else of a case.
 """
 
 from __future__ import annotations

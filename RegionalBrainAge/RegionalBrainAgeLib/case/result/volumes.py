@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...anatomy.regions import MOST_REGIONS
 from ...geometry.image import Image
 
 
@@ -25,7 +26,14 @@ class RegionVolume:
 
     @staticmethod
     def combine(masks: Sequence[Image]) -> RegionVolume:
-        """Regions given as masks on one grid, in the order of a scheme."""
+        """Regions given as masks on one grid, in the order of a scheme.
+
+        Raises
+        ------
+        ValueError : more than `MOST_REGIONS`.
+        """
+        if len(masks) > MOST_REGIONS:
+            raise ValueError(f"{len(masks)} regions do not fit into the bits of one number")
         bits = np.zeros(masks[0].shape, np.int64)
         for index, mask in enumerate(masks):
             bits |= mask.array.astype(np.int64) << index

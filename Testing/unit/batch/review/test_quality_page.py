@@ -179,6 +179,15 @@ def test_the_page_shows_decisions_and_failed_cases(tmp_path):
     assert "The age is missing." in page
 
 
+def test_a_note_is_shown_as_the_reviewer_wrote_it(tmp_path):
+    made_cases(tmp_path, 3)
+    lines = ["case_id\tdecision\treviewer\tnote", "P00\treject\tn/a\tn/a", "P01\treject\tme\tcontrast n/a, moved"]
+    (tmp_path / "qc.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    page = write_quality_page(tmp_path).read_text(encoding="utf-8")
+    assert 'value="contrast n/a, moved"' in page
+    assert 'value="n/a"' not in page
+
+
 @needs_axe
 def test_the_page_shuts_no_reader_out_on_a_narrow_screen(tmp_path):
     made_cases(tmp_path, 3)

@@ -121,6 +121,14 @@ def test_sessions_are_ordered_compared_with_the_first_and_judged_by_the_limit(tm
     assert AXE is None or CHROMIUM is None or what_shuts_readers_out(text, tmp_path / "browser", "500,800") == []
 
 
+def test_two_sessions_of_one_day_are_no_days_apart(tmp_path):
+    for session in ("A_ses-1", "A_ses-2"):
+        leave_session(tmp_path, session, {}, days_post_stroke=200.0)
+    write_sessions(tmp_path, ["A_ses-1", "A_ses-2"])
+    write_longitudinal(tmp_path, LinearModel(), rescans())
+    assert {row["days_between"] for row in read_table(tmp_path / "longitudinal.tsv")} == {"0"}
+
+
 @pytest.mark.parametrize("simulated", [(), ("lesion",)])
 def test_a_session_that_is_not_real_makes_the_page_say_so(simulated, tmp_path):
     leave_session(tmp_path, "A_ses-1", {})

@@ -17,7 +17,7 @@ from RegionalBrainAgeLib.case.measure_head import Head, Scan
 from RegionalBrainAgeLib.case.pipeline import run_case
 from RegionalBrainAgeLib.case.report.page import report_html
 from RegionalBrainAgeLib.case.report.pdf import report_pdf
-from RegionalBrainAgeLib.case.result.dicom_objects import write_dicom
+from RegionalBrainAgeLib.case.result.dicom_objects import _told, write_dicom
 from RegionalBrainAgeLib.case.result.dicom_source import read_dicom_source
 from RegionalBrainAgeLib.errors import InputError
 from RegionalBrainAgeLib.files.dicom import read_dicom_folder
@@ -79,6 +79,15 @@ def written(request, tmp_path_factory):
     pdf = report_pdf(report_html(result, {}))
     write_dicom(folder / "out", result, head, scan, read_dicom_source(case), pdf)
     return folder, result, volumes, pdf
+
+
+@pytest.mark.parametrize(("simulated", "ending"), [((), "(research only)"), (("lesion",), "(simulated)")])
+def test_the_title_of_the_longest_case_id_fits_and_says_what_it_is_for(simulated, ending):
+    result = made_up_result()
+    result = replace(result, case=replace(result.case, case_id="a" * 64, simulated=simulated))
+    title = _told(f"Regional brain age, {result.case.name}", result)
+    assert len(title) == 64
+    assert title.endswith(ending)
 
 
 def test_the_lesion_lies_on_the_series_voxel_by_voxel(written):

@@ -61,6 +61,15 @@ def test_unquoted_decimal_commas_are_refused_with_the_remedy(frame, tmp_path):
         read_cohort(path)
 
 
+def test_columns_without_a_name_are_no_fault(frame, read):
+    nameless = frame.copy()
+    nameless.insert(2, "first", "x")
+    nameless.insert(4, "second", "y")
+    pd.testing.assert_frame_equal(
+        read(nameless.rename(columns={"first": "", "second": ""})).data[read(frame).data.columns], read(frame).data
+    )
+
+
 def test_a_column_that_mixes_decimal_marks_is_refused(frame, read):
     mixed = frame.astype({"pad_ipsi_fpn": object})
     mixed.loc[3, "pad_ipsi_fpn"] = "1,5"
@@ -150,14 +159,14 @@ def test_sites_without_any_calibration_are_used_where_sites_are_modelled(frame, 
     frame["calibrated"] = np.where(first, "false", "true")
     cohort = read(frame)
     assert len(cohort.data) == 60
-    assert len(cohort.calibrated) == 60 - first.sum()
+    assert len(cohort.comparable) == 60 - first.sum()
     assert f"{first.sum()} case(s) are of sites where no case was calibrated" in sentences(cohort)
-    assert len(read(frame, Settings(include_uncalibrated=True)).calibrated) == 60
+    assert len(read(frame, Settings(include_uncalibrated=True)).comparable) == 60
     frame.loc[0, "calibrated"] = "true"
     assert len(read(frame).data) == 60 - first.sum() + 1
     frame["calibrated"] = "false"
     assert len(read(frame).data) == 60
-    assert read(frame).calibrated.empty
+    assert read(frame).comparable.empty
 
 
 @pytest.mark.parametrize(

@@ -148,6 +148,13 @@ def test_a_model_that_cannot_be_used_says_which_line(model, words):
         fit_sem(model, cohort("typical"))
 
 
+@pytest.mark.parametrize("loading", ["NA*a + start(0.5)*a", "start(0.5)*a + NA*a", "start(0.5)*NA*a"])
+def test_a_first_loading_that_was_freed_is_free_and_keeps_its_start(loading):
+    parameter = parse_model(f"f =~ {loading} + b + c\nf ~~ 1*f").parameters[0]
+    assert (parameter.rhs, parameter.start) == ("a", 0.5)
+    assert parameter.free >= 0
+
+
 def test_constant_and_collinear_columns_are_named():
     data = cohort("typical").assign(flat=1.0)
     data["twice"] = 2 * data["load_cst"]
