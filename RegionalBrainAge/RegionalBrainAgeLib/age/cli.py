@@ -169,12 +169,14 @@ def _write_card(args: argparse.Namespace, model: BrainAgeModel, people: People) 
 
 def run_table(args: argparse.Namespace) -> int:
     """Writes a table of people from FreeSurfer folders."""
+    from ..files.input_file import refuse_replacing
     from .subjects import read_subjects, write_people
 
+    refuse_replacing(args.out, args.participants)
     people, skipped = read_subjects(args.subjects_dir, args.participants, progress=progress_lines())
     write_people(people, args.out)
     for line in skipped:
-        LOG.info(line)
+        LOG.warning(line)
     LOG.info(f"{args.out}: {len(people)} people, {len(skipped)} left out")
     return 0
 

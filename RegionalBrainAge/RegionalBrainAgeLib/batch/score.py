@@ -36,7 +36,7 @@ from .run.case_records import Store
 from .run.local_pool import usable_cores
 from .run.options import BatchOptions
 from .run.progress import Meter, Progress
-from .run.tables import StreamedTable, others_of, write_failed
+from .run.tables import StreamedTable, TableBefore, write_failed
 
 SCORED_REGIONS_NAME = "scored_regions.tsv"
 SCORED_COLUMNS = {"case_id": ("Identifier of the case.", None), **REGION_COLUMNS}
@@ -168,7 +168,8 @@ def score_list(
     done: set[str] = set()
     with Store(out_dir).owned():
         decisions = read_decisions(out_dir)
-        processed = StreamedTable(out_dir / PROCESSED_NAME, columns, csv_file=True)
+        before = TableBefore.read(out_dir, columns)
+        processed = StreamedTable(out_dir / PROCESSED_NAME, [*columns, *before.added], csv_file=True)
         regions = StreamedTable(out_dir / SCORED_REGIONS_NAME, list(SCORED_COLUMNS))
         meter = Meter(_count_lines(path) - 1, progress, options.show_bar)
         try:
@@ -179,14 +180,15 @@ def score_list(
                     results = scorer.results(part)
                     failed += [result for result in results if isinstance(result, FailedCase)]
                     good = [result for result in results if isinstance(result, CaseResult)]
-                    processed.add(with_decision(result.processed_row(__version__), decisions) for result in good)
+                    rows = [before.with_added(result.processed_row(__version__)) for result in good]
+                    processed.add(with_decision(row, decisions) for row in rows)
                     regions.add(_rows_of(good))
                     done.update(result.case.case_id for result in good)
                     for result in results:
                         meter.ended(isinstance(result, FailedCase))
                     meter.update([])
                 wrong = {case.case_id for case in failed}
-                others = others_of(out_dir, columns, done | wrong)
+                others = before.others(done | wrong)
                 processed.add(with_decision(row, decisions) for row in others)
         finally:
             meter.close()

@@ -8,10 +8,9 @@ import re
 from pathlib import Path
 
 from ..progress import progress_lines
-from .case import case_from_text
+from .case import REPORTS, case_from_text
 from .result.result import CaseResult
 
-REPORTS = ("interactive", "static")
 DICOM_HELP = (
     "also write the report (Encapsulated PDF), lesion and regions (SEG) as DICOM, with name and number of the patient "
     "from the T1's series; needs the T1 as a DICOM folder and regional-brain-age[dicom]"

@@ -44,6 +44,18 @@ def _last_line(error: Exception) -> str:
     return (text if text and not isinstance(error, KeyError) else f"{type(error).__name__} {text}".strip())[:120]
 
 
+def refuse_replacing(out: Path | str, *inputs: Path | None) -> None:
+    """Refuse an output file that is one of the inputs.
+
+    Raises
+    ------
+    InputError : it is.
+    """
+    for given in inputs:
+        if given is not None and Path(out).resolve() == Path(given).resolve():
+            raise InputError(f"{out} is an input of this command and would be replaced.", "Choose another --out.")
+
+
 def plain_file(path: Path | str, name: str, remedy: str = "Check the path.") -> Path:
     """The path of an ordinary file; pipes and devices, which could block for ever, are refused.
 
