@@ -53,7 +53,7 @@ def refuse_replacing(out: Path | str, *inputs: Path | None) -> None:
     """
     for given in inputs:
         if given is not None and Path(out).resolve() == Path(given).resolve():
-            raise InputError(f"{out} is an input of this command and would be replaced.", "Choose another --out.")
+            raise InputError(f"{out} is an input of this command and would be replaced.", "Choose another output file.")
 
 
 def plain_file(path: Path | str, name: str, remedy: str = "Check the path.") -> Path:
