@@ -147,7 +147,7 @@ def _write_card(args: argparse.Namespace, model: BrainAgeModel, people: People) 
     from .evaluation.card import model_card
     from .evaluation.figures import card_figures
     from .evaluation.measure_for_card import measure_for_card
-    from .model.graph import project_lesions
+    from .holes import project_lesions
     from .model.model_folder import CARD_FILE, add_file
 
     holes = project_lesions(args.lesions) if args.lesions else None

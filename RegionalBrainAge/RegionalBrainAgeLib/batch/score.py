@@ -21,7 +21,7 @@ from ..age.model.model_files import load_model
 from ..age.people import people_of_features
 from ..anatomy.parcels import PARCEL_NAMES, ParcelFeatures
 from ..anatomy.regions import RegionScheme, load_scheme, membership
-from ..case.quality import judge, withheld
+from ..case.quality import judge, withhold
 from ..case.result.result import CaseResult, hemisphere_volumes_ml
 from ..case.result.rows import global_age_result, region_rows
 from ..case.result.tables import PROCESSED_NAME, REGION_COLUMNS, processed_columns
@@ -104,7 +104,7 @@ class Scorer:
             route=ages.route,
         )
         if quality.verdict == "fail":
-            ages = withheld(ages)
+            ages = withhold(ages)
         absent = 0.0 if person.lesion.side == "none" else np.nan
         regions = region_rows(
             self.scheme,

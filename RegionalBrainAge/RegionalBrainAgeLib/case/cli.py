@@ -120,7 +120,7 @@ def summary(result: CaseResult) -> str:
     """What a person wants to read first, as text."""
     from ..files.wording import percent, plain, signed
     from .report.answer import answer
-    from .report.reading import calibrated, regions, withheld
+    from .report.reading import calibrated, regions, why_withheld
     from .report.texts import SIDE_NAMES
 
     lesion = result.lesion
@@ -139,7 +139,7 @@ def summary(result: CaseResult) -> str:
             healthy = f"{signed(reading.low_years)} to {signed(reading.high_years)}"
             ages = f"{signed(reading.value_years) + mark:>18}{healthy:>18}"
         else:
-            ages = f"{'not read' if withheld(result) else 'not estimable':>36}"
+            ages = f"{'not read' if why_withheld(result) else 'not estimable':>36}"
         lines.append(f"{row.region:<8}{row.side:<16}{ages}{percent(row.load_fraction):>10}")
     if result.warnings:
         lines += ["", *(f"warning: {text}" for text in result.warnings)]

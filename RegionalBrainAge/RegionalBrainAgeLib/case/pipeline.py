@@ -39,7 +39,7 @@ from ..threads import torch_threads
 from .case import FILE_FIELDS, REPORTS, Case
 from .measure_head import Head, Scan, measure_head, read_scan
 from .provenance import peak_memory_mb, software_versions
-from .quality import AGE_NOT_KNOWN, Quality, advice, judge, withheld
+from .quality import AGE_NOT_KNOWN, Quality, advice, judge, withhold
 from .report.reading import in_health
 from .result.dataset_files import describe_dataset, describe_table
 from .result.dicom_objects import FOLDER as DICOM_FOLDER
@@ -241,11 +241,11 @@ def estimate(
     with steps.step("ages"), torch_threads(1):
         ages = model.predict(features, case.age_years, case.sex, calibration)
         if case.known_age_years is None:
-            ages = withheld(ages, AGE_NOT_KNOWN)
+            ages = withhold(ages, AGE_NOT_KNOWN)
         grade = grade_image(scan.t1, head.volumes.brain, head.lesion) if head and scan else None
         quality = _quality(case, scan, head, features, ages, grade)
     if quality.verdict == "fail":
-        ages = withheld(ages)
+        ages = withhold(ages)
     result = CaseResult(
         case=case,
         regions=region_rows(

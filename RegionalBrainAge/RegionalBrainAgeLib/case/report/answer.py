@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from ...files.wording import listed, plain
 from ..result.result import CaseResult, GlobalAgeResult
-from .reading import Reading, calibrated, contrasts, regions, withheld
+from .reading import Reading, calibrated, contrasts, regions, why_withheld
 
 # From this many networks on, naming those that are left over may be shorter.
 _MANY = 4
@@ -23,7 +23,7 @@ def answer(result: CaseResult) -> str:
     """
     if result.qc == "fail":
         return f"Do not use this result. {result.warnings[0] if result.warnings else 'The quality check failed.'}"
-    reason = withheld(result)
+    reason = why_withheld(result)
     if reason:
         return f"No age is read here: {reason}. Lesion, loads and thickness are shown."
     sentences = _calibrated(result) if calibrated(result) else _within(result)
