@@ -128,4 +128,4 @@ def _as_many(share_in_health: float) -> str:
         return ""
     of_hundred = round(100 * share_in_health)
     how_many = f"{of_hundred} in 100" if of_hundred else "fewer than 1 in 100"
-    return f"; {how_many} healthy people {'has' if of_hundred == 1 else 'have'} as many"
+    return f"; {how_many} healthy people {'has' if of_hundred == 1 else 'have'} as many or more"
