@@ -20,6 +20,7 @@ import pandas as pd
 from RegionalBrainAgeLib.errors import Cancelled, InputError, RegionalBrainAgeError
 from RegionalBrainAgeLib.files.atomic_file import write_atomically
 from RegionalBrainAgeLib.files.atomic_folder import staged_results
+from RegionalBrainAgeLib.files.input_file import as_path
 
 from .data.cohort_table import Cohort, read_cohort
 from .data.settings import Settings
@@ -57,10 +58,10 @@ def run(
 
     Raises
     ------
-    InputError : the table itself cannot be used (see `read_cohort`).
+    InputError : the table itself cannot be used (see `read_cohort`), or nothing can be written to `out_dir`.
     """
-    settings = settings or Settings()
-    out_dir = Path(out_dir)
+    settings = Settings() if settings is None else settings
+    csv_path, out_dir = as_path(csv_path, "The table of cases"), as_path(out_dir, "The output folder")
 
     def tell(step: str, fraction: float) -> None:
         if cancelled is not None and cancelled():
@@ -72,7 +73,7 @@ def run(
     _check_output(out_dir)
     started = time.perf_counter()
     result = analyse(read_cohort(csv_path, settings), settings, tell)
-    result.provenance = _provenance(Path(csv_path), settings)
+    result.provenance = _provenance(csv_path, settings)
     write(result, out_dir, tell, started)
     tell("Done", 1.0)
     return result

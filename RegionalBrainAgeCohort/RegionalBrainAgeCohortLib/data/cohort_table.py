@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from RegionalBrainAgeLib.case.result.tables import LARGEST_LESION_ML, measured_networks
 from RegionalBrainAgeLib.errors import InputError
+from RegionalBrainAgeLib.files.input_file import as_path
 from RegionalBrainAgeLib.files.words import MISSING_WORDS, same_numbers, sex_of
 
 from .cases import REMEDIES, calibrated_of, check_ids, leave_out, reasons
@@ -90,11 +91,13 @@ def read_cohort(path: Path | str, settings: Settings | None = None) -> Cohort:
 
     Raises
     ------
-    InputError : the file is no such table, a cell is no number, a case_id is used twice, or the motor outcome is not on
-        the scale 0..1 (see `Settings.motor_scale`).
+    InputError : the file is no such table, a cell is no number, a case_id is used twice, the motor outcome is not on
+        the scale 0..1 (see `Settings.motor_scale`), or `path` or `settings` are of another type.
     """
-    settings = settings or Settings()
-    path = Path(path)
+    settings = Settings() if settings is None else settings
+    if not isinstance(settings, Settings):
+        raise InputError(f"The settings were given as {type(settings).__name__}.", "Give a Settings object.")
+    path = as_path(path, "The table of cases")
     findings: list[Finding] = []
     frame = read_text(path, findings)
     _check_header(path, frame)

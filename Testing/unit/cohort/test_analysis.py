@@ -444,6 +444,8 @@ def test_a_simulated_cohort_is_a_processed_table_and_repeatable(tmp_path):
     assert (frame.loc[left, "pad_left_fpn"] == frame.loc[left, "pad_ipsi_fpn"]).all()
     with pytest.raises(InputError, match="cannot fill"):
         simulate_cohort(5, 4, 1)
+    with pytest.raises(InputError, match="The seed is -1"):
+        simulate_cohort(80, 8, -1)
 
 
 @pytest.mark.parametrize(("of_one_case", "told"), [("", False), ("lesion", True)])

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
+from RegionalBrainAgeCohortLib.analysis import run
 from RegionalBrainAgeCohortLib.data.cohort_table import read_cohort
 from RegionalBrainAgeCohortLib.data.settings import Settings
 from RegionalBrainAgeLib.errors import InputError
@@ -330,3 +335,30 @@ def test_settings_that_make_no_sense_are_refused():
     with pytest.raises(InputError, match="Unknown setting colour"):
         Settings.from_dict({"colour": "red"})
     assert Settings.from_dict(Settings().as_dict()) == Settings()
+
+
+@pytest.mark.parametrize("wrong", [None, True, "x", 1.5, [3], {}, float("nan"), 10**400, np.array([1, 2]), object()])
+def test_a_setting_of_any_type_is_taken_or_refused(wrong):
+    for field in dataclasses.fields(Settings):
+        with contextlib.suppress(InputError):
+            Settings(**{field.name: wrong})
+
+
+def test_numbers_of_numpy_are_numbers():
+    given = Settings(seed=np.int64(3), folds=np.uint8(4), severe_cut=np.float32(0.5), motor_scale=np.float64(66))
+    assert given == Settings(seed=3, folds=4, severe_cut=0.5, motor_scale=66)
+    assert json.loads(json.dumps(given.as_dict()))["seed"] == 3
+
+
+@pytest.mark.parametrize("settings", [{"seed": 2}, "mixed", 5])
+def test_settings_that_are_no_settings_are_refused(frame, read, settings):
+    with pytest.raises(InputError, match="settings were given as"):
+        read(frame, settings)
+    with pytest.raises(InputError):
+        Settings.from_dict([settings])
+
+
+@pytest.mark.parametrize(("table", "out"), [(None, "out"), (pd.DataFrame(), "out"), ("cases.csv", None)])
+def test_what_is_no_path_is_refused(table, out):
+    with pytest.raises(InputError, match="Give a path"):
+        run(table, out)
