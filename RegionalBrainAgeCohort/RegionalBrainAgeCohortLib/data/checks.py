@@ -165,7 +165,8 @@ def _parts(design: np.ndarray, kept: np.ndarray, dropped: int, names: list[str])
 
 def _missing(data: pd.DataFrame, networks: tuple[str, ...], settings: Settings) -> list[Finding]:
     found = []
-    empty = [c for c in analysed_columns(data, settings) if data[c].isna().all() and c != "log_lesion_volume"]
+    asked = dict.fromkeys([*analysed_columns(data, settings), *data.columns.intersection(settings.covariates)])
+    empty = [c for c in asked if data[c].isna().all() and c != "log_lesion_volume"]
     found += [Finding("warning", f"Column {c} is empty.") for c in empty if not c.startswith("thickness_")]
     pads = [c for c in data.columns if c.startswith(("pad_ipsi_", "pad_contra_"))]
     holes = int(data[pads].isna().any(axis=1).sum())

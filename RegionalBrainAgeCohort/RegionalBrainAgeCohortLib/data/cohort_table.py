@@ -103,10 +103,13 @@ def read_cohort(path: Path | str, settings: Settings | None = None) -> Cohort:
     _check_header(path, frame)
     networks = tuple(measured_networks(frame.columns))
     rows_read = len(frame)
-    for column in frame.columns.intersection(_TEXT_COLUMNS):
-        keep = {"none"} if column == "lesion_side" else set()
-        frame[column] = [None if v.lower() in MISSING_WORDS - keep else v for v in frame[column]]
-    numeric = [c for c in frame.columns if c not in _TEXT_COLUMNS and is_numeric(c, frame[c])]
+    asked = {*settings.covariates, *settings.group_covariates}
+    asked.update(re.findall(r"\w+", f"{settings.formula} {settings.sem_model}"))
+    numeric = [c for c in frame.columns if c not in _TEXT_COLUMNS and is_numeric(c, frame[c], c in asked)]
+    for column in frame.columns.difference(numeric):
+        # "none" is an answer there: no lesion, no aphasia.
+        answers = {"none"} if column == "lesion_side" or column not in _TEXT_COLUMNS else set()
+        frame[column] = [None if v.lower() in MISSING_WORDS - answers else v for v in frame[column]]
     frame = frame.assign(**to_numbers(frame[numeric], findings))
     frame["sex"] = _sexes(frame)
     alike = same_numbers(frame["site"].dropna().unique())

@@ -12,6 +12,7 @@ import pytest
 from RegionalBrainAgeCohortLib.analysis import run
 from RegionalBrainAgeCohortLib.data.cohort_table import read_cohort
 from RegionalBrainAgeCohortLib.data.settings import Settings
+from RegionalBrainAgeCohortLib.statistics.mixed_models import volume_models
 from RegionalBrainAgeLib.errors import InputError
 from shared_folder import REFERENCE
 
@@ -89,6 +90,32 @@ def test_every_way_to_write_missing_is_missing(frame, read, missing):
     cohort = read(text)
     assert np.isnan(cohort.data.loc[0, "pad_ipsi_fpn"])
     assert "1 case(s) lack at least one regional PAD" in sentences(cohort)
+
+
+def test_missing_words_in_a_text_column_of_ones_own_are_missing_and_none_is_an_answer(frame, read):
+    hand = np.resize(["R", "L"], 60).astype(object)
+    hand[[3, 8, 21]] = "", "n/a", "NA"
+    cohort = read(frame.assign(hand=hand, aphasia=np.resize(["none", "mild", "?"], 60), notes=""))
+    assert cohort.data["hand"].isna().to_numpy().nonzero()[0].tolist() == [3, 8, 21]
+    assert cohort.data["aphasia"].value_counts().to_dict() == {"none": 20, "mild": 20}
+    table = volume_models(cohort.data, ["pad_ipsi_fpn"], ["hand"])
+    assert set(table["term"]) == {"intercept", "log_lesion_volume", "hand_R", "days_post_stroke"}
+    assert set(table["n"]) == {57}
+    assert "Column notes is empty" in sentences(read(frame.assign(notes="NA"), Settings(covariates=("notes",))))
+
+
+def test_an_odd_cell_among_the_numbers_of_a_covariate_is_named(frame, read):
+    education = np.resize(range(8, 21), 60).astype(object)
+    education[7] = "unk."
+    odd = frame.assign(education=education)
+    asked = [Settings(covariates=("age", "education")), Settings(group_covariates=("education",)),
+             Settings(formula="age * education"), Settings(sem_model="motor ~ education")]  # fmt: skip
+    for settings in asked:
+        with pytest.raises(InputError, match=r"row 9, column education: 'unk\.'"):
+            read(odd, settings)
+    assert len(read(odd).data) == 60
+    grades = frame.assign(grade=np.resize(["1", "2a", "2b"], 60))
+    assert read(grades, Settings(covariates=("grade",))).data["grade"].nunique() == 3
 
 
 def test_a_cell_that_is_no_number_is_named(frame, read):
