@@ -29,6 +29,11 @@ _TEXT_COLUMNS = ("case_id", "site", "sex", "lesion_side", "calibrated", "qc", "m
 # A volume beyond any brain is in cubic millimetres; a third of the ages beyond a life are in days or months.
 _OLDEST_YEARS, _WRONG_UNIT_FRACTION = 120.0, 1 / 3
 _RARE_LESION_ML, _FARTHEST_PAD_YEARS, _THICKEST_MM = 600.0, 90.0, 10.0
+# Columns made here, and of what.
+_MADE_OF = {
+    **{"sex_M": "sex", "log_lesion_volume": "lesion_volume_ml", "severe": "motor", "group_mild": "motor"},
+    "comparable": "calibrated",
+}
 REQUIRED = ("case_id", "site", "age", "sex")
 _EXPECTED = (
     "Give the processed_cases.csv that processing cases writes: case_id, site, age, sex, lesion_side, "
@@ -101,6 +106,7 @@ def read_cohort(path: Path | str, settings: Settings | None = None) -> Cohort:
     findings: list[Finding] = []
     frame = read_text(path, findings)
     _check_header(path, frame)
+    frame = _without_made_columns(frame, findings)
     networks = tuple(measured_networks(frame.columns))
     rows_read = len(frame)
     asked = {*settings.covariates, *settings.group_covariates}
@@ -151,6 +157,15 @@ def _check_header(path: Path, frame: pd.DataFrame) -> None:
         )
     if frame.empty:
         raise InputError(f"{path.name} has a header but no case.", "Process some cases first.")
+
+
+def _without_made_columns(frame: pd.DataFrame, findings: list[Finding]) -> pd.DataFrame:
+    """The table without columns that have the names of ours: nothing tells whether they hold the same."""
+    given = frame.columns.intersection(list(_MADE_OF))
+    for name in given:
+        told = f"Column {name} is not used: the analysis makes its own of {_MADE_OF[name]}. Rename yours to use it."
+        findings.append(Finding("warning", told))
+    return frame.drop(columns=given)
 
 
 def _sexes(frame: pd.DataFrame) -> list[str | None]:
