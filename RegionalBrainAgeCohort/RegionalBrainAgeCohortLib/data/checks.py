@@ -128,8 +128,8 @@ def _constant(data: pd.DataFrame, settings: Settings) -> list[Finding]:
 
 def _collinear(data: pd.DataFrame, settings: Settings) -> list[Finding]:
     found = []
-    covariates = [c for c in dict.fromkeys([*settings.covariates, "days_post_stroke"]) if c in data.columns]
-    names = [c for c in ["log_lesion_volume", *("sex_M" if c == "sex" else c for c in covariates)] if c in data.columns]
+    asked = ["log_lesion_volume", *settings.covariates, "days_post_stroke"]
+    names = [c for c in dict.fromkeys("sex_M" if c == "sex" else c for c in asked) if c in data.columns]
     names = [c for c in names if pd.api.types.is_numeric_dtype(data[c]) and data[c].nunique() > 1]
     complete = data[names].dropna()
     if len(complete) > len(names) + 1:

@@ -138,7 +138,8 @@ class Columns:
         as the one before has that one's very design and sites.
         """
         y, rows = self.coded(outcome).values[:, 0], self.usable(outcome, predictors, among)
-        asked = tuple(dict.fromkeys(predictors))
+        # sex makes the column sex_M, which may be asked for beside it.
+        asked = tuple(c for c in dict.fromkeys(predictors) if c != "sex_M" or "sex" not in predictors)
         if self._last is not None and self._last[0] == asked and np.array_equal(self._last[1].rows, rows):
             return replace(self._last[1], y=y[rows])
         terms, values = [INTERCEPT], [np.ones((len(rows), 1))]

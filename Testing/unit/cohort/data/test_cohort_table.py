@@ -125,6 +125,15 @@ def test_columns_named_like_made_ones_are_not_used_and_said(frame, read, source)
         assert f"Column {name} is not used" not in sentences(plain)
 
 
+@pytest.mark.parametrize("covariates", [("age", "log_lesion_volume"), ("sex", "sex_M"), ("sex_M", "sex", "age", "age")])
+def test_a_covariate_named_twice_counts_once_and_is_no_combination(frame, read, covariates):
+    cohort = read(frame, Settings(covariates=covariates))
+    assert "collinear" not in sentences(cohort)
+    table = volume_models(cohort.data, ["pad_ipsi_fpn"], covariates)
+    assert not table.duplicated(["model", "term"]).any()
+    assert "rank deficient" not in set(table["status"])
+
+
 def test_a_cell_that_is_no_number_is_named(frame, read):
     text = frame.astype({"age": object})
     text.loc[4, "age"] = "89+"
