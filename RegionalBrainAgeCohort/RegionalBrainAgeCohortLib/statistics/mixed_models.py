@@ -21,7 +21,7 @@ import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
 from .design_rank import CONSTANT
-from .random_intercept import FAILED, NO_CASE, InterceptFit, fit_random_intercepts
+from .random_intercept import EXACT, FAILED, NO_CASE, InterceptFit, fit_random_intercepts
 
 LOG_VOLUME = "log_lesion_volume"
 INTERCEPT = "intercept"
@@ -212,6 +212,8 @@ def term_rows(model: FittedModel, only: Sequence[str] | None = None) -> list[dic
     notes = []
     if fit.status == CONSTANT:
         notes.append(f"{model.outcome} has the same value in all {fit.n} cases")
+    elif fit.status == EXACT:
+        notes.append(f"the predictors make up {model.outcome}: one of them is a copy of it, or it is a sum of them")
     elif fit.status == FAILED:
         notes.append(f"the site variance of {fit.n} complete cases has no estimate")
     elif dropped and len(dropped) == len(names):
