@@ -359,7 +359,7 @@ def test_the_first_line_of_the_results_is_the_answer_and_the_reasons_follow(sess
     session.panel.results.open(session.made.folder)
     session.shown()
     ui = session.ui
-    assert ui.answerLabel.text() == "Older than expected in 3 of 17 regions."
+    assert ui.answerLabel.text() == "3 of 17 regions are older or younger than expected."
     assert ui.reasonsLabel.text() == "Not estimable: DAN_L: More than half of its cortex is lesioned."
     labels = [ui.answerLabel, ui.reasonsLabel, ui.caseRow, ui.overlayRow, ui.resultsTable]
     places = [label.mapTo(session.panel.parent, QtCore.QPoint(0, 0)).y() for label in labels]

@@ -80,7 +80,7 @@ def made_case(
     rows = [_row(label, pads.get(label)) for label in range(1, 19)]
     write_table(folder / f"{name}_regions.tsv", rows, dict.fromkeys(REGION_COLUMNS, ("", None)))
     facts = {
-        "answer": "Older than expected in 3 of 17 regions.",
+        "answer": "3 of 17 regions are older or younger than expected.",
         "case": {"case_id": case_id, "t1": str(root / f"{name}_T1w.nii.gz"), "age_years": 61.0, "sex": "F"},
         "lesion": {"side": "L", "volume_ml": 2.1},
         "warnings": ["Without local calibration only differences within this patient are safe."],

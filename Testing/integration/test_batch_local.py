@@ -16,7 +16,7 @@ from made_up_subject import make_subject
 from quick_batch import COLUMNS, WORKER, make_cohort, quick_batch
 from regional_brain_age.__main__ import main
 from RegionalBrainAgeLib.batch.lists.case_list import read_case_list
-from RegionalBrainAgeLib.batch.review.decisions import apply_decisions
+from RegionalBrainAgeLib.batch.review.decisions import Entered, apply_decisions
 from RegionalBrainAgeLib.batch.run import local_pool as runner
 from RegionalBrainAgeLib.batch.run.batch import run_batch
 from RegionalBrainAgeLib.batch.run.options import BatchOptions
@@ -180,10 +180,10 @@ def test_a_reviewers_decisions_reach_the_table_and_stay_there(tmp_path):
     quick_batch(cases, out)
     saved = tmp_path / "downloaded.tsv"
     saved.write_text(
-        "case_id\tdecision\treviewer\tnote\nP001\treject\tme\tmotion\nP002\taccept\tme\t\nX\treject\t\t\n",
+        "case_id\tdecision\treviewer\tnote\nsub-p001\treject\tme\tmotion\nP002\taccept\tme\t\nX\treject\t\t\n",
         encoding="utf-8",
     )
-    assert apply_decisions(out, saved) == {"accept": 1, "reject": 1, "unknown": 1}
+    assert apply_decisions(out, saved) == Entered(accepted=("P002",), rejected=("p001",), unknown=("X",))
     assert [row["qc"] for row in read_table(out / PROCESSED_NAME)] == ["pass", "fail", "pass"]
     quick_batch(cases, out, resume=True)
     assert [row["qc"] for row in read_table(out / PROCESSED_NAME)] == ["pass", "fail", "pass"]

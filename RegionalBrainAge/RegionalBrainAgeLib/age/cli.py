@@ -148,7 +148,7 @@ def _write_card(args: argparse.Namespace, model: BrainAgeModel, people: People) 
     from .evaluation.card import model_card
     from .evaluation.figures import card_figures
     from .evaluation.measure_for_card import measure_for_card
-    from .model.graph import project_lesions
+    from .holes import project_lesions
     from .model.model_folder import CARD_FILE, add_file
 
     holes = project_lesions(args.lesions) if args.lesions else None
@@ -170,12 +170,14 @@ def _write_card(args: argparse.Namespace, model: BrainAgeModel, people: People) 
 
 def run_table(args: argparse.Namespace) -> int:
     """Writes a table of people from FreeSurfer folders."""
+    from ..files.input_file import refuse_replacing
     from .subjects import read_subjects, write_people
 
+    refuse_replacing(args.out, args.participants)
     people, skipped = read_subjects(args.subjects_dir, args.participants, progress=progress_lines())
     write_people(people, args.out)
     for line in skipped:
-        LOG.info(line)
+        LOG.warning(line)
     LOG.info(f"{args.out}: {len(people)} people, {len(skipped)} left out")
     return 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from ..cortex.freesurfer import read_subject
 from ..errors import InputError
 from ..files.atomic_file import write_atomically
 from ..files.tables import read_table, table_text
-from ..files.words import number_of, sex_or_code
+from ..files.words import is_missing, number_of, sex_or_code, unclear_sexes
 from ..structures.freesurfer import read_volumes
 from .features import NODE_NAMES, PARCEL_NODES, Features, features_of_parcels
 from .people import People, people_of_features
@@ -44,16 +45,28 @@ def read_subjects(
     """
     folder, rows = Path(subjects_dir), read_table(participants)
     key = person_column(participants, rows)
+    unclear = unclear_sexes(row["sex"] for row in rows)
+    if unclear:
+        raise InputError(f"The column sex of {participants} is unclear: {unclear}.", "Write F for women, M for men.")
     found: list[tuple[dict[str, str], float, str, Features]] = []
-    skipped = []
+    skipped, folders = [], []
     for number, row in enumerate(rows):
         person = row[key].strip()
         try:
-            found.append((row, *facts_of(row, person), _features(subject_folder(folder, person))))
+            subject = subject_folder(folder, person)
+            found.append((row, *facts_of(row, person), _features(subject)))
+            folders.append(subject.resolve())
         except InputError as error:
             skipped.append(f"{person}: {error}")
         if progress is not None and (number + 1) % TOLD_EVERY == 0:
             progress(f"{number + 1} of {len(rows)} people", (number + 1) / len(rows))
+    people_twice = {place.name for place, count in Counter(folders).items() if count > 1}
+    if people_twice:
+        raise InputError(
+            f"{len(people_twice)} people occur more than once in {participants}, for example the one of the folder "
+            f"{min(people_twice)}.",
+            "Keep one row per person.",
+        )
     if not found:
         raise InputError(
             f"Nobody of {participants} could be read from {folder}.", skipped[0] if skipped else "Give one row each."
@@ -64,11 +77,11 @@ def read_subjects(
         [item[1] for item in found],
         [item[2] for item in found],
     )
-    words = {
-        name: np.array([item[0].get(name, "").strip() for item in found], dtype=str) for name in ("site", "dataset")
-    }
-    site = np.where(words["site"] == "", "site", words["site"])
-    return replace(people, site=site, dataset=words["dataset"]), skipped
+    site, dataset = (
+        np.array([absent if is_missing(word := item[0].get(name)) else str(word).strip() for item in found], dtype=str)
+        for name, absent in (("site", "site"), ("dataset", ""))
+    )
+    return replace(people, site=site, dataset=dataset), skipped
 
 
 def person_column(participants: Path | str, rows: list[dict[str, str]]) -> str:

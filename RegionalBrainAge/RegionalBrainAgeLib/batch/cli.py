@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 
+from ..case.case import REPORTS
 from ..case.cli import DICOM_HELP, SCHEME_HELP, positive
 from ..errors import InputError
+from ..files.input_file import refuse_replacing
 from ..files.words import POINT_NUMBER
 from ..progress import LOG
 from .review.decisions import apply_decisions
@@ -54,7 +55,7 @@ def add_parsers(subparsers: argparse._SubParsersAction) -> None:
     )
     how.add_argument(
         "--report",
-        choices=("static", "interactive"),
+        choices=REPORTS,
         default="static",
         help="reports without or with a viewer of the head (some 5 MB more for each case; default: static)",
     )
@@ -198,11 +199,11 @@ def run_qc_command(args: argparse.Namespace) -> int:
     """Take over decisions and write the quality page. Returns 0."""
     from .review.quality_page import write_quality_page
 
-    counts = apply_decisions(args.out, args.decisions)
+    entered = apply_decisions(args.out, args.decisions)
     page = write_quality_page(args.out)
-    print(f"{counts['accept']} accepted, {counts['reject']} rejected. Page: {page}")
-    if counts["unknown"]:
-        print(f"note: {counts['unknown']} decision(s) are on cases that are not in the table.", file=sys.stderr)
+    print(f"{len(entered.accepted)} accepted, {len(entered.rejected)} rejected. Page: {page}")
+    if entered.unknown:
+        LOG.warning(f"No case of the table has this id, so nothing was decided: {', '.join(entered.unknown)}.")
     return 0
 
 
@@ -234,6 +235,7 @@ def run_calibrate(args: argparse.Namespace) -> int:
     from ..age.model.model_files import load_model
     from .controls import read_controls
 
+    refuse_replacing(args.out, args.controls, args.participants)
     model = load_model(args.model)
     controls = read_controls(args.controls, column=args.column, participants=args.participants)
     calibration = calibrate(
@@ -259,6 +261,7 @@ def run_route(args: argparse.Namespace) -> int:
     from ..resources import model_folder
     from .controls import read_controls
 
+    refuse_replacing(args.out, args.people, args.freesurfer, *(args.forms or []))
     model = load_model(args.model)
     norms = model.folds[-1].norms
     people = replace(read_controls(args.people), route=T1)

@@ -19,6 +19,7 @@ from ..files.input_file import parsing, read_json
 from ..files.tables import read_table
 from ..files.words import number_of, truth_of
 from ..progress import LOG
+from .lists.case_list import split_session
 from .review.decisions import read_decisions, with_decision
 
 
@@ -30,7 +31,8 @@ def read_controls(path: Path, *, column: str | None = None, participants: Path |
     path : CSV or TSV as for training; a folder of case folders (a batch has processed_cases.csv in it); or, with
         `participants`, a SUBJECTS_DIR.
     column : of processed_cases.csv, true for controls; without it every case without a lesion is one. A case that
-        failed the quality check, or that a reviewer rejected, is none: a message says so.
+        failed the quality check or was rejected by a reviewer is none, and of a person's sessions only the first is
+        one: a message names who is left out.
 
     Raises
     ------
@@ -40,7 +42,7 @@ def read_controls(path: Path, *, column: str | None = None, participants: Path |
     if participants is not None:
         people, left_out = read_subjects(path, participants)
         for line in left_out:
-            LOG.info(line)
+            LOG.warning(line)
         return people
     if path.is_file():
         return read_people(path)
@@ -52,7 +54,7 @@ def read_controls(path: Path, *, column: str | None = None, participants: Path |
 def _read_cases(folder: Path, column: str | None) -> People:
     wanted = None if column is None else _marked(folder, column)
     decisions = read_decisions(folder)
-    features, person, age_years, sex, sites = [], [], [], [], set()
+    features, person, age_years, sex, sites, seen = [], [], [], [], set(), set()
     for summary_path in sorted(folder.glob("sub-*/*_case.json")):
         summary = read_json(summary_path, f"The file {summary_path}")
         with parsing(f"The file {summary_path}"):
@@ -66,8 +68,13 @@ def _read_cases(folder: Path, column: str | None) -> People:
                     f"The control {case['case_id']} has a lesion.", f"Correct the column {column}, or leave it out."
                 )
             if with_decision({"case_id": case["case_id"], "qc": summary["qc"]}, decisions)["qc"] == "fail":
-                LOG.info(f"{case['case_id']} is left out: it failed the quality check.")
+                LOG.warning(f"{case['case_id']} is left out: it failed the quality check.")
                 continue
+            person_id, _ = split_session(case["case_id"])
+            if person_id in seen:
+                LOG.warning(f"{case['case_id']} is left out: another session of this person is among the controls.")
+                continue
+            seen.add(person_id)
             features.append(_features(summary_path, route_of(summary)))
             person.append(str(case["case_id"]))
             age_years.append(float(case["age_years"]))

@@ -21,7 +21,7 @@ from ..age.model.model_files import load_model
 from ..age.people import people_of_features
 from ..anatomy.parcels import PARCEL_NAMES, ParcelFeatures
 from ..anatomy.regions import RegionScheme, load_scheme, membership
-from ..case.quality import judge, withheld
+from ..case.quality import judge, withhold
 from ..case.result.result import CaseResult, hemisphere_volumes_ml
 from ..case.result.rows import global_age_result, region_rows
 from ..case.result.tables import PROCESSED_NAME, REGION_COLUMNS, processed_columns
@@ -36,7 +36,7 @@ from .run.case_records import Store
 from .run.local_pool import usable_cores
 from .run.options import BatchOptions
 from .run.progress import Meter, Progress
-from .run.tables import StreamedTable, others_of, write_failed
+from .run.tables import StreamedTable, TableBefore, write_failed
 
 SCORED_REGIONS_NAME = "scored_regions.tsv"
 SCORED_COLUMNS = {"case_id": ("Identifier of the case.", None), **REGION_COLUMNS}
@@ -104,7 +104,7 @@ class Scorer:
             route=ages.route,
         )
         if quality.verdict == "fail":
-            ages = withheld(ages)
+            ages = withhold(ages)
         absent = 0.0 if person.lesion.side == "none" else np.nan
         regions = region_rows(
             self.scheme,
@@ -168,7 +168,8 @@ def score_list(
     done: set[str] = set()
     with Store(out_dir).owned():
         decisions = read_decisions(out_dir)
-        processed = StreamedTable(out_dir / PROCESSED_NAME, columns, csv_file=True)
+        before = TableBefore.read(out_dir, columns)
+        processed = StreamedTable(out_dir / PROCESSED_NAME, [*columns, *before.added], csv_file=True)
         regions = StreamedTable(out_dir / SCORED_REGIONS_NAME, list(SCORED_COLUMNS))
         meter = Meter(_count_lines(path) - 1, progress, options.show_bar)
         try:
@@ -179,14 +180,15 @@ def score_list(
                     results = scorer.results(part)
                     failed += [result for result in results if isinstance(result, FailedCase)]
                     good = [result for result in results if isinstance(result, CaseResult)]
-                    processed.add(with_decision(result.processed_row(__version__), decisions) for result in good)
+                    rows = [before.with_added(result.processed_row(__version__)) for result in good]
+                    processed.add(with_decision(row, decisions) for row in rows)
                     regions.add(_rows_of(good))
                     done.update(result.case.case_id for result in good)
                     for result in results:
                         meter.ended(isinstance(result, FailedCase))
                     meter.update([])
                 wrong = {case.case_id for case in failed}
-                others = others_of(out_dir, columns, done | wrong)
+                others = before.others(done | wrong)
                 processed.add(with_decision(row, decisions) for row in others)
         finally:
             meter.close()

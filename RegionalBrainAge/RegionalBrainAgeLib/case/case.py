@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from ..files.words import is_missing, number_of, sex_of
 OLDEST_YEARS = 120.0
 # Fields of a case that name files.
 FILE_FIELDS = ("t1", "lesion", "freesurfer", "calibration", "tract_left", "tract_right")
+# With a viewer of the head inside, or without.
+REPORTS = ("interactive", "static")
+_NUMBER_FIELDS = ("age_years", "days_post_stroke", "motor")
 _ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,62}[A-Za-z0-9])?")
 _PREFIX = re.compile("^sub-", re.IGNORECASE)
 # A stroke does not lie farther back than a person's birth.
@@ -65,8 +69,12 @@ class Case:
     simulated: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "case_id", _PREFIX.sub("", self.case_id))
-        object.__setattr__(self, "simulated", tuple(self.simulated))
+        own: dict[str, Any] = {name: _as_number(name, getattr(self, name)) for name in _NUMBER_FIELDS}
+        own |= {name: None if (path := getattr(self, name)) is None else Path(path) for name in FILE_FIELDS}
+        own["case_id"] = _PREFIX.sub("", str(self.case_id))
+        own["simulated"] = (self.simulated,) if isinstance(self.simulated, str) else tuple(self.simulated)
+        for name, value in own.items():
+            object.__setattr__(self, name, value)
         if not _ID.fullmatch(self.case_id):
             raise InputError(
                 f"The case id {self.case_id!r} cannot name a folder.",
@@ -108,6 +116,16 @@ class Case:
     def name(self) -> str:
         """``sub-<id>``: the name of the case's folder and the beginning of its files' names."""
         return f"sub-{self.case_id}"
+
+
+def _as_number(name: str, value: Any) -> float | None:
+    """A fact from Python as a float; None where it may be left out."""
+    if value is None and name != "age_years":
+        return None
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"The {name} is {value!r}.", "Give a number.") from error
 
 
 def case_from_text(fields: Mapping[str, str | None], folder: Path | None = None) -> Case:
@@ -166,7 +184,8 @@ def _paths(given: Mapping[str, str], folder: Path | None) -> dict[str, Any]:
 
 def id_from_path(path: Path) -> str:
     """A case id from a file name: ``sub-07_ses-1_T1w.nii.gz`` gives ``07_ses-1``."""
-    stem = _IMAGE_ENDINGS.sub("", Path(path).resolve().name)
+    # Where a link leads to may have any name.
+    stem = _IMAGE_ENDINGS.sub("", os.path.basename(os.path.abspath(path)))
     stem = re.sub(r"_T1w$", "", stem, flags=re.IGNORECASE)
     stem = re.sub(r"[^A-Za-z0-9_-]+", "-", _PREFIX.sub("", stem)).strip("-_")[:64].strip("-_")
     return stem or "case"

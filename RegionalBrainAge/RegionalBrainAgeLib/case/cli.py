@@ -8,10 +8,9 @@ import re
 from pathlib import Path
 
 from ..progress import progress_lines
-from .case import case_from_text
+from .case import REPORTS, case_from_text
 from .result.result import CaseResult
 
-REPORTS = ("interactive", "static")
 DICOM_HELP = (
     "also write the report (Encapsulated PDF), lesion and regions (SEG) as DICOM, with name and number of the patient "
     "from the T1's series; needs the T1 as a DICOM folder and regional-brain-age[dicom]"
@@ -121,7 +120,7 @@ def summary(result: CaseResult) -> str:
     """What a person wants to read first, as text."""
     from ..files.wording import percent, plain, signed
     from .report.answer import answer
-    from .report.reading import calibrated, regions, withheld
+    from .report.reading import calibrated, regions, why_withheld
     from .report.texts import SIDE_NAMES
 
     lesion = result.lesion
@@ -140,7 +139,7 @@ def summary(result: CaseResult) -> str:
             healthy = f"{signed(reading.low_years)} to {signed(reading.high_years)}"
             ages = f"{signed(reading.value_years) + mark:>18}{healthy:>18}"
         else:
-            ages = f"{'not read' if withheld(result) else 'not estimable':>36}"
+            ages = f"{'not read' if why_withheld(result) else 'not estimable':>36}"
         lines.append(f"{row.region:<8}{row.side:<16}{ages}{percent(row.load_fraction):>10}")
     if result.warnings:
         lines += ["", *(f"warning: {text}" for text in result.warnings)]

@@ -27,6 +27,7 @@ from ..files.atomic_folder import case_folder
 from ..files.checksum import checksum
 from ..files.image_checks import skull_stripped
 from ..files.tables import read_table
+from ..files.wording import listed
 from ..geometry.image import Image, bounding_box, cropped, same_grid
 from ..head.image_grade import ImageGrade, grade_image
 from ..lesion.measures import region_loads, summarise_lesion
@@ -35,10 +36,10 @@ from ..resources import model_folder
 from ..structures.freesurfer import read_volumes
 from ..structures.volumes import StructureVolumes
 from ..threads import torch_threads
-from .case import FILE_FIELDS, Case
+from .case import FILE_FIELDS, REPORTS, Case
 from .measure_head import Head, Scan, measure_head, read_scan
 from .provenance import peak_memory_mb, software_versions
-from .quality import AGE_NOT_KNOWN, Quality, advice, judge, withheld
+from .quality import AGE_NOT_KNOWN, Quality, advice, judge, withhold
 from .report.reading import in_health
 from .result.dataset_files import describe_dataset, describe_table
 from .result.dicom_objects import FOLDER as DICOM_FOLDER
@@ -105,6 +106,8 @@ def run_case(
     A case whose folder is there but not its row (a run was ended in between) is completed by its row: run it again.
     """
     out_dir = Path(out_dir)
+    if threads < 1 or report not in REPORTS:
+        raise InputError(f"threads={threads!r}, report={report!r}.", f"threads is 1 or more, report {listed(REPORTS)}.")
     _refuse_absent(case)
     if append:
         _refuse_other_capitals(case, out_dir)
@@ -238,11 +241,11 @@ def estimate(
     with steps.step("ages"), torch_threads(1):
         ages = model.predict(features, case.age_years, case.sex, calibration)
         if case.known_age_years is None:
-            ages = withheld(ages, AGE_NOT_KNOWN)
+            ages = withhold(ages, AGE_NOT_KNOWN)
         grade = grade_image(scan.t1, head.volumes.brain, head.lesion) if head and scan else None
         quality = _quality(case, scan, head, features, ages, grade)
     if quality.verdict == "fail":
-        ages = withheld(ages)
+        ages = withhold(ages)
     result = CaseResult(
         case=case,
         regions=region_rows(

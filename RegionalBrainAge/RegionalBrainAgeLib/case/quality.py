@@ -143,13 +143,13 @@ def _thickness_for_age(mean_mm: float, age_years: float) -> list[str]:
     ]
 
 
-def withheld(ages: AgesOf, reason: str = WITHHELD) -> AgesOf:
+def withhold(ages: AgesOf, reason: str = WITHHELD) -> AgesOf:
     """Ages of which none may be read; every region says why. Nested ages are withheld too."""
     changed: dict[str, Any] = {}
     for field in fields(ages):
         value = getattr(ages, field.name)
         if isinstance(value, ReadAges):
-            changed[field.name] = withheld(value, reason)
+            changed[field.name] = withhold(value, reason)
         elif field.name == "estimable":
             changed[field.name] = np.zeros(np.shape(value), dtype=bool)
         elif field.name == "reason":

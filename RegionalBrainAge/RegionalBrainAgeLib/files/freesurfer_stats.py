@@ -96,7 +96,7 @@ def check_one_subject(paths: Iterable[Path]) -> None:
 def _lines(path: Path) -> list[str]:
     plain_file(path, f"The file {path}")
     with parsing(f"The file {path}", REMEDY):
-        return path.read_text(encoding="utf-8").splitlines()
+        return path.read_text(encoding="utf-8-sig").splitlines()
 
 
 def _said(lines: Iterable[str], key: str) -> str:

@@ -23,6 +23,8 @@ MINIMUM_AIR_FRACTION = 0.02
 # No scanner has finer or coarser voxels, nor a table that long.
 VOXEL_MM, FARTHEST_MM = (0.01, 100.0), 10_000.0
 MAXIMUM_LABELS = 20
+# Interpolated masks of 0 and 1 reach this far beyond.
+_OVERSHOOT = 0.1
 # So many labels may lie within one another (core and rim); more that do are steps of a soft map.
 MAXIMUM_NESTED_LABELS = 4
 RINGING_FRACTION = 0.2
@@ -169,6 +171,9 @@ def mask_from_values(name: str, array: np.ndarray) -> tuple[np.ndarray, list[str
     """
     if not np.isfinite(array).all():
         raise InputError(f"{name} contains NaN or infinite values.", "Give a mask of 0 and 1.")
+    low, high = float(array.min()), float(array.max())
+    if abs(high - 1.0) <= _OVERSHOOT and low >= -_OVERSHOOT:
+        array = np.clip(array, 0.0, 1.0)  # interpolation shoots over the edges of a mask
     if array.min() < 0:
         raise InputError(f"{name} has negative values: it is not a mask.", "Give a mask of 0 and 1.")
     if array.max() == 0:

@@ -57,6 +57,18 @@ def as_path(path: object, name: str) -> Path:
     return Path(path)
 
 
+def refuse_replacing(out: Path | str, *inputs: Path | None) -> None:
+    """Refuse an output file that is one of the inputs.
+
+    Raises
+    ------
+    InputError : it is.
+    """
+    for given in inputs:
+        if given is not None and Path(out).resolve() == Path(given).resolve():
+            raise InputError(f"{out} is an input of this command and would be replaced.", "Choose another output file.")
+
+
 def plain_file(path: Path | str, name: str, remedy: str = "Check the path.") -> Path:
     """The path of an ordinary file; pipes and devices, which could block for ever, are refused.
 

@@ -39,10 +39,11 @@ def sex_or_code(text: str) -> str | None:
 
 
 def unclear_sexes(words: Iterable[str]) -> str:
-    """Why the letter M of a column of sexes may stand for women, in words; "" where it does not."""
-    letters = {word.strip().lower() for word in words}
-    unclear = "m" in letters and bool(letters & {"h", "v"})
-    return "beside H (hombre) or V (varón, vrouw) the letter M may stand for women (mujer) or men" if unclear else ""
+    """Why a column of sexes may mean two things, in words; "" where it does not."""
+    letters = {word.strip().lower().removesuffix(".0") for word in words}
+    if "m" in letters and letters & {"h", "v"}:
+        return "beside H (hombre) or V (varón, vrouw) the letter M may stand for women (mujer) or men"
+    return "beside the code 2 the code 1 may stand for men or women" if {"1", "2"} <= letters else ""
 
 
 def truth_of(text: str) -> bool | None:

@@ -55,7 +55,7 @@ def overlays_of(case: CaseFolder) -> list[Overlay]:
         Overlay("width", _("Interval width (years)"), _finite(widths), width_scale),
         Overlay("thickness", _("Thickness (mm)"), _finite(thicknesses), thickness_scale),
     ]
-    if reading.withheld(case):
+    if reading.why_withheld(case):
         return [overlay for overlay in found if overlay.key != "width"]
     return [Overlay("reading", reading_title(case), _readings(case), years_scale), *found]
 

@@ -65,6 +65,31 @@ def test_a_parcel_that_freesurfer_did_not_find_does_not_keep_a_table_from_traini
     np.testing.assert_allclose(read.values, values, atol=1e-3)
 
 
+def test_one_folder_under_two_names_is_one_person(subjects):
+    table = subjects / "twice.tsv"
+    table.write_text("participant_id\tage\tsex\nsub-01\t40\tF\n01\t40\tF\n", encoding="utf-8")
+    with pytest.raises(InputError, match="1 people occur more than once"):
+        read_subjects(subjects / "subjects", table)
+
+
+def test_codes_of_the_sexes_that_may_mean_either_are_refused(subjects):
+    table = subjects / "codes.tsv"
+    table.write_text("participant_id\tage\tsex\tsite\n01\t40\t1\tn/a\n02\t40\t2\tn/a\n", encoding="utf-8")
+    with pytest.raises(InputError, match="code 1 may stand for men or women"):
+        read_subjects(subjects / "subjects", table)
+    table.write_text("participant_id\tage\tsex\tsite\n01\t40\t1\tn/a\n02\t40\t0\tn/a\n", encoding="utf-8")
+    people, _ = read_subjects(subjects / "subjects", table)
+    assert (people.male.tolist(), people.site.tolist()) == ([1.0, 0.0], ["site", "site"])
+
+
+def test_a_table_is_not_written_over_the_participants(subjects, capsys):
+    participants = subjects / "participants.tsv"
+    before = participants.read_bytes()
+    assert main(["table", str(subjects / "subjects"), str(participants), "--out", str(participants)]) == 2
+    assert "is an input of this command" in capsys.readouterr().err
+    assert participants.read_bytes() == before
+
+
 def test_a_folder_nobody_can_be_read_from_is_refused(subjects):
     with pytest.raises(InputError, match="Nobody"):
         read_subjects(subjects / "absent", subjects / "participants.tsv")

@@ -58,6 +58,13 @@ def test_a_case_that_failed_or_was_rejected_is_no_control_and_is_named(tmp_path,
     assert [line.split()[0] for line in caplog.messages] == ["b", "c"]
 
 
+def test_of_the_sessions_of_a_person_one_is_a_control(tmp_path, caplog):
+    for case_id in ("P1_ses-1", "P1_ses-2", "P2"):
+        leave_case(tmp_path, case_id)
+    assert read_controls(tmp_path).person.tolist() == ["P1_ses-1", "P2"]
+    assert caplog.messages == ["P1_ses-2 is left out: another session of this person is among the controls."]
+
+
 def test_a_named_control_with_a_lesion_is_refused(tmp_path):
     leave_case(tmp_path, "a", side="R")
     (tmp_path / "processed_cases.csv").write_text("case_id,healthy\na,yes\n", encoding="utf-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 from RegionalBrainAgeLib.case.case import Case, case_from_text, id_from_path
@@ -80,6 +81,22 @@ def test_an_own_tract_needs_both_sides(words, tmp_path):
 def test_an_id_made_from_a_file_name_is_always_valid(name, case_id):
     assert id_from_path(name) == case_id
     Case(case_id, "t1", 50.0, "F")
+
+
+def test_the_id_of_a_linked_file_is_that_of_the_link(tmp_path):
+    (tmp_path / "MD5E-s123--abcd.nii.gz").touch()
+    link = tmp_path / "sub-01_T1w.nii.gz"
+    link.symlink_to(tmp_path / "MD5E-s123--abcd.nii.gz")
+    assert id_from_path(link) == "01"
+
+
+def test_facts_from_python_may_be_of_any_type_that_means_them():
+    case = Case(7, "t1.nii", "63", "F", motor="0.5", simulated="lesion")
+    assert (case.case_id, case.t1, case.age_years, case.motor) == ("7", Path("t1.nii"), 63.0, 0.5)
+    assert case.simulated == ("lesion",)
+    for age in (None, "old"):
+        with pytest.raises(InputError, match="age_years"):
+            Case("7", "t1.nii", age, "F")
 
 
 def region(network: str, hemisphere: str, pad: float, load: float) -> RegionResult:

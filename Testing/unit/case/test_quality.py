@@ -7,7 +7,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 from RegionalBrainAgeLib.age.ages import Ages, GlobalAge
-from RegionalBrainAgeLib.case.quality import WITHHELD, advice, judge, withheld
+from RegionalBrainAgeLib.case.quality import WITHHELD, advice, judge, withhold
 from RegionalBrainAgeLib.case.result.result import LesionResult
 
 USUAL = {
@@ -79,7 +79,7 @@ def test_ages_that_no_healthy_person_has_fail_and_are_withheld():
     whole = GlobalAge(**numbers | {"estimable": np.True_, "reason": "", "read_from": "both hemispheres"})
     regions = {item.name: np.array([70.0, 75.0]) for item in fields(Ages)}
     known = {"region_names": ("a", "b"), "calibrated": "local", "route": "T1", "global_age": whole}
-    none = withheld(Ages(**regions | known | {"estimable": np.array([True, True]), "reason": np.array(["", ""])}))
+    none = withhold(Ages(**regions | known | {"estimable": np.array([True, True]), "reason": np.array(["", ""])}))
     for ages in (none, none.global_age):
         for item in fields(ages):
             if item.name.endswith(("_years", "_percentile")):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from RegionalBrainAgeLib.errors import InputError
+from RegionalBrainAgeLib.files.image_checks import mask_from_values
 from RegionalBrainAgeLib.files.images import read_labels, read_mask, read_t1, write_image
 from RegionalBrainAgeLib.geometry.image import Image, from_canonical, same_grid, to_canonical, to_sitk
 from scipy.spatial.transform import Rotation
@@ -415,3 +416,10 @@ def test_labels_must_be_whole_numbers(head, blob, tmp_path):
         read_labels(tmp_path / "labels.nii")
     write_mask(blob.like(blob.array * np.int16(301)), tmp_path / "labels.nii")
     assert set(np.unique(read_labels(tmp_path / "labels.nii").array)) == {0, 301}
+
+
+def test_a_soft_mask_that_interpolation_took_beyond_0_and_1_is_cut_at_a_half():
+    values = np.array([-0.03, 0.0, 0.2, 0.5, 0.9, 1.0001]).reshape(1, 2, 3)
+    mask, warnings = mask_from_values("The mask", values)
+    np.testing.assert_array_equal(mask.ravel(), [False, False, False, True, True, True])
+    assert "voxels of 0.5 and more" in warnings[0]

@@ -13,6 +13,7 @@ from RegionalBrainAgeLib.files.words import (
     same_numbers,
     sex_of,
     truth_of,
+    unclear_sexes,
 )
 
 
@@ -133,3 +134,9 @@ def test_spellings_of_one_number_are_found_together():
 
 def test_numbers_that_statistics_programs_write_for_nothing_are_known():
     assert set(MISSING_NUMBERS) == {-999.0, -9999.0, -99999.0}
+
+
+def test_codes_of_sexes_are_unclear_beside_2():
+    assert "code 2" in unclear_sexes(["1", "2", "2"])
+    assert "code 2" in unclear_sexes(["1.0", "2.0"])
+    assert unclear_sexes(["0", "1"]) == ""

@@ -9,8 +9,8 @@ from functools import partial
 import numpy as np
 
 from ..features import FLUID_NODES, PARCEL_NODES
+from ..holes import Holes
 from ..model.brain_age_model import REFERENCE_CONTROLS, BrainAgeModel
-from ..model.graph import Holes
 from ..model.network import GraphField
 from ..model.reader import Reader
 from ..people import People

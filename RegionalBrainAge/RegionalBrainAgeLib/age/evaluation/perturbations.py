@@ -9,8 +9,8 @@ import numpy as np
 
 from ...anatomy.parcels import PARCEL_NAMES
 from ..features import FLUID_NODES, NODE_SIDES
+from ..holes import Holes
 from ..model.brain_age_model import DAMAGE_LIMIT_FRACTION, BrainAgeModel
-from ..model.graph import Holes
 from ..model.reader import Reader
 from ..model.views import global_view
 from ..people import People

@@ -74,9 +74,7 @@ def add_file(folder: Path | str, name: str, content: str | bytes, wanted_format:
         raise ValueError(f"{name} does not belong into a model folder")
     description = read_description(folder, wanted_format)
     content = content.encode("utf-8") if isinstance(content, str) else content
-    part = folder / (name + ".part")
-    part.write_bytes(content)
-    part.replace(folder / name)
+    write_atomically(folder / name, content)
     description["sha256"][name] = hashlib.sha256(content).hexdigest()
     write_description(folder, description)
 

@@ -31,7 +31,7 @@ def run_vertices(args: argparse.Namespace) -> int:
 
     count, skipped = write_vertex_features(args.subjects_dir, args.participants, args.out, progress=progress_lines())
     for line in skipped:
-        LOG.info(line)
+        LOG.warning(line)
     LOG.info(f"{args.out}: {count} people, {len(skipped)} left out")
     return 0
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from ...errors import InputError
 from ..evaluation.metrics import balanced_mae_years
-from ..model.graph import grown_holes
+from ..holes import grown_holes
 from ..training.site_folds import stopping_sites
 from .early_stopping import BestWeights
 from .mesh import Mesh, MeshRegions, load_mesh

@@ -15,6 +15,7 @@
 
 from __future__ import annotations
 
+import glob
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -119,10 +120,13 @@ def read_dataset(
 
     Raises
     ------
-    InputError : there is no participants.tsv or no T1-weighted head, or a participant asked for is not there.
+    InputError : there is no participants.tsv or no T1-weighted head, or a participant or folder of derivatives asked
+        for is not there.
     """
     root, selection = Path(root).resolve(), selection or Selection()
     people = _participants(root / "participants.tsv")
+    if derivatives is not None:
+        _refuse_absent(root / "derivatives", derivatives)
     cases: list[PlannedCase] = []
     broken: list[FailedCase] = []
     without_mask = 0
@@ -166,6 +170,16 @@ def read_dataset(
 
 def _ids(cases: list[PlannedCase] | list[FailedCase]) -> list[str]:
     return [one.case.case_id if isinstance(one, PlannedCase) else one.case_id for one in cases]
+
+
+def _refuse_absent(derivatives: Path, name: str) -> None:
+    """A folder of masks that is not there would make patients of heads without a lesion."""
+    if not (derivatives / name).is_dir():
+        there = sorted(path.name for path in derivatives.glob("*") if path.is_dir())
+        raise InputError(
+            f"There is no folder {derivatives / name}.",
+            f"Give one of {', '.join(there)}." if there else "Leave --derivatives out.",
+        )
 
 
 def _refuse_unknown(selection: Selection, found: set[str]) -> None:
@@ -223,7 +237,7 @@ def _head_and_mask(
 
 def _masks(root: Path, subject: Path, anat: Path, derivatives: str | None) -> list[Path]:
     below = anat.relative_to(subject)
-    pipeline = derivatives or "*"
+    pipeline = glob.escape(derivatives) if derivatives else "*"
     folders = [anat, *sorted(root.glob(f"derivatives/{pipeline}/{subject.name}/{below}"))]
     folders += sorted(root.glob(f"derivatives/{pipeline}/*/{subject.name}/{below}"))
     return [path for folder in folders for path in sorted(folder.glob("*.nii*")) if _is_lesion_mask(path.name)]

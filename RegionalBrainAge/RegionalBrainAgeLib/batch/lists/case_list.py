@@ -14,8 +14,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...age.features import NODE_NAMES, feature_name
-from ...anatomy.structures import TOTAL_GRAY
 from ...case.case import Case, case_from_text
 from ...case.result.tables import SESSION_MARK
 from ...errors import InputError
@@ -155,6 +153,9 @@ def open_list(path: Path) -> tuple[TableFile, list[str]]:
 
 
 def _column_name(written: str) -> str:
+    from ...age.features import NODE_NAMES, feature_name  # the command line's help loads nothing heavy
+    from ...anatomy.structures import TOTAL_GRAY
+
     feature = feature_name(written)
     if feature in (*NODE_NAMES, TOTAL_GRAY) or feature.startswith(("lh_", "rh_")):
         return feature

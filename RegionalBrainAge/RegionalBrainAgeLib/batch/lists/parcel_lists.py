@@ -225,16 +225,20 @@ def _checked(thickness_mm: np.ndarray, lesioned: np.ndarray) -> np.ndarray:
 
 def _lesion(fields: Mapping[str, str], lesioned: np.ndarray) -> tuple[LesionResult, dict[tuple[str, str], float]]:
     side = fields.get("lesion_side", "").strip()
-    if is_missing(side) and side.lower() != "none":
-        if lesioned.any():
-            raise InputError("Parcels are lesioned but there is no lesion_side.", f"Give {', '.join(LESION_SIDES)}.")
+    if is_missing(side):
         side = "none"
     if side not in LESION_SIDES:
         raise InputError(f"The lesion_side is {side!r}.", f"Give {', '.join(LESION_SIDES)}.")
+    highest = {"lesion_volume_ml": LARGEST_LESION_ML, "load_cst": 1.0, "load_cst_weighted": 1.0}
+    highest |= {name: 1.0 for name in fields if name.startswith(("load_ipsi_", "load_contra_"))}
+    told = {name: _within(fields, name, limit) for name, limit in highest.items()}
     if side == "none":
+        signs = ["Parcels are lesioned"] if lesioned.any() else []
+        signs += [f"The {name} is {value:g}" for name, value in told.items() if value > 0]
+        if signs:
+            raise InputError(f"{signs[0]} but there is no lesion_side.", f"Give {', '.join(LESION_SIDES)}.")
         return LesionResult(0.0, side, 0.0, 0.0, 0.0, 0.0), {}
-    names = {"lesion_volume_ml": LARGEST_LESION_ML, "load_cst": 1.0, "load_cst_weighted": 1.0}
-    volume_ml, cst, cst_weighted = (_within(fields, name, highest) for name, highest in names.items())
+    volume_ml, cst, cst_weighted = (told[name] for name in ("lesion_volume_ml", "load_cst", "load_cst_weighted"))
     # Only the ipsilesional tract is in such a table; `processed_row` reads that one.
     lesion = LesionResult(volume_ml, side, cst, cst, cst_weighted, cst_weighted)
     if side == "bilateral":
@@ -242,9 +246,9 @@ def _lesion(fields: Mapping[str, str], lesioned: np.ndarray) -> tuple[LesionResu
     other = "R" if side == "L" else "L"
     loads = {}
     for prefix, hemisphere in (("load_ipsi_", side), ("load_contra_", other)):
-        for name in fields:
+        for name, load in told.items():
             if name.startswith(prefix):
-                loads[name.removeprefix(prefix), hemisphere] = _within(fields, name, 1.0)
+                loads[name.removeprefix(prefix), hemisphere] = load
     return lesion, loads
 
 

@@ -34,7 +34,9 @@ class Decision:
 
 
 def read_decisions(out_dir: Path) -> dict[str, Decision]:
-    """Decisions of an output folder by case id; none where there is no qc.tsv. The last line of a case counts.
+    """Decisions of an output folder; none where there is no qc.tsv. The last line of a case counts.
+
+    They lie by case id in small letters, without ``sub-``; `decision_on` finds the one on a case.
 
     Raises
     ------
@@ -56,26 +58,40 @@ def read_decision_file(path: Path) -> dict[str, Decision]:
         if decision not in QC_OF:
             raise InputError(f"{path} has the decision {decision!r} on {row['case_id']}.", "Write accept or reject.")
         case_id = row["case_id"].removeprefix("sub-")
-        decisions[case_id] = Decision(case_id, decision, row.get("reviewer", ""), row.get("note", ""))
+        decisions[_key(case_id)] = Decision(case_id, decision, row.get("reviewer", ""), row.get("note", ""))
     return decisions
+
+
+def decision_on(case_id: str, decisions: Mapping[str, Decision]) -> Decision | None:
+    """The decision on a case, however its id is written; None without one."""
+    return decisions.get(_key(case_id))
+
+
+def _key(case_id: str) -> str:
+    return case_id.casefold().removeprefix("sub-")
 
 
 def with_decision(row: Mapping[str, Any], decisions: Mapping[str, Decision]) -> dict[str, Any]:
     """A row of processed_cases.csv with the reviewer's decision, if there is one, in its column qc."""
-    decision = decisions.get(row["case_id"].removeprefix("sub-"))
+    decision = decision_on(row["case_id"], decisions)
     return dict(row) | ({"qc": QC_OF[decision.decision]} if decision else {})
 
 
-def apply_decisions(out_dir: Path, file: Path | None = None) -> dict[str, int]:
+@dataclass(frozen=True)
+class Entered:
+    """Case ids whose decision was entered in the table, and those that are not in it."""
+
+    accepted: tuple[str, ...]
+    rejected: tuple[str, ...]
+    unknown: tuple[str, ...]
+
+
+def apply_decisions(out_dir: Path, file: Path | None = None) -> Entered:
     """Take over a file of decisions and enter all decisions in processed_cases.csv.
 
     Parameters
     ----------
     file : qc.tsv as saved by the quality page; None to use the one in the output folder.
-
-    Returns
-    -------
-    dict : number of "accept", "reject" and "unknown" (decisions on cases that are not in the table).
 
     Raises
     ------
@@ -95,10 +111,12 @@ def apply_decisions(out_dir: Path, file: Path | None = None) -> dict[str, int]:
         if rows and not {"case_id", "qc"} <= set(rows[0]):
             raise InputError(f"{table} is no table of cases.", "Give the output folder of a batch.")
         if rows:
-            decided = [with_decision(row, decisions) for row in rows]
-            write_atomically(table, table_text(decided, list(rows[0]), csv_file=True))
-    counts = {"accept": 0, "reject": 0, "unknown": 0}
-    known = {row["case_id"].removeprefix("sub-") for row in rows}
-    for case_id, decision in decisions.items():
-        counts[decision.decision if case_id in known else "unknown"] += 1
-    return counts
+            with_qc = [with_decision(row, decisions) for row in rows]
+            write_atomically(table, table_text(with_qc, list(rows[0]), csv_file=True))
+    known = {_key(row["case_id"]) for row in rows}
+    decided = {key: decision for key, decision in decisions.items() if key in known}
+    return Entered(
+        accepted=tuple(one.case_id for one in decided.values() if one.decision == "accept"),
+        rejected=tuple(one.case_id for one in decided.values() if one.decision == "reject"),
+        unknown=tuple(one.case_id for key, one in decisions.items() if key not in known),
+    )

@@ -22,7 +22,7 @@ from ...files.words import number_of
 from ..run.case_records import Store
 from ..run.tables import FAILED_NAME
 from ..run.tables import QUALITY_PAGE_NAME as PAGE_NAME
-from .decisions import read_decisions
+from .decisions import decision_on, read_decisions
 from .outliers import METRICS, case_metrics, find_outliers
 from .thumbnails import KINDS, REPORT_PICTURES, shrunk
 
@@ -95,7 +95,7 @@ def _rows(out_dir: Path, cases: list[dict[str, str]]) -> list[PageRow]:
     rows = []
     for case, (summary, wrong), values, outlying in zip(cases, read, metrics, find_outliers(metrics), strict=True):
         name = _name(case["case_id"])
-        decision = decisions.get(case["case_id"].removeprefix("sub-"))
+        decision = decision_on(case["case_id"], decisions)
         found = summary["qc"] if summary else case["qc"]
         rows.append(
             PageRow(

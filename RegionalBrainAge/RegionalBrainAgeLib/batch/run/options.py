@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...case.case import REPORTS
+from ...errors import InputError
 from ..lists.bids import Selection
 from .local_pool import PEAK_MEMORY_MB
 
@@ -34,6 +36,10 @@ class BatchOptions:
     dicom : write DICOM results too; cases whose T1 did not come as DICOM fail.
     keep_paths : write full paths of the inputs into the cases' files; otherwise file names.
     show_bar : draw a bar on stderr.
+
+    Raises
+    ------
+    InputError : threads, workers, memory_per_case_mb or report is none that can be.
     """
 
     model: Path | None = None
@@ -56,3 +62,13 @@ class BatchOptions:
     dicom: bool = False
     keep_paths: bool = False
     show_bar: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("threads", "workers"):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int) or value < 1):
+                raise InputError(f"{name} is {value!r}.", "Give a whole number above 0.")
+        if not self.memory_per_case_mb > 0:
+            raise InputError(f"memory_per_case_mb is {self.memory_per_case_mb!r}.", "Give megabytes above 0.")
+        if self.report not in REPORTS:
+            raise InputError(f"report is {self.report!r}.", f"Give {' or '.join(REPORTS)}.")

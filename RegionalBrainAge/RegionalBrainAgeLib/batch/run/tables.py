@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from ...case.result.tables import PROCESSED_NAME, fits_header
+from ...case.result.tables import PROCESSED_NAME, added_columns, fits_header
 from ...errors import InputError
 from ...files.atomic_file import atomic_stream, write_atomically
 from ...files.lock import exclusive
@@ -52,33 +53,56 @@ def write_processed(
     path = out_dir / PROCESSED_NAME
     decisions = read_decisions(out_dir)
     with exclusive(path):
-        others = others_of(out_dir, columns, set(case_ids))
-        ordered = [rows[case_id] for case_id in case_ids if case_id in rows]
+        before = TableBefore.read(out_dir, columns)
+        others = before.others(set(case_ids))
+        ordered = [before.with_added(rows[case_id]) for case_id in case_ids if case_id in rows]
         decided = [with_decision(row, decisions) for row in [*ordered, *others]]
         if decided or path.exists():
-            write_atomically(path, table_text(decided, columns, csv_file=True))
+            write_atomically(path, table_text(decided, [*columns, *before.added], csv_file=True))
     return len(others)
 
 
-def others_of(out_dir: Path, columns: Sequence[str], mine: Set[str]) -> list[dict[str, str]]:
-    """Rows of processed_cases.csv whose case_id is not among `mine`.
+@dataclass(frozen=True)
+class TableBefore:
+    """The processed_cases.csv that a batch finds.
 
-    Raises
-    ------
-    InputError : there are some, and the table has other columns.
+    Parameters
+    ----------
+    path : of the table. columns : of the batch. rows : by case id. added : columns that a user added.
     """
-    path = out_dir / PROCESSED_NAME
-    others = (
-        [row for row in read_table(path) if (row.get("case_id") or "").removeprefix("sub-") not in mine]
-        if path.exists()
-        else []
-    )
-    if others and not fits_header(list(others[0]), columns):
-        raise InputError(
-            f"The table {path} has other columns than this batch (another region scheme or version).",
-            "Choose another output folder, or move the old table away.",
-        )
-    return others
+
+    path: Path
+    columns: Sequence[str]
+    rows: Mapping[str, Mapping[str, str]]
+    added: Sequence[str]
+
+    @classmethod
+    def read(cls, out_dir: Path, columns: Sequence[str]) -> TableBefore:
+        """The table of an output folder; without rows where there is none."""
+        path = out_dir / PROCESSED_NAME
+        found = read_table(path) if path.exists() else []
+        rows = {(row.get("case_id") or "").removeprefix("sub-"): row for row in found}
+        return cls(path, columns, rows, added_columns(found[0], columns) if found else [])
+
+    def others(self, mine: Set[str]) -> list[Mapping[str, str]]:
+        """Rows whose case_id is not among `mine`.
+
+        Raises
+        ------
+        InputError : there are some, and the table has other columns.
+        """
+        others = [row for case_id, row in self.rows.items() if case_id not in mine]
+        if others and not fits_header(list(others[0]), self.columns):
+            raise InputError(
+                f"The table {self.path} has other columns than this batch (another region scheme or version).",
+                "Choose another output folder, or move the old table away.",
+            )
+        return others
+
+    def with_added(self, row: Mapping[str, object]) -> dict[str, object]:
+        """A row with what a user had written into the columns added."""
+        old = self.rows.get(str(row["case_id"]).removeprefix("sub-"), {})
+        return {**row, **{name: old.get(name, "") for name in self.added}}
 
 
 class StreamedTable:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from ...files.wording import listed, plain
 from ..result.result import CaseResult, GlobalAgeResult
-from .reading import Reading, calibrated, contrasts, regions, withheld
+from .reading import Reading, calibrated, contrasts, regions, why_withheld
 
 # From this many networks on, naming those that are left over may be shorter.
 _MANY = 4
@@ -23,7 +23,7 @@ def answer(result: CaseResult) -> str:
     """
     if result.qc == "fail":
         return f"Do not use this result. {result.warnings[0] if result.warnings else 'The quality check failed.'}"
-    reason = withheld(result)
+    reason = why_withheld(result)
     if reason:
         return f"No age is read here: {reason}. Lesion, loads and thickness are shown."
     sentences = _calibrated(result) if calibrated(result) else _within(result)
@@ -128,4 +128,4 @@ def _as_many(share_in_health: float) -> str:
         return ""
     of_hundred = round(100 * share_in_health)
     how_many = f"{of_hundred} in 100" if of_hundred else "fewer than 1 in 100"
-    return f"; {how_many} healthy people {'has' if of_hundred == 1 else 'have'} as many"
+    return f"; {how_many} healthy people {'has' if of_hundred == 1 else 'have'} as many or more"

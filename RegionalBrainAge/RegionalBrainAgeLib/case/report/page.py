@@ -16,7 +16,7 @@ from ...files.wording import ABSENT, RESEARCH_USE, listed, percent, plain, signe
 from ..result.result import CaseResult
 from .answer import answer, global_interval_years
 from .range_bar import axis, axis_limit, range_bar
-from .reading import calibrated, contrasts, regions, simulated, withheld
+from .reading import calibrated, contrasts, regions, simulated, why_withheld
 from .texts import ABBREVIATIONS, CALIBRATED, CALIBRATION, CITATION, LIMITS, NETWORK_NAMES, SIDE_NAMES, UNCALIBRATED
 
 FOLDER = Path(__file__).parent
@@ -44,7 +44,7 @@ def report_html(result: CaseResult, pictures: Mapping[str, bytes], viewer: str =
         calibrated=calibrated(result),
         calibration_title=CALIBRATED if calibrated(result) else UNCALIBRATED,
         calibration_text=CALIBRATION["local" if calibrated(result) else "none"],
-        withheld=withheld(result),
+        withheld=why_withheld(result),
         grade=result.image_grade,
         drawn_on=drawn_on,
         not_readable=_not_readable(result),
@@ -87,8 +87,8 @@ def _network(result, network, of_regions, of_networks, limits) -> dict[str, obje
 def _whole(result: CaseResult) -> tuple[str, str]:
     """The age of the brain as a whole, and what to make of it."""
     whole = result.global_age
-    if withheld(result):
-        return ABSENT, withheld(result)
+    if why_withheld(result):
+        return ABSENT, why_withheld(result)
     if whole is None or not whole.estimable:
         return ABSENT, "not estimable"
     low, high = global_interval_years(whole, result.case.age_years)
@@ -99,8 +99,8 @@ def _whole(result: CaseResult) -> tuple[str, str]:
 
 def _not_readable(result: CaseResult) -> list[str]:
     """What of this case must not be read, in the words of a list."""
-    if withheld(result):
-        return [f"any age: {withheld(result)}"]
+    if why_withheld(result):
+        return [f"any age: {why_withheld(result)}"]
     lost = [f"{row.side} {row.network}" for row in result.regions if not row.estimable]
     found = [f"{listed(lost)} (not estimable)"] if lost else []
     return found if calibrated(result) else [*found, "ages against other people's"]

@@ -17,7 +17,7 @@ from ..measure_head import Head
 from ..result.result import CaseResult
 from ..result.volumes import CaseVolumes, RegionVolume
 from . import figures
-from .reading import withheld
+from .reading import why_withheld
 from .scene import Scene, make_scene, views_of
 
 # The brain in a FreeSurfer folder, best first.
@@ -47,7 +47,7 @@ def draw_pictures(result: CaseResult, scene: Scene, of_this_head: bool = True) -
         borders = dict(zip(("registration.jpg", "template.jpg"), figures.registration_jpgs(scene), strict=False))
     drawn = {
         # Where no age may be read, the first picture shows what was measured instead.
-        "map.jpg": figures.map_jpg(scene, views, result) if not withheld(result) else None,
+        "map.jpg": figures.map_jpg(scene, views, result) if not why_withheld(result) else None,
         "load.jpg": figures.load_jpg(scene, views, result) if scene.lesion.any() else None,
         "mask.jpg": figures.brain_mask_jpg(scene) if of_this_head else None,
         **borders,

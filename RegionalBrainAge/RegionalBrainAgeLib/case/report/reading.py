@@ -46,7 +46,7 @@ def calibrated(result: CaseResult) -> bool:
     return result.calibration == "local"
 
 
-def withheld(result: CaseResult) -> str:
+def why_withheld(result: CaseResult) -> str:
     """Why no age of this case may be read at all; empty if some may."""
     if result.qc == "fail":
         return "the quality check failed"
@@ -62,7 +62,7 @@ def simulated(result: CaseResult) -> str:
 
 def contrasts(result: CaseResult) -> dict[str, Reading]:
     """By network: ipsi- minus contralesional corrected PAD (without one lesioned side: left minus right)."""
-    if withheld(result):
+    if why_withheld(result):
         return dict.fromkeys(result.networks, NOTHING)
     found = {network: result.contrast(network) for network in result.networks}
     return {
@@ -77,7 +77,7 @@ def regions(result: CaseResult) -> dict[str, Reading]:
     The 90 % interval of a number and the healthy range say the same: a number lies outside the range exactly where its
     interval does not hold zero.
     """
-    if withheld(result):
+    if why_withheld(result):
         return dict.fromkeys((row.region for row in result.regions), NOTHING)
     of_row = _pad if calibrated(result) else _deviation
     return {row.region: of_row(row) if row.estimable else NOTHING for row in result.regions}

@@ -22,7 +22,7 @@ from ...figures.palette import AmountScale, YearsScale, load_limit, years_limit
 from ...files.wording import percent, signed
 from ...resources import package_file
 from ..result.result import CaseResult, RegionResult
-from .reading import Reading, regions, withheld
+from .reading import Reading, regions, why_withheld
 from .scene import Scene
 
 FOLDER = Path(__file__).parent
@@ -62,7 +62,7 @@ def viewer_html(scene: Scene, result: CaseResult) -> str:
         facts=json.dumps(facts),
         script=(FOLDER / "viewer.js").read_text(encoding="utf-8"),
         has_lesion=bool(scene.lesion.any()),
-        has_ages=not withheld(result),
+        has_ages=not why_withheld(result),
     )
 
 
@@ -80,7 +80,7 @@ def _colours(result: CaseResult) -> dict[str, list[int]]:
     loads = np.array([row.load_fraction for row in result.regions])
     by_load = AmountScale(0.0, load_limit(loads)).colours(loads)
     colours = {"load": _lookup(by_load, np.where(loads > 0, OPAQUE, 0))}
-    return colours if withheld(result) else {"ages": _lookup(ages, np.where(outside | lost, OPAQUE, 0))} | colours
+    return colours if why_withheld(result) else {"ages": _lookup(ages, np.where(outside | lost, OPAQUE, 0))} | colours
 
 
 def _words(row: RegionResult, reading: Reading) -> str:

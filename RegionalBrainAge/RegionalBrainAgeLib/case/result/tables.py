@@ -166,7 +166,7 @@ def describe_processed(networks: Sequence[str]) -> Meanings:
 
 
 def append_case(path: Path, row: Mapping[str, object]) -> None:
-    """Put one case into processed_cases.csv; a row with the same case_id is replaced.
+    """Put one case into processed_cases.csv; a row with the same case_id is replaced, columns a user added stay.
 
     Safe with several writers (a lock beside the file) and against crashes (the whole table is written to a temporary
     file that then takes the old one's place: a reader sees the old or the new table, never half of one).
@@ -187,9 +187,12 @@ def append_cases(path: Path, new_rows: Sequence[Mapping[str, object]]) -> None:
     with exclusive(path):
         rows = read_table(path) if path.exists() else []
         _same_columns(path, rows, columns)
+        added = added_columns(rows[0], columns) if rows else []
         by_id = {old["case_id"].removeprefix("sub-"): old for old in rows}
-        by_id.update({new["case_id"].removeprefix("sub-"): new for new in fresh})
-        write_atomically(path, table_text(by_id.values(), columns, csv_file=True))
+        for new in fresh:
+            case_id = new["case_id"].removeprefix("sub-")
+            by_id[case_id] = {name: by_id.get(case_id, {}).get(name, "") for name in added} | new
+        write_atomically(path, table_text(by_id.values(), [*columns, *added], csv_file=True))
 
 
 def check_columns(path: Path, columns: Sequence[str]) -> None:
@@ -204,12 +207,22 @@ def check_columns(path: Path, columns: Sequence[str]) -> None:
 
 
 def fits_header(old: Sequence[str], columns: Sequence[str]) -> bool:
-    """Whether rows with the header `old` can stay in a table with `columns`: the same, or as earlier builds wrote."""
-    known = set(old)
-    lacking = [column for column in columns if column not in known]
-    return [column for column in columns if column in known] == list(old) and all(
+    """Whether rows with the header `old` can stay in a table with `columns`.
+
+    It is the same but for columns a user added, or as earlier builds wrote it.
+    """
+    added = added_columns(old, columns)
+    ours = [column for column in old if column not in added]
+    lacking = [column for column in columns if column not in ours]
+    return [column for column in columns if column in ours] == ours and all(
         column in ("pad_global", "simulated") or column.startswith("thickness_") for column in lacking
     )
+
+
+def added_columns(old: Iterable[str], columns: Sequence[str]) -> list[str]:
+    """Columns of a table that a user added to `columns`; those of another region scheme are none."""
+    ours = set(columns)
+    return [c for c in old if c not in ours and not _MEASURED_COLUMN.fullmatch(c) and not _NETWORK_COLUMN.fullmatch(c)]
 
 
 def _same_columns(path: Path, rows: Sequence[Mapping[str, str]], columns: Sequence[str]) -> None:

@@ -32,7 +32,8 @@ from RegionalBrainAgeLib.age.evaluation.metrics import (
     wide_sites,
 )
 from RegionalBrainAgeLib.age.evaluation.perturbations import planted_atrophy, rescan_stability, widened_ventricles
-from RegionalBrainAgeLib.age.model.graph import grown_holes, parcel_edges
+from RegionalBrainAgeLib.age.holes import grown_holes
+from RegionalBrainAgeLib.age.model.graph import parcel_edges
 from RegionalBrainAgeLib.age.model.intervals import Reference, error_table, fit_age_bias
 from RegionalBrainAgeLib.age.model.model_files import save_model
 from RegionalBrainAgeLib.anatomy.parcels import PARCEL_NAMES

@@ -149,6 +149,13 @@ def test_heads_without_a_mask_can_be_set_aside(dataset):
     assert [planned.case.case_id for planned in found.cases] == ["01", "02_ses-2"]
 
 
+def test_a_folder_of_derivatives_that_is_not_there_makes_no_healthy_heads(dataset):
+    for name in ("rater-1", "*"):
+        with pytest.raises(InputError, match=r"There is no folder .* Give one of lesions\."):
+            read_dataset(dataset, derivatives=name)
+    assert len(read_dataset(dataset, derivatives="lesions").cases) > 0
+
+
 def test_atlas_style_cohort_folders_and_a_common_template_space_are_found(tmp_path):
     write(tmp_path / "participants.tsv", "participant_id\tage\tsex\nsub-r001s001\t60\tF\n")
     stem = "sub-r001s001_ses-1_space-MNI152NLin2009aSym"
@@ -165,6 +172,7 @@ def test_atlas_style_cohort_folders_and_a_common_template_space_are_found(tmp_pa
     [
         ("participant_id\tage\tAge\tsex\nsub-1\t60\t20\tF\n", "column age twice"),
         ("participant_id\tage\tsex\nsub-1\t60\tH\nsub-2\t61\tM\n", "the letter M may stand for women"),
+        ("participant_id\tage\tsex\nsub-1\t60\t1\nsub-2\t61\t2\n", "the code 1 may stand for men or women"),
     ],
 )
 def test_participants_of_two_meanings_are_refused(tmp_path, table, said):
@@ -214,6 +222,26 @@ def test_volumes_of_a_wide_list_are_read_under_the_names_of_freesurfers_tools(tm
     assert (found["Left-Hippocampus"], found["Left-Thalamus"], person.intracranial_mm3) == (4000, 7000, 1.5e6)
     # Each side counts as half of what is given for both.
     assert (found["Left-Gray-Matter"], found["Right-Gray-Matter"]) == (3e5, 3e5)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"lesion_volume_ml": 40},
+        {"load_cst": 0.5},
+        {"load_ipsi_smn": 0.1},
+        {"lesion_volume_ml": 40, "lesion_side": "none"},
+    ],
+)
+def test_a_lesion_that_is_told_without_its_side_is_not_taken_for_none(tmp_path, told):
+    [broken] = read_measured(wide_list(tmp_path / "c.csv", **told), calibration=None, freesurfer_thickness=True)
+    assert isinstance(broken, FailedCase)
+    assert "but there is no lesion_side" in broken.reason
+
+
+def test_a_row_that_is_wrong_is_named_as_its_case_would_be(tmp_path):
+    path = write(tmp_path / "c.csv", "case_id,t1,age,sex,session\nsub-P1,absent.nii,50,F,2\n")
+    assert [broken.case_id for broken in read_case_list(path).broken] == ["P1_ses-2"]
 
 
 def test_volumes_of_a_wide_list_in_millilitres_are_refused(tmp_path):

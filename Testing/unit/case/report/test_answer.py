@@ -98,9 +98,9 @@ def test_where_most_networks_lie_outside_the_others_are_named(older, words):
 @pytest.mark.parametrize(
     ("share", "words"),
     [
-        (0.47, "VIS (FPN not estimable); 47 in 100 healthy people have as many."),
-        (0.012, "; 1 in 100 healthy people has as many."),
-        (0.003, "; fewer than 1 in 100 healthy people have as many."),
+        (0.47, "VIS (FPN not estimable); 47 in 100 healthy people have as many or more."),
+        (0.012, "; 1 in 100 healthy people has as many or more."),
+        (0.003, "; fewer than 1 in 100 healthy people have as many or more."),
     ],
 )
 def test_how_many_healthy_people_have_as_many_outside_is_said_beside_what_is_outside(share, words):

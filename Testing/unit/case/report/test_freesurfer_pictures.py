@@ -74,7 +74,6 @@ def middle_of(where: np.ndarray, scene: Scene) -> np.ndarray:
 def test_a_folder_with_volumes_is_drawn_from_them(subject, scheme):
     scene, told = scene_of(result_of(subject), scheme, None)
     assert told == ""
-    assert scene.on_cortex
     names = [region.name for region in scheme.regions]
     # Precentral cortex is sensorimotor, inferior occipital cortex visual; left is at negative x, front at positive y.
     signs = {"SMN_L": (-1, 1), "SMN_R": (1, 1), "VIS_L": (-1, -1), "VIS_R": (1, -1)}

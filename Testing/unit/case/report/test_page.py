@@ -60,7 +60,6 @@ def test_left_stays_left_on_the_display_however_the_head_is_stored(flip, angle):
 
 
 def test_colour_lies_on_measured_cortex_only(scene):
-    assert scene.on_cortex
     assert (scene.parcel[scene.region > 0] > 0).all()
     # The made-up head has cortex on the left only.
     assert set(np.unique(scene.region)) == {0, 1, 3}
@@ -69,7 +68,6 @@ def test_colour_lies_on_measured_cortex_only(scene):
 def test_without_measured_cortex_the_atlas_is_drawn_and_said():
     volumes = dataclasses.replace(made_up_volumes(), parcels=None, thickness=None)
     scene = make_scene(volumes, HEMISPHERES)
-    assert not scene.on_cortex
     assert set(np.unique(scene.region)) == {0, 1, 2, 3, 4}
     assert figures.thickness_jpg(scene) is None
 

@@ -65,7 +65,7 @@ def test_eight_questions_are_answered_from_the_first_screen(scene, size, tmp_pat
     assert seen["answer"] == answer(result)
     assert "in 0 of 1 networks" in seen["answer"]  # did anything leave the healthy range
     assert "1 of 3 regions deviate" in seen["answer"]
-    assert "contralesional FPN older" in seen["answer"]  # which networks
+    assert "contralesional older in FPN" in seen["answer"]  # which networks
     assert "review" in seen["quality"]  # can I trust the image
     assert "Not calibrated" in seen["calibration"]  # is it calibrated
     assert "62 years" in seen["whole"]  # how old is the brain as a whole
@@ -79,7 +79,7 @@ def test_the_same_questions_where_all_can_be_read(scene, size, tmp_path):
     result = dataclasses.replace(made_up_result("R", estimable=True), calibration="local", qc="pass", warnings=())
     seen = first_screen(result, scene, tmp_path, size)
     assert seen["lesion-side"] == "right"
-    assert "Older than expected in 0 of 4 regions" in seen["answer"]
+    assert "0 of 4 regions are older or younger than expected" in seen["answer"]
     assert "pass" in seen["quality"]
     assert "Calibrated with local controls" in seen["calibration"]
     assert seen["not-readable"] == "all regions can be read"

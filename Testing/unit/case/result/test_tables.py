@@ -41,6 +41,19 @@ def test_a_row_joins_a_table_that_cannot_say_what_is_simulated(tmp_path):
     assert (old["simulated"], new["simulated"]) == ("", "lesion")
 
 
+def test_columns_that_a_user_added_stay_with_their_cases(tmp_path):
+    path = tmp_path / "processed_cases.csv"
+    table.append_cases(path, [row("a"), row("b")])
+    lines = path.read_text(encoding="utf-8").splitlines()
+    added = ["control", "yes", "no"]
+    path.write_text("".join(f"{line},{cell}\n" for line, cell in zip(lines, added, strict=True)), encoding="utf-8")
+    table.append_cases(path, [row("b", site="x"), row("c")])
+    found = [(line["case_id"], line["site"], line["control"]) for line in tables.read_table(path)]
+    assert found == [("a", "", "yes"), ("b", "x", "no"), ("c", "", "")]
+    with pytest.raises(InputError, match="another region scheme"):
+        table.append_case(path, dict.fromkeys(table.processed_columns(["other"])) | {"case_id": "d"})
+
+
 def test_networks_of_any_scheme_are_read_from_the_header():
     header = table.processed_columns(["cst_hand", "zz", "a"])
     assert table.networks_of(header) == ["cst_hand", "zz", "a"]
