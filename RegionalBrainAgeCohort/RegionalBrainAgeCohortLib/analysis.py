@@ -19,7 +19,8 @@ from pathlib import Path
 import pandas as pd
 from RegionalBrainAgeLib.errors import Cancelled, InputError, RegionalBrainAgeError
 from RegionalBrainAgeLib.files.atomic_file import write_atomically
-from RegionalBrainAgeLib.files.atomic_folder import staged_results
+from RegionalBrainAgeLib.files.atomic_folder import check_own, staged_results
+from RegionalBrainAgeLib.files.input_file import as_path
 
 from .data.cohort_table import Cohort, read_cohort
 from .data.settings import Settings
@@ -33,6 +34,7 @@ _SHARES = {
     **{"classifiers": 0.6, "sensitivity": 0.07, "participants": 0.01},
 }
 SUMMARY_NAME = "analysis.json"
+_LAST = ("report.html", SUMMARY_NAME)
 _PACKAGES = (
     *("numpy", "scipy", "pandas", "scikit-learn", "statsmodels", "semopy", "matplotlib", "regional-brain-age"),
 )
@@ -50,17 +52,18 @@ def run(
     Parameters
     ----------
     csv_path : processed_cases.csv, as cases leave it.
-    out_dir : created if needed; files of an earlier analysis are replaced.
+    out_dir : created if needed; files of an earlier analysis are replaced, others stay.
     settings : every choice; the defaults if None.
     progress : called with a step's name and the fraction done, 0..1.
     cancelled : asked often; true ends the run with `Cancelled` and nothing written.
 
     Raises
     ------
-    InputError : the table itself cannot be used (see `read_cohort`).
+    InputError : the table itself cannot be used (see `read_cohort`), or nothing can be written to `out_dir`, or
+        it holds a file of the user's that has the name of a result.
     """
-    settings = settings or Settings()
-    out_dir = Path(out_dir)
+    settings = Settings() if settings is None else settings
+    csv_path, out_dir = as_path(csv_path, "The table of cases"), as_path(out_dir, "The output folder")
 
     def tell(step: str, fraction: float) -> None:
         if cancelled is not None and cancelled():
@@ -72,7 +75,7 @@ def run(
     _check_output(out_dir)
     started = time.perf_counter()
     result = analyse(read_cohort(csv_path, settings), settings, tell)
-    result.provenance = _provenance(Path(csv_path), settings)
+    result.provenance = _provenance(csv_path, settings)
     write(result, out_dir, tell, started)
     tell("Done", 1.0)
     return result
@@ -80,9 +83,12 @@ def run(
 
 def _check_output(out_dir: Path) -> None:
     """Refuse before a long analysis what could not be written after it; nothing is created yet."""
+    from .report.methods_file import METHODS_NAMES
+
     place = next(folder for folder in (out_dir.absolute(), *out_dir.absolute().parents) if folder.exists())
     if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
         raise InputError(f"Nothing can be written to {out_dir}.", "Give a folder that you may write to.")
+    check_own(out_dir, _LAST, [*METHODS_NAMES, *(f"{table}.tsv" for table in MEANINGS)])
 
 
 def analyse(cohort: Cohort, settings: Settings, tell: Progress) -> AnalysisResult:
@@ -158,8 +164,7 @@ def write(result: AnalysisResult, out_dir: Path, tell: Progress, started: float 
         result.tables["tripod_ai"] = tripod_ai(result)
     if len(result.cohort.left_out):
         result.tables["cases_left_out"] = result.cohort.left_out
-    stale = ["figures/*.svg", *(f"{name}.{ending}" for name in MEANINGS for ending in ("tsv", "json"))]
-    with staged_results(out_dir, last=("report.html", SUMMARY_NAME), stale=stale) as staging:
+    with staged_results(out_dir, last=_LAST) as staging:
         written = []
         for name, table in result.tables.items():
             written += write_result(staging, name, table)

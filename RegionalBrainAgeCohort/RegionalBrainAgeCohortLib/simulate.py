@@ -171,6 +171,8 @@ def simulate_cohort(n: int, sites: int = 34, seed: int = 1) -> list[dict]:
     """Rows of a made-up processed_cases.csv: `n` cases of `sites` sites of uneven size, at least two cases each."""
     if sites < 1 or n < 2 * sites:
         raise InputError(f"{n} cases cannot fill {sites} sites.", "Simulate at least two cases for every site.")
+    if seed < 0:
+        raise InputError(f"The seed is {seed}.", "Give a whole number, 0 or more.")
     solved, rng = _solve(), np.random.default_rng(seed)
     shares = rng.dirichlet(np.full(sites, 2.0))
     site = np.repeat(np.arange(sites), 2 + rng.multinomial(n - 2 * sites, shares))

@@ -175,8 +175,8 @@ def _without_varying(value: object) -> object:
 
 
 def hidden(out: Path) -> list[str]:
-    """Temporary files and folders."""
-    return [path.name for path in out.rglob(".*")]
+    """Temporary files and folders; the list of a run's files stays."""
+    return [path.name for path in out.rglob(".*") if path.suffix != ".files"]
 
 
 def try_once(command: Command, expected: dict[str, bytes], seconds: float, old: Path | None, rng: random.Random) -> str:

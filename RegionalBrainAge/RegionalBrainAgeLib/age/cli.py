@@ -114,8 +114,8 @@ def run_train(args: argparse.Namespace) -> int:
 def run_evaluate(args: argparse.Namespace) -> int:
     """Writes predictions, metrics, figures and, asked for, the model card."""
     from ..errors import InputError
-    from ..files.atomic_folder import staged_results
-    from .evaluation.evaluate import METRICS_NAME, evaluate, write_evaluation
+    from ..files.atomic_folder import check_own, staged_results
+    from .evaluation.evaluate import RESULT_NAMES, evaluate, write_evaluation
     from .evaluation.figures import write_figures
     from .model.calibration import read_calibration
     from .model.model_files import load_model
@@ -126,12 +126,13 @@ def run_evaluate(args: argparse.Namespace) -> int:
         raise InputError(f"{alone} belongs to --card, which is not there.", "Add --card or leave it out.")
     if args.vertices:
         return evaluate_on_vertices(args)
+    check_own(args.out, RESULT_NAMES)
     model = load_model(args.model)
     people = _people(args)
     calibration = read_calibration(args.calibration) if args.calibration else None
     used = model.without_messages() if args.without_messages else model
     evaluation = evaluate(used, people, calibration)
-    with staged_results(args.out, last=(METRICS_NAME,), stale=("figures/*.svg",)) as folder:
+    with staged_results(args.out, last=RESULT_NAMES) as folder:
         write_evaluation(evaluation, folder)
         write_figures(evaluation, people, folder)
     LOG.info(evaluation.metrics.to_string(index=False))

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ..errors import InputError, RegionalBrainAgeError
-from .atomic_file import UMASK
+from .atomic_file import UMASK, write_atomically
 from .lock import exclusive
 
 # About twice what a case at 1 mm leaves.
@@ -91,21 +91,21 @@ def replaced_folder(out: Path) -> contextlib.AbstractContextManager[Path]:
 
 
 @contextlib.contextmanager
-def staged_results(out_dir: Path, last: Sequence[str], stale: Iterable[str] = ()) -> Iterator[Path]:
+def staged_results(out_dir: Path, last: Sequence[str]) -> Iterator[Path]:
     """An empty hidden folder inside `out_dir` whose files move up together when the block ends without an error.
 
     For results that lie beside other files of the user's (or in a folder that cannot be renamed, as a container's
     volume). Until the end the files of an earlier run stay as they are. The files named in `last` say that the results
-    are whole: they go first and come back last, so a mixture of two runs never has them.
+    are whole: they go first and come back last, so a mixture of two runs never has them. Files of an earlier run that
+    the new one lacks go. Which files are a run's own stands in a hidden list beside them; others are never touched.
 
     Parameters
     ----------
     last : names of files in `out_dir`, the very last one last.
-    stale : glob patterns, relative to `out_dir`, of an earlier run's files that go if the new run has none of the name.
 
     Raises
     ------
-    InputError : `out_dir` cannot be written to.
+    InputError : `out_dir` cannot be written to, or a file of the user's has the name of a result (`check_own`).
     RegionalBrainAgeError : another run is writing there.
     """
     out_dir = Path(out_dir)
@@ -116,7 +116,7 @@ def staged_results(out_dir: Path, last: Sequence[str], stale: Iterable[str] = ()
         staging = Path(tempfile.mkdtemp(prefix=_STAGING, dir=out_dir))
         try:
             yield staging
-            _move_up(staging, out_dir, last, stale)
+            _move_up(staging, out_dir, last)
         except OSError as error:
             raise RegionalBrainAgeError(
                 f"The results cannot be written to {out_dir}: {error.strerror}.",
@@ -126,17 +126,55 @@ def staged_results(out_dir: Path, last: Sequence[str], stale: Iterable[str] = ()
             shutil.rmtree(staging, ignore_errors=True)
 
 
-def _move_up(staging: Path, out_dir: Path, last: Sequence[str], stale: Iterable[str]) -> None:
-    files = sorted(path.relative_to(staging) for path in staging.rglob("*") if path.is_file())
-    files.sort(key=lambda name: last.index(str(name)) if str(name) in last else -1)
-    old = {path.relative_to(out_dir) for pattern in stale for path in out_dir.glob(pattern)}
+def _move_up(staging: Path, out_dir: Path, last: Sequence[str]) -> None:
+    files = sorted(path.relative_to(staging).as_posix() for path in staging.rglob("*") if path.is_file())
+    files.sort(key=lambda name: last.index(name) if name in last else -1)
+    check_own(out_dir, last, files)
+    old = _listed(out_dir, last)
+    # A run killed from here on leaves files of both.
+    write_atomically(_list_of(out_dir, last), "\n".join(sorted(old | set(files))))
     for name in last:
         (out_dir / name).unlink(missing_ok=True)
-    for gone in sorted(old - set(files) - set(map(Path, last))):
+    for gone in sorted(old - set(files)):
         (out_dir / gone).unlink(missing_ok=True)
     for file in files:
         (out_dir / file).parent.mkdir(parents=True, exist_ok=True)
         os.replace(staging / file, out_dir / file)
+    write_atomically(_list_of(out_dir, last), "\n".join(files))
+
+
+def check_own(out_dir: Path, last: Sequence[str], others: Iterable[str] = ()) -> None:
+    """Refuse to put results over files that no earlier run wrote.
+
+    Parameters
+    ----------
+    last : as for `staged_results`. others : names of further files to write.
+
+    Raises
+    ------
+    InputError : `out_dir` holds such a file.
+    """
+    own = _listed(out_dir, last)
+    foreign = [name for name in (*last, *others) if name not in own and os.path.lexists(out_dir / name)]
+    if foreign:
+        raise InputError(
+            f"The output folder {out_dir} holds a file {foreign[0]} that no earlier run wrote there.",
+            "Choose another output folder, or move that file.",
+        )
+
+
+def _list_of(out_dir: Path, last: Sequence[str]) -> Path:
+    """Where the names of a run's files stand."""
+    return out_dir / f".{last[-1]}.files"
+
+
+def _listed(out_dir: Path, last: Sequence[str]) -> set[str]:
+    """Names of the files that earlier runs wrote; none that leads out of the folder."""
+    try:
+        names = _list_of(out_dir, last).read_text(encoding="utf-8", errors="replace").splitlines()
+    except (OSError, ValueError):  # no list, or no folder at all
+        return set()
+    return {name for name in names if name and not Path(name).is_absolute() and ".." not in Path(name).parts}
 
 
 def folder_mode(parent: Path) -> int:

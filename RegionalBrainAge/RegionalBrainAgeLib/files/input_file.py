@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,6 +43,18 @@ def parsing(name: str, remedy: str = _COPY_AGAIN) -> Iterator[None]:
 def _last_line(error: Exception) -> str:
     text = (str(error).strip().splitlines() or [""])[-1]
     return (text if text and not isinstance(error, KeyError) else f"{type(error).__name__} {text}".strip())[:120]
+
+
+def as_path(path: object, name: str) -> Path:
+    """The path that a caller gave as text or as a path.
+
+    Raises
+    ------
+    InputError : it is something else.
+    """
+    if not isinstance(path, str | os.PathLike):
+        raise InputError(f"{name} was given as {type(path).__name__}.", "Give a path.")
+    return Path(path)
 
 
 def refuse_replacing(out: Path | str, *inputs: Path | None) -> None:

@@ -128,8 +128,8 @@ def _constant(data: pd.DataFrame, settings: Settings) -> list[Finding]:
 
 def _collinear(data: pd.DataFrame, settings: Settings) -> list[Finding]:
     found = []
-    covariates = [c for c in dict.fromkeys([*settings.covariates, "days_post_stroke"]) if c in data.columns]
-    names = [c for c in ["log_lesion_volume", *("sex_M" if c == "sex" else c for c in covariates)] if c in data.columns]
+    asked = ["log_lesion_volume", *settings.covariates, "days_post_stroke"]
+    names = [c for c in dict.fromkeys("sex_M" if c == "sex" else c for c in asked) if c in data.columns]
     names = [c for c in names if pd.api.types.is_numeric_dtype(data[c]) and data[c].nunique() > 1]
     complete = data[names].dropna()
     if len(complete) > len(names) + 1:
@@ -165,7 +165,8 @@ def _parts(design: np.ndarray, kept: np.ndarray, dropped: int, names: list[str])
 
 def _missing(data: pd.DataFrame, networks: tuple[str, ...], settings: Settings) -> list[Finding]:
     found = []
-    empty = [c for c in analysed_columns(data, settings) if data[c].isna().all() and c != "log_lesion_volume"]
+    asked = dict.fromkeys([*analysed_columns(data, settings), *data.columns.intersection(settings.covariates)])
+    empty = [c for c in asked if data[c].isna().all() and c != "log_lesion_volume"]
     found += [Finding("warning", f"Column {c} is empty.") for c in empty if not c.startswith("thickness_")]
     pads = [c for c in data.columns if c.startswith(("pad_ipsi_", "pad_contra_"))]
     holes = int(data[pads].isna().any(axis=1).sum())

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from RegionalBrainAgeLib.case.result.tables import LARGEST_LESION_ML, measured_networks
 from RegionalBrainAgeLib.errors import InputError
+from RegionalBrainAgeLib.files.input_file import as_path
 from RegionalBrainAgeLib.files.words import MISSING_WORDS, same_numbers, sex_of
 
 from .cases import REMEDIES, calibrated_of, check_ids, leave_out, reasons
@@ -28,6 +29,11 @@ _TEXT_COLUMNS = ("case_id", "site", "sex", "lesion_side", "calibrated", "qc", "m
 # A volume beyond any brain is in cubic millimetres; a third of the ages beyond a life are in days or months.
 _OLDEST_YEARS, _WRONG_UNIT_FRACTION = 120.0, 1 / 3
 _RARE_LESION_ML, _FARTHEST_PAD_YEARS, _THICKEST_MM = 600.0, 90.0, 10.0
+# Columns made here, and of what.
+_MADE_OF = {
+    **{"sex_M": "sex", "log_lesion_volume": "lesion_volume_ml", "severe": "motor", "group_mild": "motor"},
+    "comparable": "calibrated",
+}
 REQUIRED = ("case_id", "site", "age", "sex")
 _EXPECTED = (
     "Give the processed_cases.csv that processing cases writes: case_id, site, age, sex, lesion_side, "
@@ -90,20 +96,26 @@ def read_cohort(path: Path | str, settings: Settings | None = None) -> Cohort:
 
     Raises
     ------
-    InputError : the file is no such table, a cell is no number, a case_id is used twice, or the motor outcome is not on
-        the scale 0..1 (see `Settings.motor_scale`).
+    InputError : the file is no such table, a cell is no number, a case_id is used twice, the motor outcome is not on
+        the scale 0..1 (see `Settings.motor_scale`), or `path` or `settings` are of another type.
     """
-    settings = settings or Settings()
-    path = Path(path)
+    settings = Settings() if settings is None else settings
+    if not isinstance(settings, Settings):
+        raise InputError(f"The settings were given as {type(settings).__name__}.", "Give a Settings object.")
+    path = as_path(path, "The table of cases")
     findings: list[Finding] = []
     frame = read_text(path, findings)
     _check_header(path, frame)
+    frame = _without_made_columns(frame, findings)
     networks = tuple(measured_networks(frame.columns))
     rows_read = len(frame)
-    for column in frame.columns.intersection(_TEXT_COLUMNS):
-        keep = {"none"} if column == "lesion_side" else set()
-        frame[column] = [None if v.lower() in MISSING_WORDS - keep else v for v in frame[column]]
-    numeric = [c for c in frame.columns if c not in _TEXT_COLUMNS and is_numeric(c, frame[c])]
+    asked = {*settings.covariates, *settings.group_covariates}
+    asked.update(re.findall(r"\w+", f"{settings.formula} {settings.sem_model}"))
+    numeric = [c for c in frame.columns if c not in _TEXT_COLUMNS and is_numeric(c, frame[c], c in asked)]
+    for column in frame.columns.difference(numeric):
+        # "none" is an answer there: no lesion, no aphasia.
+        answers = {"none"} if column == "lesion_side" or column not in _TEXT_COLUMNS else set()
+        frame[column] = [None if v.lower() in MISSING_WORDS - answers else v for v in frame[column]]
     frame = frame.assign(**to_numbers(frame[numeric], findings))
     frame["sex"] = _sexes(frame)
     alike = same_numbers(frame["site"].dropna().unique())
@@ -145,6 +157,15 @@ def _check_header(path: Path, frame: pd.DataFrame) -> None:
         )
     if frame.empty:
         raise InputError(f"{path.name} has a header but no case.", "Process some cases first.")
+
+
+def _without_made_columns(frame: pd.DataFrame, findings: list[Finding]) -> pd.DataFrame:
+    """The table without columns that have the names of ours: nothing tells whether they hold the same."""
+    given = frame.columns.intersection(list(_MADE_OF))
+    for name in given:
+        told = f"Column {name} is not used: the analysis makes its own of {_MADE_OF[name]}. Rename yours to use it."
+        findings.append(Finding("warning", told))
+    return frame.drop(columns=given)
 
 
 def _sexes(frame: pd.DataFrame) -> list[str | None]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from numbers import Real
 from typing import Any
 
 from RegionalBrainAgeLib.errors import InputError
@@ -140,8 +142,10 @@ class Settings:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Settings:
         """Settings from plain values; an unknown name is refused."""
+        if not isinstance(values, Mapping):
+            raise InputError(f"The settings are {values!r}.", "Give names and their values.")
         known = [field.name for field in fields(cls)]
-        unknown = sorted(set(values) - set(known))
+        unknown = sorted(str(name) for name in set(values) - set(known))
         if unknown:
             raise InputError(f"Unknown setting {', '.join(unknown)}.", f"The settings are {', '.join(known)}.")
         return cls(**values)
@@ -149,19 +153,28 @@ class Settings:
 
 def _of_type(name: str, kind: str, value: Any) -> Any:
     """`value` as the type the setting is declared with; refused with its name where it is another one."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
+    number = isinstance(value, Real) and not isinstance(value, bool) and _is_finite(value)
     texts = isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
     fits = {
         "tuple[str, ...]": texts,
         "str": isinstance(value, str),
         "bool": isinstance(value, bool),
-        "int": number and float(value).is_integer(),
-        "float": number and float("-inf") < float(value) < float("inf"),
+        "int": number and value == int(value),
+        "float": number,
         "float | None": value is None or number,
     }[kind]
     if not fits:
         wanted = {"tuple[str, ...]": "a list of texts", "str": "text", "bool": "true or false", "int": "a whole number"}
         raise InputError(f"The setting {name} is {value!r}.", f"Give {wanted.get(kind, 'a number')}.")
-    if kind == "tuple[str, ...]":
-        return tuple(value)
-    return int(value) if kind == "int" else value
+    if value is None:
+        return None
+    # NumPy's numbers cannot be written as JSON.
+    plain = {"tuple[str, ...]": tuple, "str": str, "bool": bool, "int": int}
+    return plain.get(kind, float)(value)
+
+
+def _is_finite(value: Real) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond all floats
+        return False

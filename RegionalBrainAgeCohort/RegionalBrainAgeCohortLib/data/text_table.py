@@ -49,13 +49,18 @@ def read_text(path: Path, findings: list[Finding]) -> pd.DataFrame:
 
 
 # ---- cells to values ------------------------------------------------------------------------------------------------
-def is_numeric(column: str, cells: pd.Series) -> bool:
-    """Known measurements must be numbers; a column of the user's own is one when all its filled cells are."""
+def is_numeric(column: str, cells: pd.Series, in_model: bool = False) -> bool:
+    """Whether a column must be numbers: known measurements, and columns of the user's own whose filled cells all are.
+
+    in_model : the column is asked for in a model. Then most cells are enough: one odd cell among numbers would make a
+    group of every number.
+    """
     known = ("age", "days_post_stroke", "lesion_volume_ml", "motor", "load_cst", "load_cst_weighted")
     if column in known or re.match(r"(pad|load|thickness)_", column):
         return True
     filled = [c for c in cells if c.lower() not in MISSING_WORDS]
-    return bool(filled) and all(POINT_NUMBER.fullmatch(c) or COMMA_NUMBER.fullmatch(c) for c in filled)
+    numbers = sum(bool(POINT_NUMBER.fullmatch(c) or COMMA_NUMBER.fullmatch(c)) for c in filled)
+    return bool(filled) and (numbers == len(filled) or (in_model and numbers > len(filled) / 2))
 
 
 def to_numbers(frame: pd.DataFrame, findings: list[Finding]) -> dict[str, np.ndarray]:

@@ -13,6 +13,8 @@ from .methods import methods
 if TYPE_CHECKING:
     from ..result import AnalysisResult
 
+METHODS_NAMES = ("methods.md", "references.bib")
+
 
 def write_methods(result: AnalysisResult, out_dir: Path) -> list[Path]:
     """Write ``methods.md`` and ``references.bib`` of what was run; returns their paths."""
@@ -20,7 +22,7 @@ def write_methods(result: AnalysisResult, out_dir: Path) -> list[Path]:
     sections = [f"## {heading}\n\n{text}" for heading, text in methods(result)]
     references = "\n".join(f"- {line}" for line in reference_lines(keys))
     text = "\n\n".join(["# Methods", *sections, f"## References\n\n{references}"]) + "\n"
-    paths = [out_dir / "methods.md", out_dir / "references.bib"]
+    paths = [out_dir / name for name in METHODS_NAMES]
     write_atomically(paths[0], text)
     write_atomically(paths[1], bibtex(keys))
     return paths

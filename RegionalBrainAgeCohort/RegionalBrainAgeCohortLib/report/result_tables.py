@@ -30,8 +30,8 @@ _TEST = {
     "status": "ok; singular (site variance is zero, as lme4's isSingular); constant (the column or the outcome never "
     "varies); rank deficient (the column cannot be told from others; estimates are those of the model without the "
     "columns named in note, as lme4 drops them); too few damaged (the load is not tested, note says why); no complete "
-    "case; failed (the variances have no estimate); not done (a whole analysis, note says why). A row without p was "
-    "not tested: it is no null result.",
+    "case; exact fit (the predictors make up the outcome: nothing is left to test against); failed (the variances have "
+    "no estimate); not done (a whole analysis, note says why). A row without p was not tested: it is no null result.",
     "n_left_out": "Cases not used because a variable of this model is missing.",
     "note": "What else to know about this model.",
 }

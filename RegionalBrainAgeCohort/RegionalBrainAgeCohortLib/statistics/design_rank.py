@@ -6,6 +6,7 @@ import numpy as np
 
 CONSTANT, RANK_DEFICIENT = "constant", "rank deficient"
 RANK_TOLERANCE = 1e-7  # lme4's chkRank.drop.cols
+_EXACT_SHARE = 1e-12
 
 
 def ranked_qr(design: np.ndarray, tolerance: float = RANK_TOLERANCE) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -35,6 +36,14 @@ def ranked_qr(design: np.ndarray, tolerance: float = RANK_TOLERANCE) -> tuple[np
 def independent_columns(design: np.ndarray, tolerance: float = RANK_TOLERANCE) -> np.ndarray:
     """Indices of the columns lme4 keeps; see `ranked_qr`."""
     return ranked_qr(design, tolerance)[0]
+
+
+def is_exact(y: np.ndarray, residual_squares: float) -> bool:
+    """Whether the predictors make up the outcome (n,), so that what is left is rounding, whose tests mean nothing.
+
+    residual_squares : sum of squared residuals of least squares.
+    """
+    return residual_squares <= _EXACT_SHARE * float(((y - y.mean()) ** 2).sum())
 
 
 def term_statuses(design: np.ndarray, kept: np.ndarray, fitted: str) -> tuple[str, ...]:

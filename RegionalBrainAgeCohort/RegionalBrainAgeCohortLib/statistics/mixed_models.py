@@ -21,7 +21,7 @@ import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
 from .design_rank import CONSTANT
-from .random_intercept import FAILED, NO_CASE, InterceptFit, fit_random_intercepts
+from .random_intercept import EXACT, FAILED, NO_CASE, InterceptFit, fit_random_intercepts
 
 LOG_VOLUME = "log_lesion_volume"
 INTERCEPT = "intercept"
@@ -138,7 +138,8 @@ class Columns:
         as the one before has that one's very design and sites.
         """
         y, rows = self.coded(outcome).values[:, 0], self.usable(outcome, predictors, among)
-        asked = tuple(dict.fromkeys(predictors))
+        # sex makes the column sex_M, which may be asked for beside it.
+        asked = tuple(c for c in dict.fromkeys(predictors) if c != "sex_M" or "sex" not in predictors)
         if self._last is not None and self._last[0] == asked and np.array_equal(self._last[1].rows, rows):
             return replace(self._last[1], y=y[rows])
         terms, values = [INTERCEPT], [np.ones((len(rows), 1))]
@@ -211,6 +212,8 @@ def term_rows(model: FittedModel, only: Sequence[str] | None = None) -> list[dic
     notes = []
     if fit.status == CONSTANT:
         notes.append(f"{model.outcome} has the same value in all {fit.n} cases")
+    elif fit.status == EXACT:
+        notes.append(f"the predictors make up {model.outcome}: one of them is a copy of it, or it is a sum of them")
     elif fit.status == FAILED:
         notes.append(f"the site variance of {fit.n} complete cases has no estimate")
     elif dropped and len(dropped) == len(names):

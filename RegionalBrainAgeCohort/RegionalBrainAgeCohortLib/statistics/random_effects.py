@@ -21,6 +21,7 @@ from RegionalBrainAgeLib.errors import InputError, RegionalBrainAgeError
 from scipy import stats
 from statsmodels.regression.mixed_linear_model import MixedLM, MixedLMParams, MixedLMResults
 
+from .design_rank import is_exact
 from .random_intercept import fit_random_intercept
 
 AGREEMENT = 1e-6
@@ -83,7 +84,8 @@ def fit_mixed(data: pd.DataFrame, outcome: str, formula: str, random: str = "1 |
 
     Raises
     ------
-    InputError : a name is no column, the formula cannot be read, or there are too few cases or groups.
+    InputError : a name is no column, the formula cannot be read, its terms make up the outcome, or there are too few
+        cases or groups.
     RegionalBrainAgeError : the two optimisers did not agree: the data do not determine the random effects.
     """
     terms = parse_random(random)
@@ -93,6 +95,9 @@ def fit_mixed(data: pd.DataFrame, outcome: str, formula: str, random: str = "1 |
         raise InputError(f"{len(y)} complete cases are too few for {design.shape[1]} terms.", "Use fewer terms.")
     if np.linalg.matrix_rank(design) < design.shape[1]:
         raise InputError(f"The terms of '{formula}' are exact combinations of each other.", "Leave one out.")
+    left = y - design @ np.linalg.lstsq(design, y, rcond=None)[0]
+    if is_exact(y, float(left @ left)):
+        raise InputError(f"The terms of '{formula}' make up {outcome}.", "Leave out its copy, or itself.")
     groups = {":".join(term.group): used[list(term.group)].astype(str).agg(":".join, axis=1) for term in terms}
     sizes = {name: group.nunique() for name, group in groups.items()}
     for name, size in sizes.items():

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from .design_rank import CONSTANT, RANK_DEFICIENT
+from .design_rank import CONSTANT, RANK_DEFICIENT, is_exact
 from .reml import THETA_GRID, Reduced, SharedDesign, Stack
 
-OK, SINGULAR, FAILED, NO_CASE = "ok", "singular", "failed", "no complete case"
+OK, SINGULAR, FAILED, NO_CASE, EXACT = "ok", "singular", "failed", "no complete case", "exact fit"
 SINGULAR_THETA = 1e-4  # lme4::isSingular
 EIGENVALUE_TOLERANCE = 1e-8  # lmerTest's as_lmerModLmerTest
 _STACK_NUMBERS = 4_000_000  # of the largest array of a stack: 32 MB
@@ -32,9 +32,10 @@ class InterceptFit:
     """One fitted model. Arrays have one entry per design column; a dropped column has NaN everywhere.
 
     ``status`` is "ok", "singular" (site variance at zero), "constant" (the outcome never varies, nothing was fitted),
-    "no complete case", "failed" (the site variance has no estimate within the numbers of a computer, nothing was
-    fitted) or "rank deficient" (at least one column was dropped); ``term_status`` says the same of each coefficient:
-    "constant" for a column that never varies, "rank deficient" for every coefficient that cannot be told from others.
+    "no complete case", "exact fit" (the columns make up the outcome and leave nothing to test against, nothing was
+    fitted), "failed" (the site variance has no estimate within the numbers of a computer, nothing was fitted) or "rank
+    deficient" (at least one column was dropped); ``term_status`` says the same of each coefficient: "constant" for a
+    column that never varies, "rank deficient" for every coefficient that cannot be told from others.
     """
 
     estimate: np.ndarray
@@ -117,7 +118,8 @@ def _reduced(y: np.ndarray, shared: SharedDesign) -> Reduced | InterceptFit:
                 return _unfitted(n, shared.n_sites, columns, CONSTANT)
             if n <= len(shared.decomposed[0]):
                 return _unfitted(n, shared.n_sites, columns, RANK_DEFICIENT)
-            return Reduced.of(y, shared)
+            reduced = Reduced.of(y, shared)
+            return _unfitted(n, shared.n_sites, columns, EXACT) if is_exact(y, reduced.total) else reduced
     except (np.linalg.LinAlgError, ArithmeticError):
         return _unfitted(n, shared.n_sites, columns, FAILED)
 
@@ -137,10 +139,9 @@ def _fitted(models: Sequence[Reduced], level: float) -> list[InterceptFit]:
 def _fitted_together(models: Sequence[Reduced], level: float) -> list[InterceptFit]:
     stack = Stack(models)
     every = np.arange(len(models))
-    perfect = np.array([model.perfect for model in models])
     n_sites = np.array([len(model.site_n) for model in models])
     estimable_site = (n_sites > 1) & (n_sites < stack.n)
-    curved = np.flatnonzero(estimable_site & ~perfect)
+    curved = np.flatnonzero(estimable_site)
     theta = np.zeros(len(models))
     if len(curved):
         theta[curved] = stack.minimum(curved)
@@ -154,12 +155,9 @@ def _fitted_together(models: Sequence[Reduced], level: float) -> list[InterceptF
     scaled = unrotate @ covariance @ np.swapaxes(unrotate, 1, 2)
     variance = residual_variance[:, None] * np.einsum("kii->ki", scaled)
     df = np.repeat(df_residual[:, None], stack.p, axis=1)
-    log_likelihood = np.full(len(models), np.nan)
     if len(curved):
         df[curved] = _satterthwaite(stack, curved, theta[curved], residual_variance[curved], scaled, half)
-    known = np.flatnonzero(~perfect)
-    if len(known):
-        log_likelihood[known] = stack.log_likelihood(theta[known] ** 2, known)
+    log_likelihood = stack.log_likelihood(theta**2, every)
 
     se = np.sqrt(variance)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -69,7 +69,6 @@ class Reduced:
     ols: np.ndarray
     triangle: np.ndarray
     total: float
-    perfect: bool
     site_n: np.ndarray
     site_y: np.ndarray
     site_x: np.ndarray
@@ -83,9 +82,8 @@ class Reduced:
         residual -= basis @ (basis.T @ residual)
         total = float(residual @ residual)
         site_y = np.bincount(shared.site_index, residual, minlength=shared.n_sites)
-        perfect = total <= 1e-20 * float(y @ y)
         columns = shared.design.shape[1]
-        return cls(columns, kept, shared.faults, ols, triangle, total, perfect, shared.site_n, site_y, shared.site_x)
+        return cls(columns, kept, shared.faults, ols, triangle, total, shared.site_n, site_y, shared.site_x)
 
 
 class Stack:

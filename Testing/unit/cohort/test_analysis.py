@@ -151,6 +151,17 @@ def test_a_second_run_removes_what_it_no_longer_makes(nasty, tmp_path):
     assert (tmp_path / "mixed_models.tsv").exists()
 
 
+@pytest.mark.parametrize("name", ["report.html", "analysis.json", "methods.md", "table_one.tsv"])
+def test_a_file_of_the_users_is_not_replaced_and_the_analysis_does_not_begin(nasty, tmp_path, capsys, name):
+    (tmp_path / "figures").mkdir()
+    for mine in (name, "figures/mine.svg"):
+        (tmp_path / mine).write_text("mine", encoding="utf-8")
+    assert main([str(nasty), "--out", str(tmp_path)]) == 2
+    assert f"holds a file {name}" in capsys.readouterr().err
+    assert {path.name for path in tmp_path.rglob("*")} == {"figures", "mine.svg", name}
+    assert (tmp_path / name).read_text(encoding="utf-8") == "mine"
+
+
 @pytest.fixture(scope="module")
 def with_thickness(tmp_path_factory) -> tuple[Path, Path]:
     """Two analyses of one simulated cohort: as it is, and without its thickness columns."""
@@ -444,6 +455,8 @@ def test_a_simulated_cohort_is_a_processed_table_and_repeatable(tmp_path):
     assert (frame.loc[left, "pad_left_fpn"] == frame.loc[left, "pad_ipsi_fpn"]).all()
     with pytest.raises(InputError, match="cannot fill"):
         simulate_cohort(5, 4, 1)
+    with pytest.raises(InputError, match="The seed is -1"):
+        simulate_cohort(80, 8, -1)
 
 
 @pytest.mark.parametrize(("of_one_case", "told"), [("", False), ("lesion", True)])

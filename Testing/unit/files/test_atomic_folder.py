@@ -11,7 +11,7 @@ import pytest
 from RegionalBrainAgeLib.case.steps import EXPECTED_SECONDS, Steps
 from RegionalBrainAgeLib.errors import Cancelled, InputError, RegionalBrainAgeError
 from RegionalBrainAgeLib.files import atomic_folder as output
-from RegionalBrainAgeLib.files.atomic_folder import case_folder
+from RegionalBrainAgeLib.files.atomic_folder import case_folder, check_own, staged_results
 
 
 def test_a_finished_folder_appears_under_its_name_and_nothing_else_is_left(tmp_path):
@@ -130,6 +130,74 @@ def test_a_nearly_full_disk_is_refused_before_any_work(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="5 MB"), case_folder(tmp_path, "sub-1"):
         pass
     assert os.listdir(tmp_path) == []
+
+
+LAST = ("report", "whole")
+
+
+def _write_results(out_dir, *names):
+    with staged_results(out_dir, LAST) as folder:
+        for name in (*names, *LAST):
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_text(" ".join(names), encoding="utf-8")
+
+
+def _seen(out_dir):
+    files = [path for path in out_dir.rglob("*") if path.is_file() and not path.name.startswith(".")]
+    return {path.relative_to(out_dir).as_posix() for path in files}
+
+
+def test_results_replace_those_of_the_run_before_and_leave_what_is_the_users(tmp_path):
+    (tmp_path / "figures").mkdir()
+    for name in ("figures/mine.svg", "notes"):
+        (tmp_path / name).write_text("mine", encoding="utf-8")
+    _write_results(tmp_path, "figures/a.svg", "figures/b.svg", "table")
+    _write_results(tmp_path, "figures/b.svg", "other")
+    assert _seen(tmp_path) == {"figures/mine.svg", "notes", "figures/b.svg", "other", *LAST}
+    assert (tmp_path / "figures" / "mine.svg").read_text(encoding="utf-8") == "mine"
+    assert (tmp_path / "figures" / "b.svg").read_text(encoding="utf-8") == "figures/b.svg other"
+
+
+@pytest.mark.parametrize("name", ["report", "whole", "figures/b.svg"])
+def test_a_file_of_the_users_with_the_name_of_a_result_is_refused_and_stays(tmp_path, name):
+    _write_results(tmp_path / "other", "figures/b.svg")
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("mine", encoding="utf-8")
+    with pytest.raises(InputError, match=f"holds a file {name} that no earlier run wrote"):
+        _write_results(tmp_path, "figures/b.svg")
+    with pytest.raises(InputError, match="Choose another output folder"):
+        check_own(tmp_path, LAST, ["figures/b.svg"])
+    check_own(tmp_path / "other", LAST, ["figures/b.svg"])
+    assert (tmp_path / name).read_text(encoding="utf-8") == "mine"
+    assert _seen(tmp_path) == {name, *(f"other/{mine}" for mine in ("figures/b.svg", *LAST))}
+
+
+def test_a_run_killed_while_its_files_move_leaves_what_the_next_one_replaces(tmp_path, monkeypatch):
+    _write_results(tmp_path, "a", "b")
+    rename, moved = os.replace, []
+
+    def killed_at_the_third(source, target):
+        moved.append(target)
+        if len(moved) == 3:
+            raise KeyboardInterrupt
+        rename(source, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(output.os, "replace", killed_at_the_third)
+        with pytest.raises(KeyboardInterrupt):
+            _write_results(tmp_path, "b", "c", "d")
+    assert not _seen(tmp_path) & set(LAST)
+    _write_results(tmp_path, "e")
+    assert _seen(tmp_path) == {"e", *LAST}
+
+
+def test_a_list_of_files_never_leads_out_of_the_folder(tmp_path):
+    outside = tmp_path / "precious"
+    outside.write_text("mine", encoding="utf-8")
+    _write_results(tmp_path / "out", "a")
+    (tmp_path / "out" / ".whole.files").write_text(f"a\nwhole\nreport\n../precious\n{outside}", encoding="utf-8")
+    _write_results(tmp_path / "out", "b")
+    assert outside.read_text(encoding="utf-8") == "mine"
 
 
 def test_progress_rises_from_zero_to_one_and_every_step_is_timed():

@@ -31,7 +31,7 @@ from .metrics import (
 )
 
 MODEL_METHOD, CLOSED_FORM_METHOD = "graph network", "closed form, same norms"
-METRICS_NAME = "metrics.tsv"
+RESULT_NAMES = ("predictions.csv", "metrics.tsv")
 WITHIN_SITE = "within site"
 CONTROL_DRAWS = 5
 _FEWEST_IN_DECADE = 40
@@ -259,6 +259,7 @@ def write_evaluation(evaluation: Evaluation, folder: Path | str) -> None:
 def write_tables(predictions: pd.DataFrame, metrics: pd.DataFrame, folder: Path) -> None:
     """Writes predictions.csv and then metrics.tsv; each appears whole."""
     make_folder(folder)
-    write_atomically(folder / "predictions.csv", predictions.to_csv(index=False, lineterminator="\n"))
+    predictions_name, metrics_name = RESULT_NAMES
+    write_atomically(folder / predictions_name, predictions.to_csv(index=False, lineterminator="\n"))
     text = metrics.to_csv(sep="\t", index=False, float_format="%.4f", lineterminator="\n")
-    write_atomically(folder / METRICS_NAME, text)
+    write_atomically(folder / metrics_name, text)

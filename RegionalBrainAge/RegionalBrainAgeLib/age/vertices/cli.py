@@ -81,14 +81,15 @@ def evaluate_on_vertices(args: argparse.Namespace) -> int:
     ------
     InputError : an option that vertex mode does not have, or an input that cannot be used.
     """
-    from ...files.atomic_folder import staged_results
+    from ...files.atomic_folder import check_own, staged_results
     from ...resources import model_folder
-    from ..evaluation.evaluate import METRICS_NAME, write_tables
+    from ..evaluation.evaluate import RESULT_NAMES, write_tables
     from ..evaluation.figures import write_age_figures
     from .vertex_files import load_vertex_model
 
     _refuse("evaluate", {"--calibration": args.calibration}, "Ages of vertex mode cannot be calibrated to a scanner.")
     _refuse("evaluate", {"--lesions": args.lesions}, "The card of a vertex model measures no damaged brains.")
+    check_own(args.out, RESULT_NAMES)
     model = load_vertex_model(model_folder(args.model))
     people = _people(args)
     if args.card:
@@ -96,7 +97,7 @@ def evaluate_on_vertices(args: argparse.Namespace) -> int:
     used = model.without_messages() if args.without_messages else model
     ages = used.predict(people, progress_lines())
     predictions, metrics = _tables(model, people, ages)
-    with staged_results(args.out, last=(METRICS_NAME,), stale=("figures/*.svg",)) as folder:
+    with staged_results(args.out, last=RESULT_NAMES) as folder:
         write_tables(predictions, metrics, folder)
         write_age_figures(people.age_years, ages, folder)
     LOG.info(metrics.to_string(index=False))

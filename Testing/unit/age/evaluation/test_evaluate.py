@@ -170,6 +170,11 @@ def test_the_commands_calibrate_and_evaluate(tiny_model, made_table, tmp_path):
     np.testing.assert_allclose(predictions.pad_years, predictions.brain_age_years - predictions.age_years, atol=1e-3)
     assert (out / "metrics.tsv").is_file()
     assert len(list((out / "figures").glob("*.svg"))) == 5
+    (out / "figures" / "mine.svg").touch()
+    assert main(arguments) == 0
+    assert len(list((out / "figures").glob("*.svg"))) == 6
+    (tmp_path / "metrics.tsv").touch()
+    assert main([*arguments[:-1], str(tmp_path)]) == 2
 
 
 def test_figures_show_error_and_coverage_by_decade(tmp_path):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from RegionalBrainAgeCohortLib.analysis import run
 from RegionalBrainAgeCohortLib.data.cohort_table import read_cohort
 from RegionalBrainAgeCohortLib.data.settings import Settings
+from RegionalBrainAgeCohortLib.statistics.mixed_models import volume_models
 from RegionalBrainAgeLib.errors import InputError
 from shared_folder import REFERENCE
 
@@ -84,6 +86,52 @@ def test_every_way_to_write_missing_is_missing(frame, read, missing):
     cohort = read(text)
     assert np.isnan(cohort.data.loc[0, "pad_ipsi_fpn"])
     assert "1 case(s) lack at least one regional PAD" in sentences(cohort)
+
+
+def test_missing_words_in_a_text_column_of_ones_own_are_missing_and_none_is_an_answer(frame, read):
+    hand = np.resize(["R", "L"], 60).astype(object)
+    hand[[3, 8, 21]] = "", "n/a", "NA"
+    cohort = read(frame.assign(hand=hand, aphasia=np.resize(["none", "mild", "?"], 60), notes=""))
+    assert cohort.data["hand"].isna().to_numpy().nonzero()[0].tolist() == [3, 8, 21]
+    assert cohort.data["aphasia"].value_counts().to_dict() == {"none": 20, "mild": 20}
+    table = volume_models(cohort.data, ["pad_ipsi_fpn"], ["hand"])
+    assert set(table["term"]) == {"intercept", "log_lesion_volume", "hand_R", "days_post_stroke"}
+    assert set(table["n"]) == {57}
+    assert "Column notes is empty" in sentences(read(frame.assign(notes="NA"), Settings(covariates=("notes",))))
+
+
+def test_an_odd_cell_among_the_numbers_of_a_covariate_is_named(frame, read):
+    education = np.resize(range(8, 21), 60).astype(object)
+    education[7] = "unk."
+    odd = frame.assign(education=education)
+    asked = [Settings(covariates=("age", "education")), Settings(group_covariates=("education",)),
+             Settings(formula="age * education"), Settings(sem_model="motor ~ education")]  # fmt: skip
+    for settings in asked:
+        with pytest.raises(InputError, match=r"row 9, column education: 'unk\.'"):
+            read(odd, settings)
+    assert len(read(odd).data) == 60
+    grades = frame.assign(grade=np.resize(["1", "2a", "2b"], 60))
+    assert read(grades, Settings(covariates=("grade",))).data["grade"].nunique() == 3
+
+
+@pytest.mark.parametrize("source", ["sex", "lesion_volume_ml", "motor"])
+def test_columns_named_like_made_ones_are_not_used_and_said(frame, read, source):
+    made = dict.fromkeys(("sex_M", "log_lesion_volume", "severe", "group_mild", "comparable"), 7)
+    table = frame if source == "sex" else frame.drop(columns=source)
+    mine, plain = read(table.assign(**made)), read(table)
+    pd.testing.assert_frame_equal(mine.data, plain.data)
+    for name in made:
+        assert f"Column {name} is not used" in sentences(mine)
+        assert f"Column {name} is not used" not in sentences(plain)
+
+
+@pytest.mark.parametrize("covariates", [("age", "log_lesion_volume"), ("sex", "sex_M"), ("sex_M", "sex", "age", "age")])
+def test_a_covariate_named_twice_counts_once_and_is_no_combination(frame, read, covariates):
+    cohort = read(frame, Settings(covariates=covariates))
+    assert "collinear" not in sentences(cohort)
+    table = volume_models(cohort.data, ["pad_ipsi_fpn"], covariates)
+    assert not table.duplicated(["model", "term"]).any()
+    assert "rank deficient" not in set(table["status"])
 
 
 def test_a_cell_that_is_no_number_is_named(frame, read):
@@ -321,12 +369,15 @@ def test_a_missing_file_is_named(tmp_path):
         read_cohort(tmp_path / "nowhere.csv")
 
 
-def test_settings_that_make_no_sense_are_refused():
-    for bad in ({"severe_cut": 25}, {"families": ("mixed", "magic")}, {"sem_missing": "guess"}, {"folds": 1},
-                {"severe_cut": "x"}, {"families": [5]}, {"folds": []}, {"covariates": 5}, {"covariates": "age"},
-                {"threads": 0}, {"motor": "gait"}, {"motor": "fm", "motor_scale": 66}):  # fmt: skip
-        with pytest.raises(InputError):
-            Settings(**bad)
-    with pytest.raises(InputError, match="Unknown setting colour"):
-        Settings.from_dict({"colour": "red"})
-    assert Settings.from_dict(Settings().as_dict()) == Settings()
+@pytest.mark.parametrize("settings", [{"seed": 2}, "mixed", 5])
+def test_settings_that_are_no_settings_are_refused(frame, read, settings):
+    with pytest.raises(InputError, match="settings were given as"):
+        read(frame, settings)
+    with pytest.raises(InputError):
+        Settings.from_dict([settings])
+
+
+@pytest.mark.parametrize(("table", "out"), [(None, "out"), (pd.DataFrame(), "out"), ("cases.csv", None)])
+def test_what_is_no_path_is_refused(table, out):
+    with pytest.raises(InputError, match="Give a path"):
+        run(table, out)

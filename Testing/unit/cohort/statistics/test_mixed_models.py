@@ -18,6 +18,7 @@ from RegionalBrainAgeCohortLib.statistics.mixed_models import (
     load_models,
     volume_models,
 )
+from RegionalBrainAgeCohortLib.statistics.model_checks import check_models
 from RegionalBrainAgeCohortLib.statistics.random_intercept import fit_random_intercept, fit_random_intercepts
 from scipy import optimize, stats
 from shared_folder import REFERENCE
@@ -132,7 +133,7 @@ def test_a_fit_without_numbers_is_a_status_and_never_an_exception():
         design = np.column_stack([np.ones(n), rng.normal(size=n), rng.integers(0, 2, n)])
         for y in (np.full(n, np.inf), 1e200 * rng.normal(size=n), rng.normal(size=n), design[:, 1]):
             fit = fit_random_intercept(y, design, site)
-            assert fit.status in ("ok", "singular", "constant", "rank deficient", "failed")
+            assert fit.status in ("ok", "singular", "constant", "rank deficient", "exact fit", "failed")
     assert fit_random_intercept(np.empty(0), np.empty((0, 2)), np.empty(0, str)).status == "no complete case"
 
 
@@ -233,6 +234,34 @@ def test_status_says_which_coefficients_cannot_be_told_apart():
     assert loads["note"].str.contains("load_contra_x2").all()
 
 
+@pytest.mark.parametrize("copy", ["pad_ipsi_fpn", "months", "rounded"])
+def test_an_outcome_that_its_predictors_make_up_is_not_tested_and_counts_in_no_family(copy):
+    data = cohort("typical")
+    data["months"] = 12 * data["pad_ipsi_fpn"] + 3
+    data["rounded"] = data["pad_ipsi_fpn"].round(10)
+    covariates = ("age", copy)
+    table = volume_models(data, ["pad_ipsi_fpn", "pad_contra_fpn", "pad_ipsi_van"], covariates)
+    own = table["outcome"] == "pad_ipsi_fpn"
+    assert set(table.loc[own, "status"]) == {"exact fit"}
+    assert table.loc[own, ["estimate", "se", "p", "p_fdr"]].isna().all(axis=None)
+    assert table.loc[own, "note"].str.contains("make up pad_ipsi_fpn").all()
+    others = volume_models(data, ["pad_contra_fpn", "pad_ipsi_van"], covariates)
+    pd.testing.assert_frame_equal(table[~own].reset_index(drop=True), others)
+    loads = load_models(data, ["pad_ipsi_fpn", "pad_contra_fpn"], ["load_cst"], covariates)
+    assert loads["p"].isna().tolist() == loads["unadjusted_p"].isna().tolist() == [True, False]
+    assert check_models(data, ["pad_ipsi_fpn", "pad_contra_fpn"], covariates)["outcome"].tolist() == ["pad_contra_fpn"]
+
+
+def test_a_small_residual_is_tested_all_the_same():
+    """A residual a hundred-thousandth of the outcome's spread is a measurement, not rounding."""
+    data = cohort("typical")
+    noise = np.random.default_rng(2).normal(size=len(data))
+    data["pad_ipsi_fpn"] = 3 * data["age"] + 3e-5 * data["age"].std() * noise + 1e6
+    row = volume_models(data, ["pad_ipsi_fpn"], ["age"]).set_index(["model", "term"]).loc[("volume", "age")]
+    assert row["status"] in ("ok", "singular")
+    assert row["estimate"] == pytest.approx(3, abs=1e-6)
+
+
 @pytest.mark.parametrize(("site", "words"), [("all the same", "one site"), (None, "one case per site")])
 def test_without_a_site_effect_to_estimate_the_model_is_ordinary_regression(site, words):
     data = cohort("small").dropna()
@@ -274,11 +303,13 @@ def test_many_models_at_once_are_each_model_alone():
             design[:, -1] = 2 * design[:, 0]
         if k % 10 == 5:
             y[:] = 4.0
+        if k % 10 == 6:
+            y = design @ np.ones(design.shape[1])
         if k % 10 == 7:
             y *= 1e170
         models.append((y, design, site))
     together = fit_random_intercepts(iter(models))
-    assert {fit.status for fit in together} >= {"ok", "rank deficient", "constant", "failed"}
+    assert {fit.status for fit in together} >= {"ok", "rank deficient", "constant", "exact fit", "failed"}
     for model, fit in zip(models, together, strict=True):
         alone = fit_random_intercept(*model)
         assert (fit.status, fit.term_status, fit.dropped, fit.n) == (

@@ -71,6 +71,8 @@ def test_one_random_intercept_is_the_exact_fit_and_formulas_may_have_interaction
         ("age", "1 + days post | site", "no column name"),
         ("age + I(2 * age)", "1 | site", "exact combinations"),
         ("age", "1 | case_id", "no variance to estimate"),
+        ("age + pad_ipsi_fpn", "1 | site", "make up pad_ipsi_fpn"),
+        ("I(2 * pad_ipsi_fpn)", "1 + age | site", "make up pad_ipsi_fpn"),
     ],
 )
 def test_a_model_that_cannot_be_fitted_says_why_in_its_row(formula, random, words):
