@@ -18,7 +18,10 @@ def columns_of(case: CaseFolder) -> list[tuple[str, str]]:
     if reading.calibrated(case):
         value = ("PAD", _("Predicted age difference of the region, corrected (years)"))
     else:
-        value = (_("Dev."), _("Deviation of the region from this brain as a whole, corrected (years)"))
+        value = (
+            _("Dev."),
+            _("Deviation of the region from {whole}, corrected (years)").format(whole=reading.whole_name(case)),
+        )
     sides = _("ipsilesional minus contralesional") if case.one_sided else _("left minus right")
     return [
         (_("Region"), _("Network and hemisphere")),
@@ -87,8 +90,8 @@ def describe(case: CaseFolder, row: RegionRow) -> str:
         )
     elif value.estimable:
         parts.append(
-            _("{years} years from this brain as a whole (healthy {low} to {high})").format(
-                years=signed(value.value_years), **_ends(value)
+            _("{years} years from {whole} (healthy {low} to {high})").format(
+                years=signed(value.value_years), whole=reading.whole_name(case), **_ends(value)
             )
         )
     if contrast.estimable:

@@ -84,7 +84,8 @@ def tripod_ai(result: AnalysisResult) -> pd.DataFrame:
         ("20", "Participants", "Flow of cases; Table 1."),
         ("21-22", "Model development and specification", "Models are judged, not stored or offered for use."),
         ("23", "Performance",
-         f"AUC {row['auc']:.3f} (by sites {row['site_boot_ci_low']:.3f} to {row['site_boot_ci_high']:.3f}), "
+         f"AUC {row['auc']:.3f} (95 % interval from whole sites drawn anew: {row['site_boot_ci_low']:.3f} to "
+         f"{row['site_boot_ci_high']:.3f}), "
          f"calibration in the large {row['calibration_in_the_large']:.2f}, slope {row['calibration_slope']:.2f}, Brier "
          f"{row['brier']:.3f}; decision curve."),
         ("24", "Model updating", "None."),

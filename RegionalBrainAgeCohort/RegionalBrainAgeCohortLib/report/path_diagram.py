@@ -5,6 +5,7 @@ Observed variables are boxes, latent ones ellipses; arrows carry standardised es
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,10 @@ from .figure_style import BLUE, INK, MUTED, ORANGE, Picture, to_svg, words
 _BOX_W, _BOX_H = 2.25, 0.62
 _STEP_X, _STEP_Y = 4.4, 1.75
 _ARC = 1.25  # how high an arrow rises to pass over a box
+# Size of a label of two lines, in inches, and where along its arrow it may stand, the best place first.
+_LABEL_INCH = np.array([0.64, 0.23])
+_ROUNDS = 6
+_ALONG = sorted(np.linspace(0.15, 0.85, 29), key=lambda part: abs(part - 0.5))
 
 
 def draw_paths(result: SemResult, title: str) -> Picture:
@@ -37,8 +42,12 @@ def draw_paths(result: SemResult, title: str) -> Picture:
     ax.set(xlim=(xs.min() - _BOX_W / 2 - 0.4, xs.max() + _BOX_W / 2 + 0.4),
            ylim=(ys.min() - _BOX_H / 2 - 0.75, ys.max() + _BOX_H / 2 + 0.2 + room), aspect="equal")  # fmt: skip
     ax.axis("off")
-    for (begin, end), row in zip(edges, arrows.itertuples(), strict=True):
-        _arrow(ax, place, begin, end, row)
+    along = [_arrow(ax, place, *edge, row) for edge, row in zip(edges, arrows.itertuples(), strict=True)]
+    # A box with the R² below it is about two boxes high.
+    boxes = [Place(x, y - _BOX_H / 2, _BOX_W, 2 * _BOX_H) for x, y in place.values()]
+    spots = free_places(along, _LABEL_INCH * width / figure.get_figwidth(), boxes)
+    for spot, row in zip(spots, arrows.itertuples(), strict=True):
+        _label(ax, spot, row)
     for row in spans.itertuples():
         a, b = np.array(place[row.lhs]), np.array(place[row.rhs])
         ax.add_patch(
@@ -90,7 +99,46 @@ def layout(edges: list[tuple[str, str]], names: list[str]) -> dict[str, tuple[fl
     return place
 
 
-def _arrow(ax: Axes, place: dict, begin: str, end: str, row: Any) -> None:
+@dataclass(frozen=True)
+class Place:
+    """A rectangle of the diagram by its middle and size."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    def overlap(self, other: Place) -> float:
+        """Area that two rectangles share."""
+        wide = min(self.x + self.width / 2, other.x + other.width / 2) - max(
+            self.x - self.width / 2, other.x - other.width / 2
+        )
+        high = min(self.y + self.height / 2, other.y + other.height / 2) - max(
+            self.y - self.height / 2, other.y - other.height / 2
+        )
+        return max(wide, 0.0) * max(high, 0.0)
+
+
+def free_places(along: list[list[np.ndarray]], size: np.ndarray, boxes: list[Place]) -> list[Place]:
+    """A place for every label where it covers least of the boxes and of the other labels.
+
+    Each label in turn takes its best place beside where the others are, a few times over.
+
+    Parameters
+    ----------
+    along : for each label the points where it may stand, the best first. size : (2,) of a label.
+    """
+    spots = [Place(*points[0], *size) for points in along]
+    for _ in range(_ROUNDS):
+        for number, points in enumerate(along):
+            others = [*boxes, *spots[:number], *spots[number + 1 :]]
+            choices = [Place(*point, *size) for point in points]
+            spots[number] = min(choices, key=lambda one: sum(one.overlap(other) for other in others))
+    return spots
+
+
+def _arrow(ax: Axes, place: dict, begin: str, end: str, row: Any) -> list[np.ndarray]:
+    """Draws an arrow and tells where along it a label may stand, the best place first."""
     a, b = np.array(place[begin]), np.array(place[end])
     value = row.std_all
     colour = ORANGE if value > 0 else BLUE
@@ -104,12 +152,16 @@ def _arrow(ax: Axes, place: dict, begin: str, end: str, row: Any) -> None:
                         ls="-" if sure else (0, (3, 2)), connectionstyle=f"arc3,rad={-bend}", shrinkA=0, shrinkB=0,
                         joinstyle="miter")
     )  # fmt: skip
-    low, high = (row.std_boot_ci_low, row.std_boot_ci_high)
+    rise = np.array([0.0, bend * np.hypot(*(stop - start))])
+    return [start + part * (stop - start) + 2 * part * (1 - part) * rise for part in _ALONG]
+
+
+def _label(ax: Axes, spot: Place, row: Any) -> None:
+    value, low, high = row.std_all, row.std_boot_ci_low, row.std_boot_ci_high
     if not np.isfinite(low):
         low, high = value - 1.96 * row.std_se, value + 1.96 * row.std_se
     label = f"{value:.2f}" + (f"\n({low:.2f}, {high:.2f})" if row.se > 0 else "\n(fixed)")
-    spot = start + 0.5 * (stop - start) + np.array([0.0, 0.5 * bend * np.hypot(*(stop - start))])
-    ax.text(spot[0], spot[1], with_minus(label), ha="center", va="center", fontsize=7.6, linespacing=1.15,
+    ax.text(spot.x, spot.y, with_minus(label), ha="center", va="center", fontsize=7.6, linespacing=1.15,
             color=INK, zorder=6, bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5})  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from ...files.wording import listed, plain
 from ..result.result import CaseResult, GlobalAgeResult
-from .reading import Reading, calibrated, contrasts, regions, why_withheld
+from .reading import Reading, calibrated, contrasts, regions, whole_name, why_withheld
 
 # From this many networks on, naming those that are left over may be shorter.
 _MANY = 4
@@ -37,17 +37,19 @@ def _calibrated(result: CaseResult) -> list[str]:
 
 
 def _within(result: CaseResult) -> list[str]:
-    return [_of_sides(result), _of_regions(result, "deviate from this brain as a whole beyond the healthy range", [])]
+    what = f"deviate from {whole_name(result)} beyond the healthy range"
+    return [_of_sides(result), _of_regions(result, what, [])]
 
 
 def _whole(result: CaseResult) -> str:
     whole = result.global_age
+    name = whole_name(result)
     if whole is None or not whole.estimable:
-        return "The age of this brain as a whole is not estimable."
+        return f"The age of {name} is not estimable."
     age_years = result.case.age_years
     low, high = global_interval_years(whole, age_years)
     age, lowest, highest, at = (plain(y, 0) for y in (age_years + whole.pad_corrected_years, low, high, age_years))
-    return f"This brain as a whole: {age} years ({lowest} to {highest}) at {at}."
+    return f"{name[0].upper()}{name[1:]}: {age} years ({lowest} to {highest}) at {at}."
 
 
 def global_interval_years(whole: GlobalAgeResult, age_years: float) -> tuple[float, float]:
@@ -63,12 +65,10 @@ def _of_sides(result: CaseResult) -> str:
     first, second = _sides(result)
     outside = _in_words(first, found, {1: "older"}) + _in_words(second, found, {-1: "older"})
     lost = [network for network in found if network not in known]
-    return _sentence(
-        f"Sides differ beyond the healthy range in {_count(found)} of {len(known)} networks",
-        outside,
-        [listed(lost)] if lost else [],
-        result.in_health.networks,
-    )
+    count = _count(found)
+    start = f"Sides differ beyond the healthy range in {count} of {len(known)} networks"
+    as_many = _as_many(result.in_health.networks, count)
+    return _sentence(start, outside, [listed(lost)] if lost else [], as_many)
 
 
 def _of_regions(result: CaseResult, what: str, lost: list[str]) -> str:
@@ -76,8 +76,9 @@ def _of_regions(result: CaseResult, what: str, lost: list[str]) -> str:
     outside = []
     for side in _sides(result):
         outside += _in_words(side, _of_side(result, side), {1: "older", -1: "younger"})
-    estimable = sum(reading.estimable for reading in found.values())
-    return _sentence(f"{_count(found)} of {estimable} regions {what}", outside, lost, result.in_health.regions)
+    count, estimable = _count(found), sum(reading.estimable for reading in found.values())
+    as_many = _as_many(result.in_health.regions, count)
+    return _sentence(f"{count} of {estimable} regions {what}", outside, lost, as_many)
 
 
 def _lost_regions(result: CaseResult) -> list[str]:
@@ -116,16 +117,16 @@ def _in_words(side: str, found: Mapping[str, Reading], words: Mapping[int, str])
     return phrases
 
 
-def _sentence(start: str, outside: list[str], lost: list[str], share_in_health: float) -> str:
+def _sentence(start: str, outside: list[str], lost: list[str], as_many: str) -> str:
     names = f": {'; '.join(outside)}" if outside else ""
     without = f" ({listed(lost)} not estimable)" if lost else ""
-    return f"{start}{names}{without}{_as_many(share_in_health) if outside else ''}."
+    return f"{start}{names}{without}{as_many}."
 
 
-def _as_many(share_in_health: float) -> str:
-    """How many healthy people have as many numbers outside; empty where that is not known."""
-    if math.isnan(share_in_health):
+def _as_many(share_in_health: float, count: int) -> str:
+    """How many healthy people have as many numbers outside; empty for none, and where that is not known."""
+    if not count or math.isnan(share_in_health):
         return ""
     of_hundred = round(100 * share_in_health)
     how_many = f"{of_hundred} in 100" if of_hundred else "fewer than 1 in 100"
-    return f"; {how_many} healthy people {'has' if of_hundred == 1 else 'have'} as many or more"
+    return f"; {how_many} healthy people {'has' if of_hundred == 1 else 'have'} {count} or more"

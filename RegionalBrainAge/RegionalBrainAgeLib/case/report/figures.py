@@ -18,7 +18,7 @@ from ...figures.quiet_style import drawing_style
 from ...figures.surface import Surface, shade, trimmed
 from ...files.wording import with_minus
 from ..result.result import CaseResult
-from .reading import calibrated, regions
+from .reading import calibrated, regions, whole_name
 from .scene import Scene
 
 # Pixels between the pictures of a row.
@@ -47,14 +47,14 @@ class Bar:
 def map_jpg(scene: Scene, views: Sequence[Surface], result: CaseResult) -> bytes:
     """The brain coloured by what may be read of it; grey inside the healthy range.
 
-    Calibrated: the corrected PAD. Not calibrated: each region's deviation from this brain as a whole.
+    Calibrated: the corrected PAD. Not calibrated: each region's deviation from the global age (`whole_name`).
     """
     found = [regions(result)[row.region] for row in result.regions]
     values = np.array([reading.value_years for reading in found])
     outside = np.array([reading.outside != 0 for reading in found])
     scale = YearsScale(years_limit(values[outside]))
     places = np.linspace(-scale.limit, scale.limit, 256)
-    than = "expected for the age" if calibrated(result) else "this brain as a whole"
+    than = "expected for the age" if calibrated(result) else whole_name(result)
     bar = Bar(
         scale.colours(places, np.ones(256, bool))[None], -scale.limit, scale.limit,
         f"years younger (−) or older (+) than {than}", True,

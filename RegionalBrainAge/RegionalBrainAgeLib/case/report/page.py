@@ -16,7 +16,7 @@ from ...files.wording import ABSENT, RESEARCH_USE, listed, percent, plain, signe
 from ..result.result import CaseResult
 from .answer import answer, global_interval_years
 from .range_bar import axis, axis_limit, range_bar
-from .reading import calibrated, contrasts, regions, simulated, why_withheld
+from .reading import calibrated, contrasts, regions, simulated, whole_name, why_withheld
 from .texts import ABBREVIATIONS, CALIBRATED, CALIBRATION, CITATION, LIMITS, NETWORK_NAMES, SIDE_NAMES, UNCALIBRATED
 
 FOLDER = Path(__file__).parent
@@ -49,6 +49,8 @@ def report_html(result: CaseResult, pictures: Mapping[str, bytes], viewer: str =
         drawn_on=drawn_on,
         not_readable=_not_readable(result),
         whole=_whole(result),
+        of_whole=whole_name(result),
+        whole_name=f"{whole_name(result)[0].upper()}{whole_name(result)[1:]}",
         networks=[_network(result, network, of_regions, of_networks, limits) for network in result.networks],
         axes=[Markup(axis(limit)) for limit in limits],
         value_name="PAD, years" if calibrated(result) else "deviation, years",
@@ -85,7 +87,7 @@ def _network(result, network, of_regions, of_networks, limits) -> dict[str, obje
 
 
 def _whole(result: CaseResult) -> tuple[str, str]:
-    """The age of the brain as a whole, and what to make of it."""
+    """The global age, and what to make of it."""
     whole = result.global_age
     if why_withheld(result):
         return ABSENT, why_withheld(result)

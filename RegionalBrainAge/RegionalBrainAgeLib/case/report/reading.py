@@ -55,6 +55,11 @@ def why_withheld(result: CaseResult) -> str:
     return ""
 
 
+def whole_name(result: CaseResult) -> str:
+    """What the global age is of: with a lesion on one side, the other hemisphere (and the midline) only."""
+    return "this brain's unlesioned hemisphere" if result.one_sided else "this brain as a whole"
+
+
 def simulated(result: CaseResult) -> str:
     """What every page says first of a case that is not real; empty for a real one."""
     return f"{SIMULATED} Not real: {listed(result.case.simulated)}." if result.case.simulated else ""
@@ -72,7 +77,7 @@ def contrasts(result: CaseResult) -> dict[str, Reading]:
 
 
 def regions(result: CaseResult) -> dict[str, Reading]:
-    """By region: corrected PAD where the case is calibrated, else the deviation from this brain as a whole.
+    """By region: corrected PAD where the case is calibrated, else the deviation from the global age (`whole_name`).
 
     The 90 % interval of a number and the healthy range say the same: a number lies outside the range exactly where its
     interval does not hold zero.

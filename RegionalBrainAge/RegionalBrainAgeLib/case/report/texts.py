@@ -16,6 +16,8 @@ NETWORK_NAMES = {
 SIDE_NAMES = {"L": "left", "R": "right", "bilateral": "both hemispheres", "none": "none"}
 ABBREVIATIONS = (
     ("PAD", "predicted age difference: brain age minus age"),
+    ("deviation", "age of a region minus that of the brain it lies in, less what is usual in health"),
+    ("healthy range", "where 90 % of healthy people of that age lie"),
     ("ipsi, contra", "on the side of the lesion, on the other side"),
     ("CST", "corticospinal tract"),
 )
@@ -39,6 +41,9 @@ LIMITS = (
     "A healthy range holds 90 % of healthy people of that age: in health, one number in ten lies outside its own. The "
     "numbers of one brain go together, so some healthy people have many outside; the answer says how many do. One "
     "person's number outside its range is a reason to look, not a finding.",
+    "The age of a brain also uses ventricles, deep structures and all grey matter: it is not the mean of the regions. "
+    "With a lesion on one side it is that of the other hemisphere and the midline; the lesioned side is read apart, "
+    "so its ranges are wider. Ages in the report have the age bias taken off, those in regions.tsv have not.",
     "An ipsilesional region is estimated from what the lesion left of it and from its neighbours. Where too much is "
     "lost the region is called not estimable instead.",
     "For registration and for the surfaces beside it the lesion is filled with tissue of the mirrored hemisphere, so "

@@ -54,7 +54,10 @@ REGION_COLUMNS = {
     "thickness_mm": ("Mean cortical thickness of the region's measured parcels, weighted by overlap.", "mm"),
     "parcels": ("Number of parcels the region is made of (overlap of at least 15 %).", "count"),
     "parcels_lesioned_fraction": ("Lesioned fraction of the region's parcels, weighted by overlap, 0..1.", "fraction"),
-    "deviation_years": ("The region's age less the age of this brain as a whole, raw.", "years"),
+    "deviation_years": (
+        "The region's age less the global age (with a lesion on one side, of the other hemisphere), raw.",
+        "years",
+    ),
     "deviation_corrected_years": (
         "The same less what is usual in health at this age; a scanner's shift cancels.",
         "years",

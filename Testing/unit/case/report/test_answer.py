@@ -66,8 +66,8 @@ def test_the_side_of_the_lesion_decides_which_side_is_called_older():
 def test_deviating_regions_are_counted_and_named():
     # Deviations of the made-up case: FPN_R 5.5, VIS_L -5, VIS_R -3, each with an interval of +-5 years.
     assert (
-        "1 of 3 regions deviate from this brain as a whole beyond the healthy range: contralesional older in FPN."
-        in answer(case())
+        "1 of 3 regions deviate from this brain's unlesioned hemisphere beyond the healthy range: contralesional older "
+        "in FPN." in answer(case())
     )
 
 
@@ -98,9 +98,9 @@ def test_where_most_networks_lie_outside_the_others_are_named(older, words):
 @pytest.mark.parametrize(
     ("share", "words"),
     [
-        (0.47, "VIS (FPN not estimable); 47 in 100 healthy people have as many or more."),
-        (0.012, "; 1 in 100 healthy people has as many or more."),
-        (0.003, "; fewer than 1 in 100 healthy people have as many or more."),
+        (0.47, "VIS (FPN not estimable); 47 in 100 healthy people have 1 or more."),
+        (0.012, "; 1 in 100 healthy people has 1 or more."),
+        (0.003, "; fewer than 1 in 100 healthy people have 1 or more."),
     ],
 )
 def test_how_many_healthy_people_have_as_many_outside_is_said_beside_what_is_outside(share, words):
@@ -129,7 +129,7 @@ def test_a_calibrated_case_is_told_by_its_pads():
     text = answer(with_pads(case(calibration="local"), FPN_R=9.5, VIS_L=-9.5, VIS_R=8.5))
     assert text == (
         "2 of 3 regions are older or younger than expected: ipsilesional younger in VIS; contralesional older in FPN "
-        "(ipsilesional FPN not estimable). This brain as a whole: 62 years (53 to 71) at 60."
+        "(ipsilesional FPN not estimable). This brain's unlesioned hemisphere: 62 years (53 to 71) at 60."
     )
 
 

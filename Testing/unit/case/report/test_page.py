@@ -133,8 +133,8 @@ def test_a_failed_quality_check_comes_before_everything_else(pictures):
 
 def test_a_contrast_stands_beside_its_healthy_range_seen_from_the_lesion(pictures):
     left, right = (Document(report_html(made_up_result(side), pictures)).text for side in "LR")
-    assert re.search(r"−2\.0\s*−12 to \+13", left)
-    assert re.search(r"\+2\.0\s*−13 to \+12", right)
+    assert re.search(r"−2\.0\s*−12\.0 to \+13\.0", left)
+    assert re.search(r"\+2\.0\s*−13\.0 to \+12\.0", right)
 
 
 @pytest.mark.parametrize("side", ["bilateral", "none"])
