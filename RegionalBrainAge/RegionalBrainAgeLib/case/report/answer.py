@@ -49,7 +49,7 @@ def _whole(result: CaseResult) -> str:
     age_years = result.case.age_years
     low, high = global_interval_years(whole, age_years)
     age, lowest, highest, at = (plain(y, 0) for y in (age_years + whole.pad_corrected_years, low, high, age_years))
-    return f"{name[0].upper()}{name[1:]}: {age} years ({lowest} to {highest}) at {at}."
+    return f"{name.capitalize()}: {age} years ({lowest} to {highest}) at {at}."
 
 
 def global_interval_years(whole: GlobalAgeResult, age_years: float) -> tuple[float, float]:

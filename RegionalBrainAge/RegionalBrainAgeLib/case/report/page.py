@@ -50,7 +50,6 @@ def report_html(result: CaseResult, pictures: Mapping[str, bytes], viewer: str =
         not_readable=_not_readable(result),
         whole=_whole(result),
         of_whole=whole_name(result),
-        whole_name=f"{whole_name(result)[0].upper()}{whole_name(result)[1:]}",
         networks=[_network(result, network, of_regions, of_networks, limits) for network in result.networks],
         axes=[Markup(axis(limit)) for limit in limits],
         value_name="PAD, years" if calibrated(result) else "deviation, years",
