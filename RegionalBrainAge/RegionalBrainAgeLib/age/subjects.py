@@ -14,7 +14,7 @@ from ..cortex.freesurfer import read_subject
 from ..errors import InputError
 from ..files.atomic_file import write_atomically
 from ..files.tables import read_table, table_text
-from ..files.words import is_missing, number_of, sex_or_code, unclear_sexes
+from ..files.words import check_sexes, is_missing, number_of, sex_or_code
 from ..structures.freesurfer import read_volumes
 from .features import NODE_NAMES, PARCEL_NODES, Features, features_of_parcels
 from .people import People, people_of_features
@@ -45,9 +45,7 @@ def read_subjects(
     """
     folder, rows = Path(subjects_dir), read_table(participants)
     key = person_column(participants, rows)
-    unclear = unclear_sexes(row["sex"] for row in rows)
-    if unclear:
-        raise InputError(f"The column sex of {participants} is unclear: {unclear}.", "Write F for women, M for men.")
+    check_sexes(participants, (row["sex"] for row in rows))
     found: list[tuple[dict[str, str], float, str, Features]] = []
     skipped, folders = [], []
     for number, row in enumerate(rows):

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
+from pathlib import Path
+
+from ..errors import InputError
 
 MISSING_WORDS = frozenset({"", "na", "n/a", "nan", "<na>", "null", "none", "missing", "#n/a", "#value!", ".", "-", "?"})
 # What statistics programs write for a number that is not there.
@@ -44,6 +47,17 @@ def unclear_sexes(words: Iterable[str]) -> str:
     if "m" in letters and letters & {"h", "v"}:
         return "beside H (hombre) or V (varón, vrouw) the letter M may stand for women (mujer) or men"
     return "beside the code 2 the code 1 may stand for men or women" if {"1", "2"} <= letters else ""
+
+
+def check_sexes(path: Path | str, words: Iterable[str]) -> None:
+    """Refuse a table whose column of sexes may mean two things.
+
+    Raises
+    ------
+    InputError : it may.
+    """
+    if why := unclear_sexes(words):
+        raise InputError(f"The column sex of {path} is unclear: {why}.", "Write F for women and M for men.")
 
 
 def truth_of(text: str) -> bool | None:

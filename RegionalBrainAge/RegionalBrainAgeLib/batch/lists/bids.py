@@ -26,7 +26,7 @@ from ...case.case import case_from_text
 from ...errors import InputError
 from ...files.input_file import parsing, read_json
 from ...files.tables import open_table
-from ...files.words import is_missing, unclear_sexes
+from ...files.words import check_sexes, is_missing
 from .case_list import SESSION_MARK, CaseList, FailedCase, PlannedCase, split_session
 
 # Names of the subject's own space; "" is a name without a space entity.
@@ -326,8 +326,7 @@ def _facts(path: Path, key: str) -> People:
                 "Keep one row, or give each a session_id.",
             )
         sessions[session] = facts
-    if why := unclear_sexes(sexes):
-        raise InputError(f"The column sex of {path} is unclear: {why}.", "Write F for women and M for men.")
+    check_sexes(path, sexes)
     return found
 
 

@@ -18,7 +18,7 @@ from ...case.case import Case, case_from_text
 from ...case.result.tables import SESSION_MARK
 from ...errors import InputError
 from ...files.tables import Row, TableFile, open_table
-from ...files.words import is_missing, unclear_sexes
+from ...files.words import check_sexes, is_missing
 
 COLUMNS = (
     "case_id",
@@ -177,9 +177,7 @@ def refuse_unclear_sexes(table: TableFile, header: list[str]) -> None:
     InputError : they have.
     """
     column = table.header[header.index("sex")]
-    why = unclear_sexes(row.cells.get(column, "") for row in table.rows())
-    if why:
-        raise InputError(f"The column sex of {table.path} is unclear: {why}.", "Write F for women and M for men.")
+    check_sexes(table.path, (row.cells.get(column, "") for row in table.rows()))
 
 
 def with_session(fields: Mapping[str, str]) -> dict[str, str]:

@@ -14,14 +14,14 @@ import jinja2
 import numpy as np
 from markupsafe import Markup
 
-from ...age.features import features_of_parcels
+from ...age.features import T1, features_of_parcels
 from ...age.model.brain_age_model import BrainAgeModel
 from ...age.model.calibration import read_calibration
 from ...age.people import people_of_features
 from ...anatomy.parcels import PARCEL_NAMES, ParcelFeatures
 from ...anatomy.structures import INTRACRANIAL, STRUCTURE_NAMES
 from ...case.result.result import hemisphere_volumes_ml
-from ...case.result.summary import read_summary
+from ...case.result.summary import read_summary, route_of
 from ...case.result.tables import PROCESSED_NAME
 from ...errors import InputError
 from ...files.atomic_file import write_atomically
@@ -148,7 +148,7 @@ def write_longitudinal(
         people=people,
         lines={person: lines(*found) for person, found in people.items()},
         volumes=any(session.structures() for sessions, _ in people.values() for session in sessions),
-        stand_in=any(not _from_t1(sessions[0]) for sessions, _ in people.values()),
+        stand_in=any(route_of(sessions[0].summary) != T1 for sessions, _ in people.values()),
         source=rescans.source,
         pairs=len(rescans.difference_mm),
     )
@@ -219,7 +219,7 @@ def _limits(
             features_of_parcels(
                 ParcelFeatures(PARCEL_NAMES, row, lesioned, voxels),
                 session.lesion_volume_ml,
-                "T1" if _from_t1(session) else "FreeSurfer",
+                route_of(session.summary),
                 **structures,
             )
             for row in thickness_mm
@@ -234,12 +234,8 @@ def _limits(
     return dict(zip(model.region_names, map(float, limits), strict=True))
 
 
-def _from_t1(session: Session) -> bool:
-    return session.summary["provenance"]["parameters"]["thickness_from"] == "T1"
-
-
 def _limit_from(session: Session) -> str:
-    return "T1 route" if _from_t1(session) else "T1 route, as a stand-in"
+    return "T1 route" if route_of(session.summary) == T1 else "T1 route, as a stand-in"
 
 
 def lines(sessions: Sequence[Session], rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, Markup]]:

@@ -67,7 +67,7 @@ def _of_sides(result: CaseResult) -> str:
     lost = [network for network in found if network not in known]
     count = _count(found)
     start = f"Sides differ beyond the healthy range in {count} of {len(known)} networks"
-    as_many = _as_many(result.in_health.networks, count)
+    as_many = _as_many(result.in_health.networks, count, len(known) == len(found))
     return _sentence(start, outside, [listed(lost)] if lost else [], as_many)
 
 
@@ -77,7 +77,7 @@ def _of_regions(result: CaseResult, what: str, lost: list[str]) -> str:
     for side in _sides(result):
         outside += _in_words(side, _of_side(result, side), {1: "older", -1: "younger"})
     count, estimable = _count(found), sum(reading.estimable for reading in found.values())
-    as_many = _as_many(result.in_health.regions, count)
+    as_many = _as_many(result.in_health.regions, count, estimable == len(found))
     return _sentence(f"{count} of {estimable} regions {what}", outside, lost, as_many)
 
 
@@ -123,10 +123,14 @@ def _sentence(start: str, outside: list[str], lost: list[str], as_many: str) -> 
     return f"{start}{names}{without}{as_many}."
 
 
-def _as_many(share_in_health: float, count: int) -> str:
-    """How many healthy people have as many numbers outside; empty for none, and where that is not known."""
+def _as_many(share_in_health: float, count: int, complete: bool) -> str:
+    """How many healthy people have as many numbers outside; empty for none, and where that is not known.
+
+    Where some numbers are not estimable, the patient's part of the others is compared (`share_with_as_many`).
+    """
     if not count or math.isnan(share_in_health):
         return ""
     of_hundred = round(100 * share_in_health)
+    what = f"{count} or more" if complete else "as large a part outside"
     how_many = f"{of_hundred} in 100" if of_hundred else "fewer than 1 in 100"
-    return f"; {how_many} healthy people {'has' if of_hundred == 1 else 'have'} {count} or more"
+    return f"; {how_many} healthy people {'has' if of_hundred == 1 else 'have'} {what}"

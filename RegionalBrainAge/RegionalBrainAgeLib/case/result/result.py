@@ -137,7 +137,7 @@ class LesionResult:
 
 @dataclass(frozen=True)
 class InHealth:
-    """Shares of healthy people (0..1) with at least as many numbers outside their healthy range as this patient.
+    """Shares of healthy people (0..1) with at least as large a part of their numbers outside as this patient.
 
     NaN where no number is read.
 

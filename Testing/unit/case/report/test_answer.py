@@ -98,15 +98,21 @@ def test_where_most_networks_lie_outside_the_others_are_named(older, words):
 @pytest.mark.parametrize(
     ("share", "words"),
     [
-        (0.47, "VIS (FPN not estimable); 47 in 100 healthy people have 1 or more."),
-        (0.012, "; 1 in 100 healthy people has 1 or more."),
-        (0.003, "; fewer than 1 in 100 healthy people have 1 or more."),
+        (0.47, "VIS (FPN not estimable); 47 in 100 healthy people have as large a part outside."),
+        (0.012, "; 1 in 100 healthy people has as large a part outside."),
+        (0.003, "; fewer than 1 in 100 healthy people have as large a part outside."),
     ],
 )
 def test_how_many_healthy_people_have_as_many_outside_is_said_beside_what_is_outside(share, words):
     found = with_difference(case(in_health=InHealth(networks=share)), 20.0)
     assert words in answer(found)
     assert "in 100 healthy" not in answer(with_difference(found, 0.0))
+
+
+def test_a_count_is_named_where_every_network_can_be_compared():
+    """Of fewer networks it would be a larger part of them than of a healthy person's."""
+    found = replace(of_networks(2), in_health=InHealth(networks=0.12))
+    assert "ipsilesional older in N1 and N2; 12 in 100 healthy people have 2 or more." in answer(found)
 
 
 def test_counts_are_judged_by_those_of_healthy_people():
